@@ -1,0 +1,1 @@
+"""Provider knowledge: how webhooks are signed, and what their payloads mean."""

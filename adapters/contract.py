@@ -1,0 +1,112 @@
+"""What an adapter is: a frozen record of plain functions over one provider's webhooks.
+
+The bridge does the rest once for all providers: trying several secrets, staleness, storing,
+de-duplicating, joining the events of one purchase, retrying, delivering. An adapter knows its
+provider and nothing else: it never imports the bridge, does no I/O, and reads no clock and no
+environment.
+
+    SignedRequest -verify-> WebhookEvent -ids, normalize-> outcomes | Wait
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from pydantic import BaseModel
+
+from adapters.payload import Payload, parse
+from adapters.schema import Outcome, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A delivery as it came over the wire, not trusted yet.
+
+    headers: names in lower case, values as they came.
+    body: the raw bytes; never re-serialised, because the signature is over them.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)  # no slots: the parsed payload is kept beside the fields
+class WebhookEvent:
+    """A delivery whose signature was right.
+
+    key: unique within a source, the same for every repetition of the event: the provider's own id
+        where it is signed, else the SHA-256 of the body.
+    topic: what the provider calls it; where it came in an unsigned header it is only a hint.
+    account: the shop or account the delivery names, in lower case; None where it names none.
+    signed_at: when the signature says it was made; None where the provider signs no time.
+    headers: the few that are worth keeping (ids, API version, times); never a signature.
+    received_at: when the bridge accepted it; set by the bridge.
+    """
+
+    key: str
+    topic: str
+    body: bytes = field(repr=False)
+    account: str | None = None
+    signed_at: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    received_at: datetime | None = None
+
+    @cached_property
+    def payload(self) -> Payload:
+        """The body as JSON, read once. Raises MalformedPayload where it is no JSON object."""
+        return parse(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the bridge knows of a purchase beside its events.
+
+    account: the source's account: the shop's domain, or `self`.
+    settings: what the operator decided for this source; an instance of the adapter's `settings`.
+    """
+
+    account: str
+    settings: Any
+
+
+class NoSettings(BaseModel, frozen=True, extra="forbid"):
+    """The settings of an adapter that has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """One provider, as the bridge sees it.
+
+    name: the word in the URL: /webhooks/<name>; also the prefix of its variables.
+    topics: the events to tick in the provider's dashboard.
+    signature_headers: lower-case names of which one must be there, else the body is not even read.
+    verify(request, secret): make the event of a request; raises NotTrusted.
+    sign(event, secret): the inverse of verify; makes the request that verify turns into the event.
+    ids(event): the ids under which this event knows its purchase, best first; empty where it
+        belongs to none. Ids of different accounts must differ. Raises MalformedPayload.
+    normalize(events, known): what the events of ONE purchase mean together, as a set: neither
+        their order nor repetitions matter. Raises MalformedPayload.
+    settings: the operator's choices, a frozen pydantic model. A field `settle_seconds` is the
+        variable STRIPE_SETTLE_SECONDS of the source named like the adapter, and the key
+        `settle_seconds` of a source in bridge.toml. Each field has a default and a description.
+    one_account: deliveries of one source come from one shop or account; a delivery that names
+        another is parked. False where the signed body itself says whose it is.
+    samples: a folder of `<name>.json` and `<name>.expected.json`.
+    page: where in the provider's dashboard the webhook's URL is pasted.
+    """
+
+    name: str
+    title: str
+    topics: tuple[str, ...]
+    signature_headers: tuple[str, ...]
+    verify: Callable[[SignedRequest, str], WebhookEvent]
+    sign: Callable[[WebhookEvent, str], SignedRequest]
+    ids: Callable[[WebhookEvent], tuple[str, ...]]
+    normalize: Callable[[Sequence[WebhookEvent], Known], tuple[Outcome, ...] | Wait]
+    samples: Traversable
+    page: str
+    settings: type[BaseModel] = NoSettings
+    one_account: bool = True

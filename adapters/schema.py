@@ -1,0 +1,146 @@
+"""The common order: what every provider's webhooks are normalised into.
+
+All amounts are Decimal in major units of the record's one currency (ISO 4217, capitals); all times
+are aware, in UTC; all ids are strings. `None` means unknown and is left out at Heap; zero is a
+figure. What each amount means is the same for every provider:
+
+- `price` is of one unit, `gross_price` = price * quantity, `net_price` = gross_price - discount.
+  These and `shipping` are as the shopper was charged: they contain tax where the prices do.
+- `subtotal` = sum of net_price less the tax inside the lines' prices.
+- `total` = sum of net_price + shipping + (tax - tax_included) + tip + duties - uncaptured, and
+  equals the provider's own total, which is never altered.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+TaxesIncluded = Literal["true", "false", "mixed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineItem:
+    """One line of an order: so many units of one thing at one price.
+
+    id: the provider's id of the line, unique within the order; it enters the idempotency key.
+    price: of one unit; None where it cannot be known.
+    quantity: units ordered; a fraction only where the provider sells fractions.
+    discount: all discount on this line, its share of order-wide codes included; never negative
+        on a line that is not.
+    discount_codes: codes the shopper used that touch this line, in their order, each once.
+    tax: all tax on this line, whether inside the price or on top.
+    unknown: the provider gave no lines; this one stands for all goods of the order.
+    """
+
+    id: str
+    product_id: str
+    quantity: Decimal
+    gross_price: Decimal
+    net_price: Decimal
+    price: Decimal | None = None
+    discount: Decimal | None = None
+    discount_codes: tuple[str, ...] = ()
+    tax: Decimal | None = None
+    taxes_included: TaxesIncluded | None = None
+    name: str | None = None
+    category: str | None = None
+    brand: str | None = None
+    type: str | None = None
+    variant: str | None = None
+    sku: str | None = None
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterpart:
+    """How an order is recognised whose other half may have come without a link.
+
+    group: customer, amount and currency as one text; two orders of one group, of different sides
+        and within a day of each other, may be one purchase told twice.
+    side: which family of events told of this one, such as `invoice` or `payment`.
+    """
+
+    group: str
+    side: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A purchase that counts: paid, or placed where the operator counts placed orders.
+
+    id: the provider's canonical id of the purchase; it enters every idempotency key.
+    account: whose purchase it is: the shop's domain, or the provider's account id, or `self`.
+    order_id: the id the merchant knows the order by; it may repeat and enters no key.
+    placed_at: when the purchase happened.
+    customer_id: the provider's id of the customer, for a stable pseudonym; None for guests.
+    discount: every discount, shipping's included; `shipping_discount` is that part alone.
+    tax_included: the part of `tax` inside the prices.
+    duties: duties and other fees.
+    uncaptured: what was ordered and not captured; `total` is what was captured.
+    order_count: which of the customer's orders this is, 1 for the first; None where unknown.
+    presentment_total, presentment_currency: what the shopper saw, where it differs.
+    test: made in the provider's test mode.
+    counterpart: set where a link to another family of events may be missing.
+    contradiction: where the provider's own figures disagree, which ones; for the operator's view.
+    """
+
+    id: str
+    account: str
+    order_id: str
+    placed_at: datetime
+    currency: str
+    total: Decimal
+    lines: tuple[LineItem, ...]
+    test: bool
+    email: str | None = None
+    customer_id: str | None = None
+    subtotal: Decimal | None = None
+    shipping: Decimal | None = None
+    shipping_discount: Decimal | None = None
+    discount: Decimal | None = None
+    discount_codes: tuple[str, ...] = ()
+    tax: Decimal | None = None
+    tax_included: Decimal | None = None
+    taxes_included: TaxesIncluded | None = None
+    tip: Decimal | None = None
+    duties: Decimal | None = None
+    uncaptured: Decimal | None = None
+    order_count: int | None = None
+    order_name: str | None = None
+    channel: str | None = None
+    presentment_total: Decimal | None = None
+    presentment_currency: str | None = None
+    counterpart: Counterpart | None = None
+    contradiction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing to send for now, and why; a later event may change that."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """It cannot be right without an operator or a further event; why, and what would help."""
+
+    reason: str
+
+
+Outcome = Order | Ignored | Parked
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet: more events of the same purchase are likely.
+
+    what: what is waited for, in the operator's words.
+    until: when the waiting ends; an event that comes earlier starts normalising anew.
+    otherwise: what holds if nothing has come by then.
+    """
+
+    what: str
+    until: datetime
+    otherwise: tuple[Outcome, ...]

@@ -1,0 +1,1 @@
+"""The bridge: signed webhooks in, exact events at Heap out."""
