@@ -1,0 +1,216 @@
+"""Open the database, on SQLite and PostgreSQL, and run transactions that may be repeated."""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bridge.errors import StoreOutdated, StoreUnavailable
+from bridge.store.tables import probes
+from bridge.store.turns import Turns
+from bridge.store.types import db_now
+
+try:
+    import pysqlite3 as sqlite
+except ImportError:  # other systems than Linux have no wheel of it
+    import sqlite3 as sqlite
+
+_T = TypeVar("_T")
+
+# The revision of the newest migration; a test holds it against the folder.
+REVISION = "0001"
+
+# Serialization failure, deadlock, and our own wish to see what another transaction just wrote.
+_AGAIN = frozenset({"40001", "40P01"})
+_TRIES = 8
+_POOL_SECONDS = 2
+
+
+class Collision(Exception):
+    """Another transaction wrote the same thing first; the transaction is run again."""
+
+
+class Store:
+    """The database, whichever it is.
+
+    `write` and `read` run a function in a transaction; it may be run again, so it does nothing
+    but use its connection. Times are UTC.
+    """
+
+    def __init__(self, engine: Engine, turns: Turns | None) -> None:
+        self.engine = engine
+        self._turns = turns
+        self._writer = engine.execution_options(bridge_writes=True)
+
+    @classmethod
+    def open(cls, url: str, *, connections: int = 2) -> "Store":
+        """Open the database of an SQLAlchemy URL; nothing is created but an SQLite file.
+
+        connections: the most this process ever has open.
+        """
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return cls(_sqlite(parsed, connections), Turns(_lock_file(parsed)))
+        return cls(_postgresql(parsed, connections), None)
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether one machine and two processes is all there is."""
+        return self._turns is not None
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._turns.turn() if self._turns else nullcontext()
+
+    def only(self, role: str) -> None:
+        """Refuse to be the second `web` or `worker` on one SQLite file (ConfigurationError)."""
+        if self._turns:
+            self._turns.only(role)
+
+    def write(self, work: Callable[[Connection], _T]) -> _T:
+        """Run work in a transaction and commit it; run it again after a collision or deadlock.
+
+        Raises StoreUnavailable when the database is gone, full or too busy.
+        """
+        for tried in range(_TRIES):
+            try:
+                with self._turn(), self._writer.begin() as connection:
+                    return work(connection)
+            except (Collision, SQLAlchemyError) as error:
+                if not _again(error) or tried == _TRIES - 1:
+                    raise _unavailable(error) from error
+                time.sleep(random.uniform(0, 0.01) * 2**tried)  # noqa: S311 - spreads, hides nothing
+        raise AssertionError
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Run work in a transaction that only reads. Raises StoreUnavailable."""
+        try:
+            with self.engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+
+    def insert(self, table: Any) -> Any:
+        """Make an INSERT of this database's own kind, which knows ON CONFLICT."""
+        return insert_sqlite(table) if self.on_sqlite else insert_postgresql(table)
+
+    def check_schema(self) -> None:
+        """Raise StoreOutdated unless the tables are those of this release."""
+        try:
+            found = self.read(
+                lambda c: c.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+            )
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, DBAPIError) and _missing_table(error.__cause__):
+                found = None
+            else:
+                raise
+        if found != REVISION:
+            raise StoreOutdated(
+                f"the database has schema {found or 'none'}, this release needs {REVISION}: "
+                f"run `bridge migrate`"
+            )
+
+    def probe(self) -> None:
+        """Write one row, to learn whether a row can be written. Raises StoreUnavailable."""
+
+        def work(connection: Connection) -> None:
+            row = self.insert(probes).values(name="ready", at=db_now())
+            connection.execute(
+                row.on_conflict_do_update(index_elements=["name"], set_={"at": row.excluded.at})
+            )
+
+        self.write(work)
+
+    def now(self, connection: Connection) -> Any:
+        """Tell the database's time."""
+        return connection.scalar(select(db_now()))
+
+    def migrate(self) -> None:
+        """Bring the tables to this release; safe to repeat, and from several machines at once."""
+        from bridge.store.migrate import migrate  # noqa: PLC0415 - web processes need no alembic
+
+        with self._turn():
+            migrate(self._writer)
+
+    def close(self) -> None:
+        """Close every connection; on SQLite under the writer's turn, because it checkpoints."""
+        with self._turn():
+            self.engine.dispose()
+        if self._turns:
+            self._turns.close()
+
+
+def _lock_file(url: URL) -> Path:
+    path = Path(url.database or "bridge.db").absolute()
+    return path.with_name(f"{path.name}.lock")
+
+
+def _sqlite(url: URL, connections: int) -> Engine:
+    module: ModuleType = sqlite
+    engine = create_engine(
+        url, module=module, pool_size=connections, max_overflow=0, pool_timeout=_POOL_SECONDS
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours: a writer begins as one
+        # In this order: secure_delete and synchronous before anything is written.
+        for pragma in (
+            "busy_timeout = 5000",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "secure_delete = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("bridge_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, connections: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        # A connection that died while idle is found before it is used, not after.
+        pool_pre_ping=True,
+        # No prepared statements, so that it runs behind PgBouncer in transaction mode.
+        connect_args={"prepare_threshold": None, "connect_timeout": 3},
+    )
+
+
+def _again(error: Exception) -> bool:
+    return isinstance(error, Collision) or getattr(
+        getattr(error, "orig", None), "sqlstate", None
+    ) in (_AGAIN)
+
+
+def _unavailable(error: Exception) -> Exception:
+    """Turn what means `not now` into StoreUnavailable; a fault of ours stays what it is."""
+    full = "disk is full" in str(getattr(error, "orig", "")) or "No space" in str(error)
+    if full or getattr(getattr(error, "orig", None), "sqlstate", None) == "53100":
+        return StoreUnavailable("disk")
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | Collision):
+        return StoreUnavailable("database")
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _missing_table(error)):
+        return StoreUnavailable("database")
+    return error
+
+
+def _missing_table(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "42P01" or "no such table" in str(error.orig)

@@ -1,0 +1,215 @@
+"""The tables, one code for SQLite and PostgreSQL. Every key starts with its source.
+
+inbox      every verified webhook, as it came; the unique key is what de-duplicates
+orders     one row per purchase: where it stands, and the order as it was sent
+aliases    every id a purchase is known by; how events find their purchase
+outbox     Heap events, frozen; never changed once written
+batches    the outbox events of one order that travel together; the lease is on the batch
+attempts   one row per try of a batch
+destinations  one row per Heap app: pace, pause
+sources    what is remembered of a source: its first start, the account it speaks for
+refusals   signature failures per source and minute
+groups     rows to lock, so that two halves of one purchase do not settle at the same instant
+alerts     what the operator has been told and not yet told to be over
+probes     one row, written to learn whether a row can be written
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from bridge.store.types import Moment, RowId
+
+metadata = MetaData()
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+# new -> joined | ignored | parked; replay leads back to new.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("account", Text),
+    Column("received_at", Moment, nullable=False),
+    Column("signed_at", Moment),
+    Column("secret", SmallInteger, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("order_id", RowId),
+    Column("tries", SmallInteger, nullable=False),
+    Column("lease_until", Moment),
+    Column("reason", Text),
+    Column("body", LargeBinary),
+    UniqueConstraint("source", "key", name="inbox_once"),
+    _partial("inbox_new", "id", where="state = 'new'"),
+    _partial("inbox_parked", "source", "id", where="state = 'parked'"),
+    Index("inbox_order", "order_id"),
+    Index("inbox_seen", "source", "received_at"),
+)
+
+# waiting -> settled | open | held | parked; a further event leads back to normalising.
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", Moment),
+    Column("reason", Text),
+    Column("first_event_at", Moment, nullable=False),
+    # The canonical id; written with the first Heap events and never changed after.
+    Column("key", Text),
+    Column("order_id", Text),
+    Column("placed_at", Moment),
+    Column("settled_at", Moment),
+    Column("destination", Text),
+    Column("test", Boolean),
+    Column("tries", SmallInteger, nullable=False),
+    Column("counterpart_group", Text),
+    Column("counterpart_side", Text),
+    Column("merged_into", RowId),
+    Column("record", Text),
+    _partial("orders_due", "due_at", where="state = 'waiting'"),
+    _partial("orders_parked", "source", "id", where="state = 'parked'"),
+    _partial(
+        "orders_counterpart",
+        "source",
+        "counterpart_group",
+        where="counterpart_group IS NOT NULL",
+    ),
+    Index("orders_order_id", "source", "order_id"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("order_id", RowId, nullable=False),
+    Index("aliases_order", "order_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("order_id", RowId, nullable=False),
+    Column("batch_id", RowId, nullable=False),
+    Column("parked", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("body", LargeBinary),
+    UniqueConstraint("source", "key", name="outbox_once"),
+    Index("outbox_batch", "batch_id"),
+    Index("outbox_order", "order_id"),
+    _partial("outbox_parked", "id", where="parked"),
+)
+
+# queued -> sent; a batch that meets a fault stays queued with a later due_at.
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("order_id", RowId, nullable=False),
+    # The hash of the identity, for the pace per identity.
+    Column("identity", Text, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("lease_until", Moment),
+    Column("worker", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    _partial("batches_queued", "destination", "due_at", "id", where="state = 'queued'"),
+    Index("batches_order", "order_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("batch_id", RowId, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("status", Integer),
+    Column("reason", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("attempts_batch", "batch_id"),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # The pace of the last minute, as bridge.heap.pace writes it.
+    Column("window", Text, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("reason", Text),
+    # While paused: when the next single event may probe; after a 429: when to go on.
+    Column("not_before", Moment),
+    Column("failures", Integer, nullable=False),
+    # Ids of outbox events refused alone since the last one was taken, as a JSON list.
+    Column("suspects", Text, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("account", Text),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("minute", Moment, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("touched_at", Moment, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("since", Moment, nullable=False),
+)
+
+probes = Table(
+    "probes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", Moment, nullable=False),
+)
