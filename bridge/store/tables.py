@@ -87,6 +87,7 @@ orders = Table(
     Column("merged_into", RowId),
     Column("record", Text),
     _partial("orders_due", "due_at", where="state = 'waiting'"),
+    _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
     _partial("orders_parked", "source", "id", where="state = 'parked'"),
     _partial(
         "orders_counterpart",
@@ -124,7 +125,7 @@ outbox = Table(
     _partial("outbox_parked", "id", where="parked"),
 )
 
-# queued -> sent; a batch that meets a fault stays queued with a later due_at.
+# queued -> sent; one that meets a fault stays queued with a later due_at, a test order's is held.
 batches = Table(
     "batches",
     metadata,

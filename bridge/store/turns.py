@@ -48,12 +48,11 @@ class Turns:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
-            raise ConfigurationError(
-                (
-                    f"DATABASE_URL: another {role} process already uses this SQLite database; "
-                    "stop it first, or set DATABASE_URL to PostgreSQL to run several",
-                )
-            ) from None
+            fault = (
+                f"DATABASE_URL: another {role} process already uses this SQLite database; "
+                "stop it first, or set DATABASE_URL to PostgreSQL to run several"
+            )
+            raise ConfigurationError([fault]) from None
         self._roles.append(file)
 
     def close(self) -> None:

@@ -1,0 +1,284 @@
+"""Heap events on their way: batches are leased, sent by the worker, and finished here."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from bridge.store.engine import Store
+from bridge.store.tables import attempts, batches, destinations, orders, outbox
+
+# The destination's name where there is no Heap app to deliver to.
+SANDBOX = "sandbox"
+# Longer than the longest request, and than every request of one split.
+LEASE_SECONDS = 120
+# A look at so many batches fills a request even where each holds one order of two events.
+_LOOK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The events of one order that travel together.
+
+    events: (row id, frozen body), in their order; those parked are left out.
+    """
+
+    id: int
+    attempts: int
+    identity: str
+    events: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What all workers share about one destination.
+
+    window: the pace of the last minute, as text. paused: only single events probe it.
+    suspects: events refused alone since the last one was taken.
+    """
+
+    window: str
+    paused: bool
+    not_before: datetime | None
+    failures: int
+    suspects: tuple[int, ...]
+
+
+def lease(
+    store: Store,
+    destination: str,
+    worker: str,
+    now: datetime,
+    pick: Callable[[State, Sequence[Row[Any]], float], tuple[list[int], str]],
+) -> list[Batch]:
+    """Take due batches of a destination for two minutes.
+
+    now: the worker's time, which decides what is due; the lease runs in the database's.
+    pick(state, rows, seconds): chooses among due batches, oldest first, by ids, and gives the
+        destination's new window; seconds is the database's time, for the pace.
+    """
+
+    def work(connection: Connection) -> list[Batch]:
+        state = _locked(store, connection, destination)
+        at = store.now(connection)
+        free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
+        rows = connection.execute(
+            select(batches.c.id, batches.c.identity, batches.c.events, batches.c.attempts)
+            .where(
+                batches.c.destination == destination,
+                batches.c.state == "queued",
+                batches.c.due_at <= now,
+                free,
+            )
+            .order_by(batches.c.due_at, batches.c.id)
+            .limit(_LOOK)
+        ).all()
+        ids, window = pick(state, rows, at.timestamp())
+        if not ids:
+            return []
+        connection.execute(
+            update(batches)
+            .where(batches.c.id.in_(ids))
+            .values(
+                lease_until=at + timedelta(seconds=LEASE_SECONDS),
+                worker=worker,
+                attempts=batches.c.attempts + 1,
+            )
+        )
+        connection.execute(
+            update(destinations).where(destinations.c.name == destination).values(window=window)
+        )
+        return _load(connection, ids)
+
+    if not store.read(lambda connection: _any_due(connection, destination, now)):
+        return []
+    return store.write(work)
+
+
+def _any_due(connection: Connection, destination: str, now: datetime) -> bool:
+    found = connection.execute(
+        select(batches.c.id)
+        .where(
+            batches.c.destination == destination,
+            batches.c.state == "queued",
+            batches.c.due_at <= now,
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+def _locked(store: Store, connection: Connection, destination: str) -> State:
+    row = store.insert(destinations).values(
+        name=destination, window="", paused=False, failures=0, suspects="[]"
+    )
+    connection.execute(row.on_conflict_do_nothing(index_elements=["name"]))
+    found = connection.execute(
+        select(destinations).where(destinations.c.name == destination).with_for_update()
+    ).one()
+    return State(
+        window=found.window,
+        paused=found.paused,
+        not_before=found.not_before,
+        failures=found.failures,
+        suspects=tuple(json.loads(found.suspects)),
+    )
+
+
+def _load(connection: Connection, ids: Sequence[int]) -> list[Batch]:
+    found: dict[int, list[tuple[int, bytes]]] = {id_: [] for id_ in ids}
+    events = connection.execute(
+        select(outbox.c.id, outbox.c.batch_id, outbox.c.body)
+        .where(outbox.c.batch_id.in_(ids), outbox.c.parked.is_(False))
+        .order_by(outbox.c.id)
+    )
+    for event in events:
+        found[event.batch_id].append((event.id, event.body))
+    rows = connection.execute(
+        select(batches.c.id, batches.c.attempts, batches.c.identity).where(batches.c.id.in_(ids))
+    )
+    by_id = {row.id: row for row in rows}
+    return [Batch(id_, by_id[id_].attempts, by_id[id_].identity, tuple(found[id_])) for id_ in ids]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of leased batches, to be written in one transaction.
+
+    sent: batches that are done. later: batches to try again, with the moment and the reason.
+    parked: outbox events that Heap refuses, with the reason.
+    tried: (batch, outcome, status, reason, seconds) of each request.
+    state: of the destination from now on. window: makes the new pace out of the stored one.
+    """
+
+    sent: Sequence[int]
+    later: Mapping[int, tuple[datetime, str]]
+    parked: Mapping[int, str]
+    tried: Sequence[Mapping[str, Any]]
+    window: Callable[[str, float], str]
+    paused: bool
+    reason: str | None
+    not_before: datetime | None
+    failures: int
+    suspects: Sequence[int]
+
+
+def finish(store: Store, destination: str, worker: str, now: datetime, result: Result) -> None:
+    """Write what became of leased batches; those another worker has taken over stay its own."""
+
+    def work(connection: Connection) -> None:
+        state = _locked(store, connection, destination)
+        mine = batches.c.worker == worker
+        if result.sent:
+            connection.execute(
+                update(batches)
+                .where(batches.c.id.in_(result.sent), mine)
+                .values(state="sent", sent_at=now, lease_until=None, reason=None)
+            )
+        for id_, (due_at, reason) in result.later.items():
+            connection.execute(
+                update(batches)
+                .where(batches.c.id == id_, mine)
+                .values(due_at=due_at, lease_until=None, reason=reason)
+            )
+        for id_, reason in result.parked.items():
+            connection.execute(
+                update(outbox).where(outbox.c.id == id_).values(parked=True, reason=reason)
+            )
+        if result.tried:
+            connection.execute(insert(attempts), [{**tried, "at": now} for tried in result.tried])
+        connection.execute(
+            update(destinations)
+            .where(destinations.c.name == destination)
+            .values(
+                window=result.window(state.window, store.now(connection).timestamp()),
+                paused=result.paused,
+                reason=result.reason,
+                not_before=result.not_before,
+                failures=result.failures,
+                suspects=json.dumps(list(result.suspects)),
+            )
+        )
+
+    store.write(work)
+
+
+def state(store: Store, destination: str) -> State:
+    """Tell how a destination stands."""
+    return store.write(lambda connection: _locked(store, connection, destination))
+
+
+def redirect(store: Store, source: str, destination: str, *, tests: bool, now: datetime) -> int:
+    """Turn to a source's destination what is queued for another, or went to the sandbox only.
+
+    So an order that was tried out on the sandbox is due for Heap once HEAP_APP_ID is set. tests:
+    whether test orders go there too; if not, they are held back. Gives how many orders turned.
+    """
+
+    def work(connection: Connection) -> int:
+        elsewhere = select(batches.c.order_id).where(
+            batches.c.source == source,
+            batches.c.state == "queued",
+            batches.c.destination != destination,
+        )
+        tried_out = orders.c.destination == SANDBOX
+        if destination == SANDBOX:
+            tried_out = tried_out & orders.c.id.in_(elsewhere)
+        rows = connection.execute(
+            select(orders.c.id, orders.c.test)
+            .where(orders.c.source == source, tried_out | orders.c.id.in_(elsewhere))
+            .with_for_update()
+        ).all()
+        held = [row.id for row in rows if row.test and not tests and destination != SANDBOX]
+        _hold(connection, held)
+        turned = sorted({row.id for row in rows} - set(held))
+        for id_ in turned:
+            resend(connection, id_, now, destination=destination)
+        return len(turned)
+
+    return store.write(work)
+
+
+def _hold(connection: Connection, rows: Sequence[int]) -> None:
+    connection.execute(
+        update(batches)
+        .where(batches.c.order_id.in_(rows), batches.c.state == "queued")
+        .values(state="held")
+    )
+    connection.execute(
+        update(orders).where(orders.c.id.in_(rows)).values(reason="test, not sent")
+    )
+
+
+def resend(
+    connection: Connection, order_row: int, now: datetime, *, destination: str | None = None
+) -> int:
+    """Queue an order's events once more, byte for byte; gives how many batches.
+
+    Events that were parked are tried again with them. destination: where to, if not as before.
+    """
+    values: dict[str, Any] = {
+        "state": "queued",
+        "due_at": now,
+        "lease_until": None,
+        "attempts": 0,
+        "sent_at": None,
+        "reason": None,
+    }
+    connection.execute(
+        update(outbox).where(outbox.c.order_id == order_row).values(parked=False, reason=None)
+    )
+    if destination is not None:
+        values["destination"] = destination
+        connection.execute(
+            update(orders)
+            .where(orders.c.id == order_row)
+            .values(destination=destination, reason=None)
+        )
+    done = connection.execute(
+        update(batches).where(batches.c.order_id == order_row).values(values)
+    )
+    return done.rowcount
