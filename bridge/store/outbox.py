@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from bridge.store.engine import Store
 from bridge.store.tables import attempts, batches, destinations, orders, outbox
@@ -37,14 +37,14 @@ class State:
     """What all workers share about one destination.
 
     window: the pace of the last minute, as text. paused: only single events probe it.
-    suspects: events refused alone since the last one was taken.
+    suspects: events refused alone and not parked, and whether others were taken since.
     """
 
     window: str
     paused: bool
     not_before: datetime | None
     failures: int
-    suspects: tuple[int, ...]
+    suspects: Mapping[int, bool]
 
 
 def lease(
@@ -52,7 +52,7 @@ def lease(
     destination: str,
     worker: str,
     now: datetime,
-    pick: Callable[[State, Sequence[Row[Any]], float], tuple[list[int], str]],
+    pick: Callable[[State, Sequence[Any], float], tuple[list[int], str]],
 ) -> list[Batch]:
     """Take due batches of a destination for two minutes.
 
@@ -113,7 +113,7 @@ def _any_due(connection: Connection, destination: str, now: datetime) -> bool:
 
 def _locked(store: Store, connection: Connection, destination: str) -> State:
     row = store.insert(destinations).values(
-        name=destination, window="", paused=False, failures=0, suspects="[]"
+        name=destination, window="", paused=False, failures=0, suspects="{}"
     )
     connection.execute(row.on_conflict_do_nothing(index_elements=["name"]))
     found = connection.execute(
@@ -124,7 +124,7 @@ def _locked(store: Store, connection: Connection, destination: str) -> State:
         paused=found.paused,
         not_before=found.not_before,
         failures=found.failures,
-        suspects=tuple(json.loads(found.suspects)),
+        suspects={int(id_): went for id_, went in json.loads(found.suspects).items()},
     )
 
 
@@ -163,7 +163,7 @@ class Result:
     reason: str | None
     not_before: datetime | None
     failures: int
-    suspects: Sequence[int]
+    suspects: Mapping[int, bool]
 
 
 def finish(store: Store, destination: str, worker: str, now: datetime, result: Result) -> None:
@@ -199,7 +199,7 @@ def finish(store: Store, destination: str, worker: str, now: datetime, result: R
                 reason=result.reason,
                 not_before=result.not_before,
                 failures=result.failures,
-                suspects=json.dumps(list(result.suspects)),
+                suspects=json.dumps(dict(result.suspects)),
             )
         )
 
@@ -248,9 +248,7 @@ def _hold(connection: Connection, rows: Sequence[int]) -> None:
         .where(batches.c.order_id.in_(rows), batches.c.state == "queued")
         .values(state="held")
     )
-    connection.execute(
-        update(orders).where(orders.c.id.in_(rows)).values(reason="test, not sent")
-    )
+    connection.execute(update(orders).where(orders.c.id.in_(rows)).values(reason="test, not sent"))
 
 
 def resend(
@@ -278,7 +276,5 @@ def resend(
             .where(orders.c.id == order_row)
             .values(destination=destination, reason=None)
         )
-    done = connection.execute(
-        update(batches).where(batches.c.order_id == order_row).values(values)
-    )
+    done = connection.execute(update(batches).where(batches.c.order_id == order_row).values(values))
     return done.rowcount

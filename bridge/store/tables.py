@@ -61,7 +61,7 @@ inbox = Table(
     _partial("inbox_new", "id", where="state = 'new'"),
     _partial("inbox_parked", "source", "id", where="state = 'parked'"),
     Index("inbox_order", "order_id"),
-    Index("inbox_seen", "source", "received_at"),
+    Index("inbox_seen", "source", "secret", "received_at"),
 )
 
 # waiting -> settled | open | held | parked; a further event leads back to normalising.
@@ -172,7 +172,7 @@ destinations = Table(
     # While paused: when the next single event may probe; after a 429: when to go on.
     Column("not_before", Moment),
     Column("failures", Integer, nullable=False),
-    # Ids of outbox events refused alone since the last one was taken, as a JSON list.
+    # Outbox events refused alone, and whether others were taken since; a JSON object.
     Column("suspects", Text, nullable=False),
 )
 
@@ -206,6 +206,8 @@ alerts = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("since", Moment, nullable=False),
+    # How many it was about when the operator was told last.
+    Column("count", Integer, nullable=False),
 )
 
 probes = Table(

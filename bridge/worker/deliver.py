@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Row
 
 from bridge.heap.client import Answer, HeapClient
 from bridge.heap.pace import Window, backoff
@@ -33,23 +32,40 @@ _Event = tuple[int, bytes]
 
 @dataclass(slots=True)
 class Sending:
-    """What is learned while one lease's batches are sent, split where need be."""
+    """What is learned while one lease's events are sent, split where need be.
+
+    refused_in_a_row: single events refused since the last one was taken, by any worker.
+    """
 
     client: HeapClient
-    suspects: list[int]
     refused_in_a_row: int
     taken: set[int] = field(default_factory=set)
     refused: dict[int, str] = field(default_factory=dict)
-    answers: list[Answer] = field(default_factory=list)
+    last: Answer | None = None
     stopped: Answer | None = None
-    wrong: bool = False
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the destination is wrong, not the events."""
+        return not self.taken and self.refused_in_a_row >= REFUSED_IN_A_ROW
 
     def send(self, events: Sequence[_Event]) -> None:
-        """Send events in one request; halve it where it is refused as a whole."""
-        if self.stopped or self.wrong or not events:
-            return
-        answer = self.client.send([body for _, body in events])
-        self.answers.append(answer)
+        """Send events in one request; where it is refused as a whole, find the bad ones."""
+        if events and self._try(events):
+            self._split(events)
+
+    def _split(self, events: Sequence[_Event]) -> None:
+        # Both halves before either is split further: so it shows soonest whether others go.
+        half = len(events) // 2
+        halves = [part for part in (events[:half], events[half:]) if part]
+        for part in [part for part in halves if self._try(part)]:
+            self._split(part)
+
+    def _try(self, events: Sequence[_Event]) -> bool:
+        """Send one request; True where it was refused as a whole and can be split."""
+        if self.stopped or self.wrong:
+            return False
+        self.last = answer = self.client.send([body for _, body in events])
         if answer.outcome == "taken":
             self.taken.update(id_ for id_, _ in events)
             self.refused_in_a_row = 0
@@ -58,11 +74,9 @@ class Sending:
         elif len(events) == 1:
             self.refused[events[0][0]] = answer.reason
             self.refused_in_a_row += 1
-            self.wrong = self.refused_in_a_row >= REFUSED_IN_A_ROW and not self.taken
         else:
-            half = len(events) // 2
-            self.send(events[:half])
-            self.send(events[half:])
+            return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +102,7 @@ class Deliverer:
         reservation = uuid.uuid4().hex[:12]
         seen: list[State] = []
 
-        def pick(state: State, rows: Sequence[Row[Any]], at: float) -> tuple[list[int], str]:
+        def pick(state: State, rows: Sequence[Any], at: float) -> tuple[list[int], str]:
             seen[:] = [state]
             return self._pick(state, rows, at, now, reservation)
 
@@ -96,7 +110,7 @@ class Deliverer:
         if not leased:
             return 0
         state = seen[0]
-        sending = Sending(self.client, list(state.suspects), len(state.suspects))
+        sending = Sending(self.client, list(state.suspects.values()).count(False))
         events = [event for batch in leased for event in batch.events]
         sending.send(events[:1] if state.paused else events)
         result = self._result(state, leased, sending, reservation)
@@ -104,7 +118,7 @@ class Deliverer:
         return len(sending.taken) + len(result.parked)
 
     def _pick(
-        self, state: State, rows: Sequence[Row[Any]], at: float, now: datetime, reservation: str
+        self, state: State, rows: Sequence[Any], at: float, now: datetime, reservation: str
     ) -> tuple[list[int], str]:
         """Choose the oldest batches that fit one request and the pace."""
         if state.not_before and state.not_before > now:
@@ -134,20 +148,24 @@ class Deliverer:
     ) -> Result:
         now = self.clock()
         others_go = bool(sending.taken)
-        parked = dict(sending.refused) if others_go else {}
-        if others_go:
-            parked |= {id_: "refused by Heap (400)" for id_ in state.suspects}
+        # Refused while others go, or refused again after others went: it is the event.
+        parked = {
+            id_: reason
+            for id_, reason in sending.refused.items()
+            if others_go or state.suspects.get(id_)
+        }
         done = sending.taken | set(parked)
         sent = [b.id for b in leased if all(id_ in done for id_, _ in b.events)]
-        stopped = sending.stopped
-        failures = 0 if others_go or not stopped else state.failures + 1
+        failures = 0 if others_go or not sending.stopped else state.failures + 1
         paused, reason, not_before = self._pause(state, sending, now, failures)
-        why = stopped.reason if stopped else "refused by Heap; waits to see whether others go"
-        later = {
-            b.id: (self._due(b, now, stopped, not_before), why) for b in leased if b.id not in sent
-        }
+        later = {b.id: self._later(b, sending, now, not_before) for b in leased if b.id not in sent}
         for id_ in parked:
             log.warning("Heap event parked", destination=self.name, event=id_)
+        suspects = {
+            id_: went or others_go
+            for id_, went in {**state.suspects, **dict.fromkeys(sending.refused, False)}.items()
+            if id_ not in done
+        }
         return Result(
             sent=sent,
             later=later,
@@ -160,7 +178,7 @@ class Deliverer:
             reason=reason,
             not_before=not_before,
             failures=failures,
-            suspects=[] if others_go else sorted({*state.suspects, *sending.refused}),
+            suspects=suspects,
         )
 
     def _pause(
@@ -177,7 +195,7 @@ class Deliverer:
         elif sending.wrong or (state.paused and not sending.taken):
             reason = (
                 "single events are refused one after another and none is taken: check HEAP_APP_ID "
-                "(the environment id) and HEAP_API_URL; nothing is parked, one event a minute probes"
+                "and HEAP_API_URL; nothing is parked, one event a minute probes"
             )
         elif stopped is not None:
             wait = backoff(failures, random.random(), stopped)  # noqa: S311 - spreads, hides nothing
@@ -188,20 +206,25 @@ class Deliverer:
             log.error("destination paused", destination=self.name, reason=reason)
         return True, reason, now + _PROBE
 
-    def _due(
-        self, batch: Batch, now: datetime, stopped: Answer | None, not_before: datetime | None
-    ) -> datetime:
-        """When a batch that did not go is tried again."""
+    def _later(
+        self, batch: Batch, sending: Sending, now: datetime, not_before: datetime | None
+    ) -> tuple[datetime, str]:
+        """Say when a batch that did not go is tried again, and why it did not."""
+        stopped = sending.stopped
+        reason = stopped.reason if stopped else "refused by Heap; waits to see whether others go"
         if not_before is not None:
-            return not_before
-        return now + timedelta(seconds=backoff(batch.attempts, random.random(), stopped))  # noqa: S311 - spreads, hides nothing
+            return not_before, reason
+        if not any(id_ in sending.refused for id_, _ in batch.events):
+            return now, reason
+        wait = backoff(batch.attempts, random.random(), sending.last)  # noqa: S311 - spreads, hides nothing
+        return now + timedelta(seconds=wait), reason
 
 
 def _tried(leased: Sequence[Batch], sending: Sending) -> list[dict[str, Any]]:
     """Give one row a batch of the last request's answer, for the operator to see."""
-    if not sending.answers:
+    last = sending.last
+    if last is None:
         return []
-    last = sending.answers[-1]
     tried = []
     for batch in leased:
         ids = [id_ for id_, _ in batch.events]

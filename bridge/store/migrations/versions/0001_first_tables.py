@@ -14,143 +14,212 @@ down_revision = None
 
 def upgrade() -> None:
     """Create every table of the first release."""
-    op.create_table('alerts',
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('since', Moment(), nullable=False),
-    sa.PrimaryKeyConstraint('name')
+    op.create_table(
+        "alerts",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )
-    op.create_table('aliases',
-    sa.Column('source', sa.Text(), nullable=False),
-    sa.Column('id', sa.Text(), nullable=False),
-    sa.Column('order_id', RowId, nullable=False),
-    sa.PrimaryKeyConstraint('source', 'id')
+    op.create_table(
+        "aliases",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("order_id", RowId, nullable=False),
+        sa.PrimaryKeyConstraint("source", "id"),
     )
-    op.create_index('aliases_order', 'aliases', ['order_id'], unique=False)
-    op.create_table('attempts',
-    sa.Column('id', RowId, autoincrement=True, nullable=False),
-    sa.Column('batch_id', RowId, nullable=False),
-    sa.Column('at', Moment(), nullable=False),
-    sa.Column('outcome', sa.Text(), nullable=False),
-    sa.Column('status', sa.Integer(), nullable=True),
-    sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('seconds', sa.Float(), nullable=False),
-    sa.PrimaryKeyConstraint('id')
+    op.create_index("aliases_order", "aliases", ["order_id"], unique=False)
+    op.create_table(
+        "attempts",
+        sa.Column("id", RowId, autoincrement=True, nullable=False),
+        sa.Column("batch_id", RowId, nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index('attempts_batch', 'attempts', ['batch_id'], unique=False)
-    op.create_table('batches',
-    sa.Column('id', RowId, autoincrement=True, nullable=False),
-    sa.Column('source', sa.Text(), nullable=False),
-    sa.Column('destination', sa.Text(), nullable=False),
-    sa.Column('order_id', RowId, nullable=False),
-    sa.Column('identity', sa.Text(), nullable=False),
-    sa.Column('events', sa.Integer(), nullable=False),
-    sa.Column('state', sa.Text(), nullable=False),
-    sa.Column('due_at', Moment(), nullable=False),
-    sa.Column('lease_until', Moment(), nullable=True),
-    sa.Column('worker', sa.Text(), nullable=True),
-    sa.Column('attempts', sa.Integer(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=True),
-    sa.Column('created_at', Moment(), nullable=False),
-    sa.Column('sent_at', Moment(), nullable=True),
-    sa.PrimaryKeyConstraint('id')
+    op.create_index("attempts_batch", "attempts", ["batch_id"], unique=False)
+    op.create_table(
+        "batches",
+        sa.Column("id", RowId, autoincrement=True, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("order_id", RowId, nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("events", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=False),
+        sa.Column("lease_until", Moment(), nullable=True),
+        sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("sent_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index('batches_order', 'batches', ['order_id'], unique=False)
-    op.create_index('batches_queued', 'batches', ['destination', 'due_at', 'id'], unique=False, sqlite_where=sa.text("state = 'queued'"), postgresql_where=sa.text("state = 'queued'"))
-    op.create_table('destinations',
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('window', sa.Text(), nullable=False),
-    sa.Column('paused', sa.Boolean(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=True),
-    sa.Column('not_before', Moment(), nullable=True),
-    sa.Column('failures', sa.Integer(), nullable=False),
-    sa.Column('suspects', sa.Text(), nullable=False),
-    sa.PrimaryKeyConstraint('name')
+    op.create_index("batches_order", "batches", ["order_id"], unique=False)
+    op.create_index(
+        "batches_queued",
+        "batches",
+        ["destination", "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'queued'"),
+        postgresql_where=sa.text("state = 'queued'"),
     )
-    op.create_table('groups',
-    sa.Column('source', sa.Text(), nullable=False),
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('touched_at', Moment(), nullable=False),
-    sa.PrimaryKeyConstraint('source', 'name')
+    op.create_table(
+        "destinations",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("window", sa.Text(), nullable=False),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("not_before", Moment(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("suspects", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )
-    op.create_table('inbox',
-    sa.Column('id', RowId, autoincrement=True, nullable=False),
-    sa.Column('source', sa.Text(), nullable=False),
-    sa.Column('key', sa.Text(), nullable=False),
-    sa.Column('topic', sa.Text(), nullable=False),
-    sa.Column('account', sa.Text(), nullable=True),
-    sa.Column('received_at', Moment(), nullable=False),
-    sa.Column('signed_at', Moment(), nullable=True),
-    sa.Column('secret', sa.SmallInteger(), nullable=False),
-    sa.Column('headers', sa.Text(), nullable=False),
-    sa.Column('state', sa.Text(), nullable=False),
-    sa.Column('order_id', RowId, nullable=True),
-    sa.Column('tries', sa.SmallInteger(), nullable=False),
-    sa.Column('lease_until', Moment(), nullable=True),
-    sa.Column('reason', sa.Text(), nullable=True),
-    sa.Column('body', sa.LargeBinary(), nullable=True),
-    sa.PrimaryKeyConstraint('id'),
-    sa.UniqueConstraint('source', 'key', name='inbox_once')
+    op.create_table(
+        "groups",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("touched_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "name"),
     )
-    op.create_index('inbox_new', 'inbox', ['id'], unique=False, sqlite_where=sa.text("state = 'new'"), postgresql_where=sa.text("state = 'new'"))
-    op.create_index('inbox_order', 'inbox', ['order_id'], unique=False)
-    op.create_index('inbox_parked', 'inbox', ['source', 'id'], unique=False, sqlite_where=sa.text("state = 'parked'"), postgresql_where=sa.text("state = 'parked'"))
-    op.create_index('inbox_seen', 'inbox', ['source', 'received_at'], unique=False)
-    op.create_table('orders',
-    sa.Column('id', RowId, autoincrement=True, nullable=False),
-    sa.Column('source', sa.Text(), nullable=False),
-    sa.Column('state', sa.Text(), nullable=False),
-    sa.Column('due_at', Moment(), nullable=True),
-    sa.Column('reason', sa.Text(), nullable=True),
-    sa.Column('first_event_at', Moment(), nullable=False),
-    sa.Column('key', sa.Text(), nullable=True),
-    sa.Column('order_id', sa.Text(), nullable=True),
-    sa.Column('placed_at', Moment(), nullable=True),
-    sa.Column('settled_at', Moment(), nullable=True),
-    sa.Column('destination', sa.Text(), nullable=True),
-    sa.Column('test', sa.Boolean(), nullable=True),
-    sa.Column('tries', sa.SmallInteger(), nullable=False),
-    sa.Column('counterpart_group', sa.Text(), nullable=True),
-    sa.Column('counterpart_side', sa.Text(), nullable=True),
-    sa.Column('merged_into', RowId, nullable=True),
-    sa.Column('record', sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint('id')
+    op.create_table(
+        "inbox",
+        sa.Column("id", RowId, autoincrement=True, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=True),
+        sa.Column("received_at", Moment(), nullable=False),
+        sa.Column("signed_at", Moment(), nullable=True),
+        sa.Column("secret", sa.SmallInteger(), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("order_id", RowId, nullable=True),
+        sa.Column("tries", sa.SmallInteger(), nullable=False),
+        sa.Column("lease_until", Moment(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("source", "key", name="inbox_once"),
     )
-    op.create_index('orders_counterpart', 'orders', ['source', 'counterpart_group'], unique=False, sqlite_where=sa.text('counterpart_group IS NOT NULL'), postgresql_where=sa.text('counterpart_group IS NOT NULL'))
-    op.create_index('orders_due', 'orders', ['due_at'], unique=False, sqlite_where=sa.text("state = 'waiting'"), postgresql_where=sa.text("state = 'waiting'"))
-    op.create_index('orders_order_id', 'orders', ['source', 'order_id'], unique=False)
-    op.create_index('orders_parked', 'orders', ['source', 'id'], unique=False, sqlite_where=sa.text("state = 'parked'"), postgresql_where=sa.text("state = 'parked'"))
-    op.create_index('orders_tried_out', 'orders', ['source'], unique=False, sqlite_where=sa.text("destination = 'sandbox'"), postgresql_where=sa.text("destination = 'sandbox'"))
-    op.create_table('outbox',
-    sa.Column('id', RowId, autoincrement=True, nullable=False),
-    sa.Column('source', sa.Text(), nullable=False),
-    sa.Column('key', sa.Text(), nullable=False),
-    sa.Column('kind', sa.Text(), nullable=False),
-    sa.Column('order_id', RowId, nullable=False),
-    sa.Column('batch_id', RowId, nullable=False),
-    sa.Column('parked', sa.Boolean(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=True),
-    sa.Column('body', sa.LargeBinary(), nullable=True),
-    sa.PrimaryKeyConstraint('id'),
-    sa.UniqueConstraint('source', 'key', name='outbox_once')
+    op.create_index(
+        "inbox_new",
+        "inbox",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'new'"),
+        postgresql_where=sa.text("state = 'new'"),
     )
-    op.create_index('outbox_batch', 'outbox', ['batch_id'], unique=False)
-    op.create_index('outbox_order', 'outbox', ['order_id'], unique=False)
-    op.create_index('outbox_parked', 'outbox', ['id'], unique=False, sqlite_where=sa.text('parked'), postgresql_where=sa.text('parked'))
-    op.create_table('probes',
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('at', Moment(), nullable=False),
-    sa.PrimaryKeyConstraint('name')
+    op.create_index("inbox_order", "inbox", ["order_id"], unique=False)
+    op.create_index(
+        "inbox_parked",
+        "inbox",
+        ["source", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'parked'"),
+        postgresql_where=sa.text("state = 'parked'"),
     )
-    op.create_table('refusals',
-    sa.Column('source', sa.Text(), nullable=False),
-    sa.Column('minute', Moment(), nullable=False),
-    sa.Column('count', sa.Integer(), nullable=False),
-    sa.PrimaryKeyConstraint('source', 'minute')
+    op.create_index("inbox_seen", "inbox", ["source", "secret", "received_at"], unique=False)
+    op.create_table(
+        "orders",
+        sa.Column("id", RowId, autoincrement=True, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("first_event_at", Moment(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("order_id", sa.Text(), nullable=True),
+        sa.Column("placed_at", Moment(), nullable=True),
+        sa.Column("settled_at", Moment(), nullable=True),
+        sa.Column("destination", sa.Text(), nullable=True),
+        sa.Column("test", sa.Boolean(), nullable=True),
+        sa.Column("tries", sa.SmallInteger(), nullable=False),
+        sa.Column("counterpart_group", sa.Text(), nullable=True),
+        sa.Column("counterpart_side", sa.Text(), nullable=True),
+        sa.Column("merged_into", RowId, nullable=True),
+        sa.Column("record", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table('sources',
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('provider', sa.Text(), nullable=False),
-    sa.Column('started_at', Moment(), nullable=False),
-    sa.Column('account', sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint('name')
+    op.create_index(
+        "orders_counterpart",
+        "orders",
+        ["source", "counterpart_group"],
+        unique=False,
+        sqlite_where=sa.text("counterpart_group IS NOT NULL"),
+        postgresql_where=sa.text("counterpart_group IS NOT NULL"),
+    )
+    op.create_index(
+        "orders_due",
+        "orders",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index("orders_order_id", "orders", ["source", "order_id"], unique=False)
+    op.create_index(
+        "orders_parked",
+        "orders",
+        ["source", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'parked'"),
+        postgresql_where=sa.text("state = 'parked'"),
+    )
+    op.create_index(
+        "orders_tried_out",
+        "orders",
+        ["source"],
+        unique=False,
+        sqlite_where=sa.text("destination = 'sandbox'"),
+        postgresql_where=sa.text("destination = 'sandbox'"),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("id", RowId, autoincrement=True, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("order_id", RowId, nullable=False),
+        sa.Column("batch_id", RowId, nullable=False),
+        sa.Column("parked", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("source", "key", name="outbox_once"),
+    )
+    op.create_index("outbox_batch", "outbox", ["batch_id"], unique=False)
+    op.create_index("outbox_order", "outbox", ["order_id"], unique=False)
+    op.create_index(
+        "outbox_parked",
+        "outbox",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("parked"),
+        postgresql_where=sa.text("parked"),
+    )
+    op.create_table(
+        "probes",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "refusals",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("minute", Moment(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "minute"),
+    )
+    op.create_table(
+        "sources",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("started_at", Moment(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
     )

@@ -1,0 +1,110 @@
+"""Tell the operator's own address when something needs a person, once, and once when it is over.
+
+One JSON POST to BRIDGE_ALERT_URL: `alert` (its name), `state` (`raised` or `over`), `since` (UTC)
+and `message`. It holds no personal data: names of sources and destinations, and counts.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import requests
+import structlog
+from sqlalchemy import Connection, delete, select
+
+from bridge.config import Config
+from bridge.store import Store, status
+from bridge.store.tables import alerts
+
+log = structlog.get_logger()
+
+LATE = timedelta(minutes=15)
+_TIMEOUT = (3.05, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that needs a person. count: how many it is about, so that one more is told."""
+
+    name: str
+    message: str
+    count: int = 1
+
+
+def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
+    """Look at everything that may need a person."""
+    for name in config.sources:
+        parked = status.of_source(store, name, now).parked
+        if parked:
+            message = f"{parked} parked at source {name}: `bridge parked` lists them"
+            yield Alert(f"parked:{name}", message, parked)
+        if status.silent(store, name, now):
+            message = f"source {name} has sent nothing for a day: look at its dashboard"
+            yield Alert(f"silent:{name}", message)
+    for destination in status.of_destinations(store):
+        if destination.paused:
+            message = f"destination {destination.name} is paused: {destination.reason}"
+            yield Alert(f"paused:{destination.name}", message)
+    oldest = status.oldest_waiting(store, now)
+    if oldest is not None and now - oldest > LATE:
+        yield Alert("late", f"an order has waited since {oldest:%Y-%m-%d %H:%M} UTC")
+
+
+def look(store: Store, config: Config, now: datetime) -> int:
+    """Tell what is newly wrong and what is over; gives how many messages were sent."""
+    url = config.alert_url
+    if url is None:
+        return 0
+    wrong = list(conditions(store, config, now))
+    told = 0
+    for alert in wrong:
+        if store.write(lambda connection, a=alert: _raise(store, connection, a, now)):
+            if _post(url, alert, "raised", now):
+                told += 1
+            else:
+                store.write(lambda connection, a=alert: _forget(connection, a.name))
+    for name, since in store.read(lambda connection: _over(connection, wrong)):
+        if _post(url, Alert(name, f"{name} is over"), "over", since):
+            store.write(lambda connection, n=name: _forget(connection, n))
+            told += 1
+    return told
+
+
+def _raise(store: Store, connection: Connection, alert: Alert, now: datetime) -> bool:
+    """Claim an alert for this worker; False where another has told it already."""
+    row = store.insert(alerts).values(name=alert.name, since=now, count=alert.count)
+    claimed = connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"count": row.excluded.count},
+            where=alerts.c.count < row.excluded.count,
+        ).returning(alerts.c.name)
+    )
+    return claimed.first() is not None
+
+
+def _forget(connection: Connection, name: str) -> None:
+    connection.execute(delete(alerts).where(alerts.c.name == name))
+
+
+def _over(connection: Connection, wrong: Sequence[Alert]) -> list[tuple[str, datetime]]:
+    still = [alert.name for alert in wrong]
+    rows = connection.execute(select(alerts).where(alerts.c.name.not_in(still)))
+    return [(row.name, row.since) for row in rows]
+
+
+def _post(url: str, alert: Alert, state: str, since: datetime) -> bool:
+    message = {
+        "alert": alert.name,
+        "state": state,
+        "since": since.isoformat(timespec="seconds"),
+        "message": alert.message,
+    }
+    try:
+        answer = requests.post(url, json=message, timeout=_TIMEOUT, allow_redirects=False)
+    except requests.RequestException:
+        log.warning("alert not sent: BRIDGE_ALERT_URL does not answer", alert=alert.name)
+        return False
+    if not answer.ok:
+        log.warning("alert not taken", alert=alert.name, status=answer.status_code)
+    return answer.ok

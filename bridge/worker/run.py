@@ -1,0 +1,128 @@
+"""The worker process: one thread that normalises, one per destination that delivers, one clock."""
+
+import random
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bridge.config import Config, Destination
+from bridge.errors import StoreUnavailable
+from bridge.heap.client import HeapClient
+from bridge.store import Store, outbox, sources
+from bridge.worker import alerts
+from bridge.worker.deliver import Deliverer
+from bridge.worker.normalise import Normaliser, frames
+
+log = structlog.get_logger()
+
+# An order is recorded but not sent when it happened longer than this before the first start.
+SINCE = timedelta(days=3)
+_IDLE = (0.02, 0.25)
+_ALERT_SECONDS = 15.0
+_AFTER_FAULT = 1.0
+
+
+def now() -> datetime:
+    """Tell the time of day in UTC."""
+    return datetime.now(UTC)
+
+
+def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> Normaliser:
+    """Note the sources' first start, turn what is queued to today's destinations."""
+    since = {}
+    for name, source in config.sources.items():
+        started_at, _ = sources.start(store, name, source.adapter.name, clock())
+        since[name] = source.since or started_at - SINCE
+        turned = outbox.redirect(
+            store,
+            name,
+            source.destination.name,
+            tests=source.send_test_orders,
+            now=clock(),
+        )
+        if turned:
+            log.info("orders turned to", destination=source.destination.name, orders=turned)
+    return Normaliser(store, config, since, clock)
+
+
+def deliverers(
+    store: Store, config: Config, clock: Callable[[], datetime] = now
+) -> list[Deliverer]:
+    """Make one deliverer for each Heap app the sources name."""
+    found: dict[str, Destination] = {
+        source.destination.name: source.destination for source in config.sources.values()
+    }
+    return [
+        Deliverer(
+            store,
+            HeapClient(destination.url, destination.app_id),
+            name,
+            config.events_per_minute,
+            clock,
+        )
+        for name, destination in found.items()
+    ]
+
+
+def run(config: Config) -> None:
+    """Work until SIGTERM or SIGINT; what is in hand is finished first.
+
+    Raises ConfigurationError for a second worker on one SQLite file, StoreOutdated before
+    `bridge migrate` has run, StoreUnavailable where the database is not there.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    store = Store.open(config.database_url, connections=2)
+    try:
+        store.check_schema()
+        store.only("worker")
+        work(store, config, stop)
+    finally:
+        store.close()
+
+
+def work(store: Store, config: Config, stop: threading.Event) -> None:
+    """Run every loop until `stop` is set."""
+    normaliser = begin(store, config)
+    senders = deliverers(store, config)
+    steps: list[Callable[[], int]] = [normaliser.step, *(sender.step for sender in senders)]
+    threads = [threading.Thread(target=_loop, args=(step, stop, _IDLE)) for step in steps]
+    alerting = (_ALERT_SECONDS, _ALERT_SECONDS)
+    threads.append(
+        threading.Thread(
+            target=_loop, args=(lambda: alerts.look(store, config, now()), stop, alerting)
+        )
+    )
+    for thread in threads:
+        thread.start()
+    log.info("worker started", sources=sorted(config.sources))
+    for thread in threads:
+        thread.join()
+    for sender in senders:
+        sender.client.close()
+    log.info("worker stopped")
+
+
+def _loop(step: Callable[[], int], stop: threading.Event, idle: tuple[float, float]) -> None:
+    """Take step after step; rest a little longer each time there was nothing to do."""
+    shortest, longest = idle
+    rest = shortest
+    down = False
+    while not stop.is_set():
+        try:
+            done = step()
+            down = False
+            rest = shortest if done else min(rest * 2, longest)
+        except StoreUnavailable as error:
+            if not down:
+                log.warning("the store is not available; trying on", reason=error.reason)
+            done, rest, down = 0, _AFTER_FAULT, True
+        except Exception as error:  # noqa: BLE001 - a loop that ends is an order that is lost
+            log.error("a step failed; trying on", at=frames(error))  # noqa: TRY400 - the text may quote a payload
+            done, rest = 0, _AFTER_FAULT
+        if not done:
+            stop.wait(rest * random.uniform(0.8, 1.2))  # noqa: S311 - spreads, hides nothing
