@@ -98,6 +98,33 @@ def lease(
     return store.write(work)
 
 
+def reserve(
+    store: Store,
+    destination: str,
+    ids: Sequence[int],
+    pace: Callable[[str, float], str | None],
+) -> bool:
+    """Make room in the pace for a further request of a lease, and renew the lease.
+
+    pace: makes the new window out of the stored one, or gives None where there is no room now.
+    """
+
+    def work(connection: Connection) -> bool:
+        stored = _locked(store, connection, destination)
+        at = store.now(connection)
+        until = at + timedelta(seconds=LEASE_SECONDS)
+        connection.execute(update(batches).where(batches.c.id.in_(ids)).values(lease_until=until))
+        window = pace(stored.window, at.timestamp())
+        if window is None:
+            return False
+        connection.execute(
+            update(destinations).where(destinations.c.name == destination).values(window=window)
+        )
+        return True
+
+    return store.write(work)
+
+
 def _any_due(connection: Connection, destination: str, now: datetime) -> bool:
     found = connection.execute(
         select(batches.c.id)
@@ -204,11 +231,6 @@ def finish(store: Store, destination: str, worker: str, now: datetime, result: R
         )
 
     store.write(work)
-
-
-def state(store: Store, destination: str) -> State:
-    """Tell how a destination stands."""
-    return store.write(lambda connection: _locked(store, connection, destination))
 
 
 def redirect(store: Store, source: str, destination: str, *, tests: bool, now: datetime) -> int:

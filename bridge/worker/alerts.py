@@ -7,6 +7,7 @@ and `message`. It holds no personal data: names of sources and destinations, and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import requests
 import structlog
@@ -58,19 +59,19 @@ def look(store: Store, config: Config, now: datetime) -> int:
     wrong = list(conditions(store, config, now))
     told = 0
     for alert in wrong:
-        if store.write(lambda connection, a=alert: _raise(store, connection, a, now)):
+        if store.write(partial(_raise, store, alert, now)):
             if _post(url, alert, "raised", now):
                 told += 1
             else:
-                store.write(lambda connection, a=alert: _forget(connection, a.name))
+                store.write(partial(_forget, alert.name))
     for name, since in store.read(lambda connection: _over(connection, wrong)):
         if _post(url, Alert(name, f"{name} is over"), "over", since):
-            store.write(lambda connection, n=name: _forget(connection, n))
+            store.write(partial(_forget, name))
             told += 1
     return told
 
 
-def _raise(store: Store, connection: Connection, alert: Alert, now: datetime) -> bool:
+def _raise(store: Store, alert: Alert, now: datetime, connection: Connection) -> bool:
     """Claim an alert for this worker; False where another has told it already."""
     row = store.insert(alerts).values(name=alert.name, since=now, count=alert.count)
     claimed = connection.execute(
@@ -83,7 +84,7 @@ def _raise(store: Store, connection: Connection, alert: Alert, now: datetime) ->
     return claimed.first() is not None
 
 
-def _forget(connection: Connection, name: str) -> None:
+def _forget(name: str, connection: Connection) -> None:
     connection.execute(delete(alerts).where(alerts.c.name == name))
 
 

@@ -7,8 +7,9 @@ one event a minute probes it.
 """
 
 import random
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,64 +20,13 @@ from bridge.heap.client import Answer, HeapClient
 from bridge.heap.pace import Window, backoff
 from bridge.store import Store, outbox
 from bridge.store.outbox import Batch, Result, State
+from bridge.worker.sending import REQUEST_EVENTS, Sending, Sent
 
 log = structlog.get_logger()
 
-REQUEST_EVENTS = 1000
-# So many single events refused in a row, none taken between: the destination is wrong.
-REFUSED_IN_A_ROW = 3
 _PROBE = timedelta(seconds=60)
-
-_Event = tuple[int, bytes]
-
-
-@dataclass(slots=True)
-class Sending:
-    """What is learned while one lease's events are sent, split where need be.
-
-    refused_in_a_row: single events refused since the last one was taken, by any worker.
-    """
-
-    client: HeapClient
-    refused_in_a_row: int
-    taken: set[int] = field(default_factory=set)
-    refused: dict[int, str] = field(default_factory=dict)
-    last: Answer | None = None
-    stopped: Answer | None = None
-
-    @property
-    def wrong(self) -> bool:
-        """Whether the destination is wrong, not the events."""
-        return not self.taken and self.refused_in_a_row >= REFUSED_IN_A_ROW
-
-    def send(self, events: Sequence[_Event]) -> None:
-        """Send events in one request; where it is refused as a whole, find the bad ones."""
-        if events and self._try(events):
-            self._split(events)
-
-    def _split(self, events: Sequence[_Event]) -> None:
-        # Both halves before either is split further: so it shows soonest whether others go.
-        half = len(events) // 2
-        halves = [part for part in (events[:half], events[half:]) if part]
-        for part in [part for part in halves if self._try(part)]:
-            self._split(part)
-
-    def _try(self, events: Sequence[_Event]) -> bool:
-        """Send one request; True where it was refused as a whole and can be split."""
-        if self.stopped or self.wrong:
-            return False
-        self.last = answer = self.client.send([body for _, body in events])
-        if answer.outcome == "taken":
-            self.taken.update(id_ for id_, _ in events)
-            self.refused_in_a_row = 0
-        elif answer.outcome != "refused":
-            self.stopped = answer
-        elif len(events) == 1:
-            self.refused[events[0][0]] = answer.reason
-            self.refused_in_a_row += 1
-        else:
-            return True
-        return False
+# While a split waits for the pace, it looks again this often.
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +34,7 @@ class Deliverer:
     """The deliver loop's one step for one destination.
 
     name: the destination's, as the store knows it. per_minute: its pace over all workers.
+    stop: set when the worker is to end; what has not been sent then goes later.
     """
 
     store: Store
@@ -91,6 +42,7 @@ class Deliverer:
     name: str
     per_minute: int
     clock: Callable[[], datetime]
+    stop: threading.Event = field(default_factory=threading.Event)
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def step(self) -> int:
@@ -99,53 +51,73 @@ class Deliverer:
         Raises StoreUnavailable; what was sent is then sent again later under the same keys.
         """
         now = self.clock()
-        reservation = uuid.uuid4().hex[:12]
         seen: list[State] = []
 
         def pick(state: State, rows: Sequence[Any], at: float) -> tuple[list[int], str]:
             seen[:] = [state]
-            return self._pick(state, rows, at, now, reservation)
+            return self._pick(state, rows, at, now)
 
         leased = outbox.lease(self.store, self.name, self.worker, now, pick)
         if not leased:
             return 0
         state = seen[0]
-        sending = Sending(self.client, list(state.suspects.values()).count(False))
-        events = [event for batch in leased for event in batch.events]
-        sending.send(events[:1] if state.paused else events)
-        result = self._result(state, leased, sending, reservation)
+        ids = [batch.id for batch in leased]
+        sending = Sending(
+            self.client,
+            lambda counts: self._admit(ids, counts),
+            list(state.suspects.values()).count(False),
+        )
+        events = [Sent(id_, b.identity, body) for b in leased for id_, body in b.events]
+        sending.send(events[:1] if state.paused else events, self.per_minute)
+        result = self._result(state, leased, sending)
         outbox.finish(self.store, self.name, self.worker, self.clock(), result)
         return len(sending.taken) + len(result.parked)
 
+    def _window(self, text: str) -> Window:
+        return Window.of(text, per_minute=self.per_minute)
+
     def _pick(
-        self, state: State, rows: Sequence[Any], at: float, now: datetime, reservation: str
+        self, state: State, rows: Sequence[Any], at: float, now: datetime
     ) -> tuple[list[int], str]:
         """Choose the oldest batches that fit one request and the pace."""
         if state.not_before and state.not_before > now:
             return [], state.window
-        window = Window.of(state.window, per_minute=self.per_minute)
+        window = self._window(state.window)
         if state.paused:
             # Another one each time, so that a bad event cannot keep the destination paused.
             rows = sorted(rows, key=lambda row: row.attempts)[:1]
-        room = min(REQUEST_EVENTS, window.room(at))
+        left = min(REQUEST_EVENTS, window.room(at))
         ids: list[int] = []
         counts: dict[str, int] = {}
         for row in rows:
-            size = 1 if state.paused else row.events
-            if size > room:
+            # One that is larger than a minute's pace goes alone, a minute's worth at a time.
+            size = 1 if state.paused else min(row.events, self.per_minute)
+            if size > left:
                 break
-            if window.room_for(row.identity, at) < counts.get(row.identity, 0) + size:
+            more = {**counts, row.identity: counts.get(row.identity, 0) + size}
+            if not window.fits(more, at):
                 continue
-            room -= size
-            counts[row.identity] = counts.get(row.identity, 0) + size
+            counts, left = more, left - size
             ids.append(row.id)
         if not ids:
             return [], state.window
-        return ids, window.reserve(reservation, at, counts).text()
+        return ids, window.reserve(self.worker, at, counts).text()
 
-    def _result(
-        self, state: State, leased: Sequence[Batch], sending: Sending, reservation: str
-    ) -> Result:
+    def _admit(self, ids: Sequence[int], counts: Mapping[str, int]) -> bool:
+        """Wait until a further request of this lease may leave; False when the worker stops."""
+
+        def reserve(text: str, at: float) -> str | None:
+            window = self._window(text).settle(self.worker, at)
+            return (
+                window.reserve(self.worker, at, counts).text() if window.fits(counts, at) else None
+            )
+
+        while not outbox.reserve(self.store, self.name, ids, reserve):
+            if self.stop.wait(_LOOK_SECONDS):
+                return False
+        return True
+
+    def _result(self, state: State, leased: Sequence[Batch], sending: Sending) -> Result:
         now = self.clock()
         others_go = bool(sending.taken)
         # Refused while others go, or refused again after others went: it is the event.
@@ -171,9 +143,7 @@ class Deliverer:
             later=later,
             parked=parked,
             tried=_tried(leased, sending),
-            window=lambda text, at: (
-                Window.of(text, per_minute=self.per_minute).settle(reservation, at).text()
-            ),
+            window=lambda text, at: self._window(text).settle(self.worker, at).text(),
             paused=paused,
             reason=reason,
             not_before=not_before,
@@ -198,8 +168,8 @@ class Deliverer:
                 "and HEAP_API_URL; nothing is parked, one event a minute probes"
             )
         elif stopped is not None:
-            wait = backoff(failures, random.random(), stopped)  # noqa: S311 - spreads, hides nothing
-            return False, stopped.reason, now + timedelta(seconds=wait)
+            wait = _wait(max(failures, 1), stopped)
+            return False, stopped.reason, now + wait
         else:
             return False, None, None
         if not state.paused:
@@ -216,8 +186,17 @@ class Deliverer:
             return not_before, reason
         if not any(id_ in sending.refused for id_, _ in batch.events):
             return now, reason
-        wait = backoff(batch.attempts, random.random(), sending.last)  # noqa: S311 - spreads, hides nothing
-        return now + timedelta(seconds=wait), reason
+        return now + _wait(batch.attempts, sending.last), reason
+
+
+def _wait(attempt: int, answer: Answer | None) -> timedelta:
+    seconds = backoff(
+        attempt,
+        random.random(),  # noqa: S311 - spreads, hides nothing
+        throttled=answer is not None and answer.outcome == "throttled",
+        retry_after=answer.retry_after if answer else None,
+    )
+    return timedelta(seconds=seconds)
 
 
 def _tried(leased: Sequence[Batch], sending: Sending) -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from adapters.errors import MalformedPayload
 from bridge.config import Config, Source
@@ -177,7 +178,7 @@ class Normaliser:
         self.store.write(work)
 
 
-def orders_of(connection: Connection, rows: Mapping[int, None]) -> list[orders.Row]:
+def orders_of(connection: Connection, rows: Mapping[int, None]) -> list[Row[Any]]:
     """Lock the purchases that are still their own."""
     if not rows:
         return []

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 
 # An order is recorded but not sent when it happened longer than this before the first start.
 SINCE = timedelta(days=3)
+# The sandbox wants digits like Heap; which ones is all the same to it.
+SANDBOX_APP_ID = "1000000001"
 _IDLE = (0.02, 0.25)
 _ALERT_SECONDS = 15.0
 _AFTER_FAULT = 1.0
@@ -49,7 +51,10 @@ def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> 
 
 
 def deliverers(
-    store: Store, config: Config, clock: Callable[[], datetime] = now
+    store: Store,
+    config: Config,
+    stop: threading.Event,
+    clock: Callable[[], datetime] = now,
 ) -> list[Deliverer]:
     """Make one deliverer for each Heap app the sources name."""
     found: dict[str, Destination] = {
@@ -58,10 +63,11 @@ def deliverers(
     return [
         Deliverer(
             store,
-            HeapClient(destination.url, destination.app_id),
+            HeapClient(destination.url, destination.app_id or SANDBOX_APP_ID),
             name,
             config.events_per_minute,
             clock,
+            stop,
         )
         for name, destination in found.items()
     ]
@@ -88,7 +94,7 @@ def run(config: Config) -> None:
 def work(store: Store, config: Config, stop: threading.Event) -> None:
     """Run every loop until `stop` is set."""
     normaliser = begin(store, config)
-    senders = deliverers(store, config)
+    senders = deliverers(store, config, stop)
     steps: list[Callable[[], int]] = [normaliser.step, *(sender.step for sender in senders)]
     threads = [threading.Thread(target=_loop, args=(step, stop, _IDLE)) for step in steps]
     alerting = (_ALERT_SECONDS, _ALERT_SECONDS)

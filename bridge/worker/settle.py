@@ -13,7 +13,8 @@ from adapters.contract import Known
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Config, Source
-from bridge.heap.events import HeapEvent, correction, heap_events, identify
+from bridge.heap.events import HeapEvent, correction, heap_events
+from bridge.heap.identity import identify
 from bridge.store import Store, inbox, orders, sources
 from bridge.store.orders import Outgoing
 
@@ -154,6 +155,9 @@ class Ledger:
             self._park(row, "no identity: no email, and BRIDGE_NO_IDENTITY is park", **details)
         else:
             events = _outgoing(heap_events(order, received_at=row.first_event_at, **voice))
+            if len({event.key for event in events}) < len(events):
+                self._park(row, "two of its lines have the same id", **details)
+                return
             destination = source.destination.name
             orders.settle(
                 self.connection,
