@@ -1,0 +1,152 @@
+"""A Shopify order in the common form, from one body that tells the whole of it.
+
+Plain amounts are in the shop's currency, `currency`; what the shopper saw stands only in the
+`_set` fields under `presentment_money`. `total_price` and `subtotal_price` are those of the time
+of purchase: refunds, edits and cancellations move the `current_` figures alone.
+Source: Shopify's Order reference, API 2026-10, and arithmetic over real orders, read 2026-11.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from adapters.money import ZERO
+from adapters.payload import Payload
+from adapters.schema import LineItem, Order
+from adapters.shopify.contradictions import contradiction
+from adapters.shopify.discounts import allocated, codes_of
+from adapters.shopify.lines import line_taxes_stated, lines_of, taxes_included
+
+_CURRENCY_LETTERS = 3
+
+
+def order_of(payload: Payload, account: str, received_at: datetime | None) -> Order:
+    """Make the order of a body that is one.
+
+    account: the shop's domain. received_at: caps the time of purchase; None leaves it as told.
+    Raises MalformedPayload with its path where id, currency, total_price, a time or a line's id,
+    price or quantity is missing or unreadable; nothing else can fail.
+    Figures that contradict each other are kept as told and named in `contradiction`.
+    """
+    currency = _currency(payload)
+    codes = codes_of(payload)
+    lines = lines_of(payload, currency, codes)
+    shipping, shipping_discount = _shipping(payload)
+    customer = payload.object_or_none("customer")
+    presentment_total, presentment_currency = _presentment(payload, currency)
+    order_id = payload.id("id")
+    order = Order(
+        id=order_id,
+        account=account,
+        order_id=order_id,
+        placed_at=_placed_at(payload, received_at),
+        currency=currency,
+        total=payload.decimal("total_price"),
+        lines=lines,
+        test=payload.flag("test"),
+        email=_email(payload, customer),
+        customer_id=customer.id_or_none("id") if customer else None,
+        subtotal=_subtotal(payload, lines),
+        shipping=shipping,
+        shipping_discount=shipping_discount,
+        discount=payload.decimal_or_none("total_discounts"),
+        discount_codes=codes.all,
+        tax=payload.decimal_or_none("total_tax"),
+        tax_included=_tax_included(payload),
+        taxes_included=taxes_included(payload),
+        tip=payload.decimal_or_none("total_tip_received"),
+        duties=_duties(payload),
+        order_name=payload.text_or_none("name"),
+        channel=payload.text_or_none("source_name"),
+        presentment_total=presentment_total,
+        presentment_currency=presentment_currency,
+    )
+    return replace(order, contradiction=contradiction(order, payload))
+
+
+def _currency(payload: Payload) -> str:
+    currency = payload.text("currency").upper()
+    if len(currency) != _CURRENCY_LETTERS or not (currency.isascii() and currency.isalpha()):
+        raise payload.fail("currency", "not a currency code")
+    return currency
+
+
+def _placed_at(payload: Payload, received_at: datetime | None) -> datetime:
+    # Imports set processed_at to the time of the sale, which may lie far before created_at.
+    placed_at = payload.time_or_none("processed_at") or payload.time("created_at")
+    return min(placed_at, received_at) if received_at else placed_at
+
+
+def _email(payload: Payload, customer: Payload | None) -> str | None:
+    # Point of sale and shops without leave for protected data send null or an empty text.
+    return (
+        payload.text_or_none("email")
+        or payload.text_or_none("contact_email")
+        or (customer.text_or_none("email") if customer else None)
+    )
+
+
+def _shipping(payload: Payload) -> tuple[Decimal | None, Decimal | None]:
+    """Give what shipping cost the shopper, and the discount on it.
+
+    `discounted_price` is left alone: since API 2024-07 it holds order-wide discounts, before it
+    did not. Lines that an edit removed stay in the list.
+    """
+    if not isinstance(payload.raw("shipping_lines"), list):
+        return None, None
+    charged, discount = ZERO, ZERO
+    for line in payload.objects_or_empty("shipping_lines"):
+        if line.flag("is_removed"):
+            continue
+        price = line.decimal_or_none("price")
+        if price is None:
+            return None, None
+        off = allocated(line)
+        charged += price - off
+        discount += off
+    return charged, discount
+
+
+def _tax_included(payload: Payload) -> Decimal | None:
+    tax = payload.decimal_or_none("total_tax")
+    by_flag = {"true": tax, "false": None if tax is None else ZERO}
+    return by_flag.get(taxes_included(payload) or "")
+
+
+def _subtotal(payload: Payload, lines: Sequence[LineItem]) -> Decimal | None:
+    """Give the goods after their discounts, before shipping and without any tax."""
+    goods = payload.decimal_or_none("subtotal_price")
+    if goods is None:
+        goods = sum((line.net_price for line in lines), ZERO)
+    included = taxes_included(payload)
+    if included != "true":
+        return goods if included else None
+    if line_taxes_stated(payload):
+        return goods - sum((line.tax for line in lines if line.tax is not None), ZERO)
+    # Imported orders may state their tax on the order alone.
+    tax = payload.decimal_or_none("total_tax")
+    return None if tax is None else goods - tax
+
+
+def _duties(payload: Payload) -> Decimal | None:
+    """Give duties and other fees on top of the prices; duties inside them are no part of it."""
+    amounts = [_money(payload, "original_total_additional_fees_set", "shop_money")]
+    if not payload.flag("duties_included"):
+        amounts.append(_money(payload, "original_total_duties_set", "shop_money"))
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, ZERO) if known else None
+
+
+def _presentment(payload: Payload, currency: str) -> tuple[Decimal | None, str | None]:
+    seen = payload.text_or_none("presentment_currency")
+    total = _money(payload, "total_price_set", "presentment_money")
+    if seen is None or total is None or seen.upper() == currency:
+        return None, None
+    return total, seen.upper()
+
+
+def _money(payload: Payload, key: str, side: str) -> Decimal | None:
+    both = payload.object_or_none(key)
+    money = both.object_or_none(side) if both else None
+    return money.decimal_or_none("amount") if money else None

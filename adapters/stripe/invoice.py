@@ -1,0 +1,159 @@
+"""Invoice -> sums. Its webhook carries the first page of its lines, discounts and taxes."""
+
+from adapters.payload import Payload
+from adapters.schema import LineItem
+from adapters.stripe.lines import Line, Tax, invoice_lines, line_items, read_tax, share_discount
+from adapters.stripe.money import Sums, currency_of, unknown_line, where_taxed
+from adapters.stripe.sighting import Sighting
+
+
+def invoice_sums(invoice: Payload, name: str | None) -> Sums:
+    """Read a paid invoice into its lines and sums.
+
+    total = invoice.total: customer balance, credit notes and out-of-band payment are ways of
+    paying it. Where the payload does not hold all lines, one line stands for the goods' value.
+    Raises MalformedPayload where the total, the currency or a line's amount is missing.
+    Source: API shapes of 2018 to 2026-10-28.endive; taxes moved from total_tax_amounts to
+    total_taxes, and from tax_amounts to taxes on the line, with basil (2025-03-31).
+    """
+    lines = invoice_lines(invoice)
+    # Whether the invoice's own sum of taxes holds shipping's differs; the figures tell.
+    readings = [_sums(invoice, lines, tax, name) for tax in _taxes(invoice, lines)]
+    for sums in readings:
+        if not sums.difference():
+            return sums
+    difference = readings[0].difference()
+    return readings[0].marked(f"total departs from its parts by {difference}")
+
+
+def is_complete(invoice: Payload) -> bool:
+    """Whether the payload holds every line."""
+    return invoice_lines(invoice) is not None
+
+
+def charged(invoice: Payload) -> int:
+    """Tell how much of the invoice a payment through Stripe took, minor units.
+
+    What customer balance or a payment outside Stripe covered is not in it, so that a charge of
+    this amount may be its other half.
+    """
+    if invoice.flag("paid_out_of_band"):
+        return 0
+    paid = invoice.integer_or_none("amount_paid")
+    outside = invoice.integer_or_none("amount_paid_off_stripe") or 0
+    return (invoice.integer("total") if paid is None else paid) - outside
+
+
+def is_renewal(invoice: Sighting) -> bool:
+    """Whether a subscription's next period, not its start or a change, was billed."""
+    return invoice.thing.text_or_none("billing_reason") == "subscription_cycle"
+
+
+def is_of_subscription(invoice: Sighting) -> bool:
+    """Whether a subscription billed it; under `parent` since basil."""
+    thing = invoice.thing
+    parent = thing.object_or_none("parent")
+    since_basil = parent is not None and parent.object_or_none("subscription_details") is not None
+    reason = thing.text_or_none("billing_reason") or ""
+    return (
+        since_basil or bool(thing.id_or_none("subscription")) or reason.startswith("subscription")
+    )
+
+
+def _sums(
+    invoice: Payload, lines: tuple[Line, ...] | None, tax: Tax | None, name: str | None
+) -> Sums:
+    money = currency_of(invoice)
+    total = invoice.integer("total")
+    shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax)
+    goods = total - (shipping or 0) - (tax.whole - tax.included if tax else 0)
+    discount = _discount(invoice, lines, goods)
+    goods_tax = _goods_tax(tax, lines, shipping_tax)
+    inside = goods_tax.included if goods_tax else 0
+    if lines is None:
+        lump = unknown_line(
+            money,
+            gross=goods + discount,
+            discount=discount,
+            tax=goods_tax.whole if goods_tax else None,
+            included=inside,
+            name=name,
+        )
+        items: tuple[LineItem, ...] = (lump,)
+        net = goods
+    else:
+        lines = share_discount(lines, discount)
+        items = line_items(lines, money)
+        net = sum(line.net for line in lines)
+    return Sums(
+        currency=money,
+        total=money.major(total),
+        lines=items,
+        subtotal=money.major(net - inside),
+        shipping=money.major_or_none(shipping),
+        discount=money.major(discount),
+        tax=money.major(tax.whole) if tax else None,
+        tax_included=money.major(tax.included) if tax and tax.whole else None,
+        taxes_included=where_taxed(tax.whole, tax.included) if tax else None,
+    )
+
+
+def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]:
+    """Give what all tax may be, the invoice's own sum first, then its lines' with its shipping's.
+
+    `tax` of shapes before 2019 was on top of the prices.
+    """
+    found: list[Tax | None] = []
+    if own := read_tax(invoice, "total_taxes", "total_tax_amounts"):
+        found.append(own)
+    if told := [line.tax for line in lines or () if line.tax]:
+        goods = Tax(sum(tax.whole for tax in told), sum(tax.included for tax in told))
+        _, shipping = _shipping(invoice.object_or_none("shipping_cost"), goods)
+        found.append(Tax(goods.whole + shipping.whole, goods.included + shipping.included))
+    whole = invoice.integer_or_none("tax")
+    return found or [None if whole is None else Tax(whole, 0)]
+
+
+def _shipping(cost: Payload | None, tax: Tax | None) -> tuple[int | None, Tax]:
+    """Give shipping as the shopper was charged, and its tax.
+
+    That is amount_total where its tax is inside the price, else amount_subtotal. Its own taxes are
+    in the payload only at times; without them its tax is placed where all other tax is.
+    """
+    if cost is None:
+        return None, Tax(0, 0)
+    own = read_tax(cost, "taxes")
+    whole = cost.integer_or_none("amount_tax") or 0
+    if own:
+        inside = bool(own.included)
+    else:
+        inside = tax is not None and tax.whole != 0 and tax.included == tax.whole
+    before, after = (cost.integer_or_none(key) for key in ("amount_subtotal", "amount_total"))
+    amount = after if (inside and after is not None) or before is None else before
+    return amount, own or Tax(whole, whole if inside else 0)
+
+
+def _discount(invoice: Payload, lines: tuple[Line, ...] | None, goods: int) -> int:
+    """Add up all discounts on goods: the lines' or the invoice's, whichever says more.
+
+    Shapes before 2020 name a coupon and no amount: there it is what the lines cost beyond `goods`,
+    what was paid for them.
+    """
+    on_lines = sum(line.discount for line in lines or ())
+    listed = invoice.objects_or_empty("total_discount_amounts")
+    told = max(on_lines, sum(entry.integer("amount") for entry in listed))
+    if told or "total_discount_amounts" in invoice or invoice.object_or_none("discount") is None:
+        return told
+    subtotal = invoice.integer_or_none("subtotal") or 0
+    before = sum(line.gross for line in lines) if lines else subtotal
+    return max(before - goods, 0)
+
+
+def _goods_tax(tax: Tax | None, lines: tuple[Line, ...] | None, shipping: Tax) -> Tax | None:
+    """Give the goods' part of the tax: what all lines tell, else all but shipping's."""
+    if lines and all(line.tax for line in lines):
+        told = [line.tax for line in lines if line.tax]
+        return Tax(sum(one.whole for one in told), sum(one.included for one in told))
+    if tax is None:
+        return None
+    return Tax(max(tax.whole - shipping.whole, 0), max(tax.included - shipping.included, 0))

@@ -1,0 +1,124 @@
+"""Money that was taken, and what is known of a purchase that only a payment tells of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adapters.money import ZERO
+from adapters.payload import Payload
+from adapters.stripe.money import Currency, Sums, currency_of, unknown_line
+from adapters.stripe.sighting import Sighting
+
+_UNPAID_CHARGE = frozenset({"failed", "pending"})
+_PAID_SESSION = frozenset({"paid", "no_payment_required"})
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A charge that took money, or a payment intent that did and whose charge is not seen.
+
+    ordered, captured: minor units; less is captured than ordered where the shop released the rest.
+    """
+
+    sighting: Sighting
+    currency: Currency
+    ordered: int
+    captured: int
+
+    @property
+    def released(self) -> int:
+        """What was authorised and not captured."""
+        return self.ordered - self.captured
+
+
+def taken(sighting: Sighting) -> int:
+    """Tell how much this state shows as taken: minor units of a payment, else 1 for paid.
+
+    Zero for a topic that decides nothing, and for what is only authorised, unpaid or a link. Of
+    two states of one object the one that shows more is the later one.
+    """
+    if not sighting.deciding:
+        return 0
+    thing = sighting.thing
+    if sighting.kind == "charge":
+        return _captured(thing)
+    if sighting.kind == "payment_intent":
+        return _received(thing)
+    if sighting.kind == "session":
+        # A session of mode subscription never decides: its invoice does.
+        one_off = thing.text_or_none("mode") in {None, "payment"}
+        return int(one_off and thing.text_or_none("payment_status") in _PAID_SESSION)
+    if sighting.kind == "invoice":
+        # `status` came in 2018; before it, `paid`. Out-of-band and balance count as paid too.
+        return int(thing.text_or_none("status") == "paid" or thing.raw("paid") is True)
+    return 0
+
+
+def payments(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
+    """Find the payments among the newest states of charges and payment intents, the oldest first.
+
+    A payment intent counts only where none of its charges is seen, so that no money counts twice.
+    Raises MalformedPayload where one that took money has no amount or currency.
+    """
+    paid = [sighting for sighting in sightings if taken(sighting)]
+    charges = [sighting for sighting in paid if sighting.kind == "charge"]
+    seen = {intent for charge in charges for intent in charge.linked("payment_intent")}
+    named = {charge.thing.id("id") for charge in charges}
+    intents = [
+        sighting
+        for sighting in paid
+        if sighting.kind == "payment_intent"
+        and sighting.thing.id("id") not in seen
+        and named.isdisjoint(sighting.linked("charge"))
+    ]
+    found = [_payment(sighting) for sighting in charges + intents]
+    return tuple(sorted(found, key=lambda payment: payment.sighting.rank))
+
+
+def bare_sums(payments: tuple[Payment, ...], name: str | None) -> Sums:
+    """Make the sums of a purchase of which nothing but its payments is known.
+
+    What was for goods, shipping and tax cannot be told apart: one line carries all that was
+    ordered, and subtotal, shipping, tax and discount are left out. Several payments (of an invoice
+    paid in parts) add up.
+    """
+    money = payments[0].currency
+    alike = [payment for payment in payments if payment.currency == money]
+    ordered = sum(payment.ordered for payment in alike)
+    released = sum(payment.released for payment in alike)
+    return Sums(
+        currency=money,
+        total=money.major(ordered - released),
+        lines=(unknown_line(money, gross=ordered, name=name),),
+        uncaptured=money.major(released) if released else None,
+    )
+
+
+def captured_in(payments: tuple[Payment, ...], money: Currency) -> Decimal | None:
+    """Add up what was captured in this currency; None where no payment is in it."""
+    alike = [payment.captured for payment in payments if payment.currency == money]
+    return sum((money.major(minor) for minor in alike), ZERO) if alike else None
+
+
+def _captured(charge: Payload) -> int:
+    if charge.text_or_none("status") in _UNPAID_CHARGE or charge.raw("paid") is False:
+        return 0
+    captured = charge.integer_or_none("amount_captured")
+    if captured is not None:
+        return max(captured, 0)
+    if charge.raw("captured") is False:
+        return 0
+    # Before `amount_captured` (2020) a part that was not captured stood under amount_refunded.
+    return charge.integer("amount") - (charge.integer_or_none("amount_refunded") or 0)
+
+
+def _received(intent: Payload) -> int:
+    received = intent.integer_or_none("amount_received")
+    return max(intent.integer("amount") if received is None else received, 0)
+
+
+def _payment(sighting: Sighting) -> Payment:
+    captured = taken(sighting)
+    # More than was authorised may be captured where the card network allows it; it was all bought.
+    ordered = max(sighting.thing.integer("amount"), captured)
+    return Payment(sighting, currency_of(sighting.thing), ordered, captured)

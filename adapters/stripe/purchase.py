@@ -1,0 +1,192 @@
+"""One purchase: the newest state of each of its objects, and what they say together."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+from adapters.payload import Payload
+from adapters.stripe.invoice import is_of_subscription
+from adapters.stripe.money import currency
+from adapters.stripe.payment import Payment, payments, taken
+from adapters.stripe.sighting import BEST_FIRST, Kind, Sighting, clamp
+
+# `heap1-<user id>-<session id>`, then `_<own id>` where the shop has one of its own.
+_HEAP_REFERENCE = re.compile(r"heap1-[^-_]*-[^-_]*(?:_(?P<own>.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)  # no slots: what was found once is kept beside the field
+class Purchase:
+    """All that the events of one purchase show; the same for any order or repetition of them."""
+
+    sightings: tuple[Sighting, ...]
+
+    @cached_property
+    def states(self) -> tuple[Sighting, ...]:
+        """The newest state of each object, the one that shows more money first among equals."""
+        best: dict[tuple[Kind, str | None], Sighting] = {}
+        for sighting in self.sightings:
+            key = (sighting.kind, sighting.thing.id_or_none("id"))
+            if key not in best or _standing(sighting) > _standing(best[key]):
+                best[key] = sighting
+        return tuple(sorted(best.values(), key=_standing, reverse=True))
+
+    @cached_property
+    def payments(self) -> tuple[Payment, ...]:
+        """What took money, the oldest first."""
+        return payments(self.states)
+
+    @property
+    def invoice(self) -> Sighting | None:
+        """The invoice, paid before unpaid."""
+        return self._newest("invoice")
+
+    @property
+    def session(self) -> Sighting | None:
+        """The Checkout Session, paid before unpaid."""
+        return self._newest("session")
+
+    @property
+    def sells_once(self) -> bool:
+        """Whether a session of mode payment belongs to it; of mode subscription, none decides."""
+        mode = self.session.thing.text_or_none("mode") if self.session else "none"
+        return mode in {None, "payment"}
+
+    @property
+    def account(self) -> str:
+        """Whose purchase it is: the connected account the events name, else `self`."""
+        return self.sightings[0].event.account or "self"
+
+    def ids_of(self, kind: Kind) -> list[str]:
+        """Give all ids of one kind that any event of the set names."""
+        return sorted({found for seen in self.sightings for found in seen.linked(kind)})
+
+    @property
+    def id(self) -> str:
+        """The canonical id: the invoice's, else payment intent's, else session's, else charge's.
+
+        Invoice first because one invoice may have several payments; a payment intent several
+        charges; a free session no payment intent.
+        """
+        if self.invoice and (own := self.invoice.thing.id_or_none("id")):
+            return own
+        for kind in BEST_FIRST:
+            if found := self.ids_of(kind):
+                return found[0]
+        raise self.sightings[0].thing.fail("id", "missing")
+
+    @property
+    def placed_at(self) -> datetime:
+        """When it was paid; never later than the receipt of the event that tells it.
+
+        The invoice's paid_at, else when the charge was made, else the first event that shows it
+        paid. Raises MalformedPayload for a charge without `created`.
+        """
+        if self.invoice and taken(self.invoice):
+            moves = self.invoice.thing.object_or_none("status_transitions")
+            paid_at = moves.time_or_none("paid_at") if moves else None
+            if paid_at:
+                return clamp(paid_at, self.invoice)
+        for payment in self.payments:
+            if payment.sighting.kind == "charge":
+                return clamp(payment.sighting.thing.time("created"), payment.sighting)
+        return min(clamp(seen.created, seen) for seen in self.sightings if taken(seen))
+
+    @property
+    def first_received_at(self) -> datetime:
+        """When the first event that shows money came; a repetition does not move it."""
+        return min(seen.received_at for seen in self.sightings if taken(seen))
+
+    @property
+    def test(self) -> bool:
+        """Whether it was made in test mode or a sandbox; so where no event says that it is live."""
+        return not any(seen.event.payload.flag("livemode") for seen in self.sightings)
+
+    @property
+    def channel(self) -> str:
+        """Where it was sold.
+
+        A subscription's invoice says `subscription` with or without its session, which may come
+        only when the order was sent.
+        """
+        session = self.session
+        if self.invoice and is_of_subscription(self.invoice):
+            return "subscription"
+        if session and session.thing.text_or_none("mode") == "subscription":
+            return "subscription"
+        if session:
+            return "payment_link" if session.thing.id_or_none("payment_link") else "checkout"
+        return "invoice" if self.ids_of("invoice") else "direct"
+
+    @property
+    def customer_id(self) -> str | None:
+        """The customer's id at Stripe; None for guests."""
+        things = self._things("invoice", "session", "payment_intent", "charge")
+        return next(filter(None, (thing.id_or_none("customer") for thing in things)), None)
+
+    @property
+    def description(self) -> str | None:
+        """What the shop wrote on the charge or payment intent."""
+        things = self._things("charge", "payment_intent")
+        return next(filter(None, (thing.text_or_none("description") for thing in things)), None)
+
+    @property
+    def email(self) -> str | None:
+        """The first address known, in the order in which the shopper typed it nearest."""
+        found = [
+            *self._texts("session", "customer_details.email", "customer_email"),
+            *self._texts("invoice", "customer_email"),
+            *self._texts("charge", "billing_details.email", "receipt_email"),
+            *self._texts("payment_intent", "receipt_email"),
+        ]
+        return found[0] if found else None
+
+    def order_id(self, metadata_key: str) -> str:
+        """Give the id the shop knows it by: its metadata, else client_reference_id, else ours."""
+        for thing in self._things("session", "invoice", "payment_intent", "charge"):
+            metadata = thing.object_or_none("metadata")
+            if metadata and (own := metadata.id_or_none(metadata_key)):
+                return own
+        for reference in self._texts("session", "client_reference_id"):
+            carried = _HEAP_REFERENCE.fullmatch(reference)
+            own = carried["own"] if carried else reference
+            if own:
+                return own
+        return self.id
+
+    def presentment(self) -> tuple[Decimal, str] | None:
+        """Give what the shopper saw in another currency (Adaptive Pricing, basil and later)."""
+        for thing in self._things("session", "payment_intent", "charge"):
+            seen = thing.object_or_none("presentment_details")
+            amount = seen.integer_or_none("presentment_amount") if seen else None
+            code = seen.text_or_none("presentment_currency") if seen else None
+            if amount is not None and code:
+                money = currency(code)
+                return money.major(amount), money.code
+        return None
+
+    def _newest(self, kind: Kind) -> Sighting | None:
+        return next((seen for seen in self.states if seen.kind == kind), None)
+
+    def _things(self, *kinds: Kind) -> Iterable[Payload]:
+        return (seen.thing for kind in kinds for seen in self.states if seen.kind == kind)
+
+    def _texts(self, kind: Kind, *paths: str) -> Sequence[str]:
+        found = (_text_at(thing, path) for thing in self._things(kind) for path in paths)
+        return [text for text in found if text]
+
+
+def _standing(sighting: Sighting) -> tuple[object, ...]:
+    return sighting.deciding, taken(sighting), sighting.rank
+
+
+def _text_at(thing: Payload, path: str) -> str | None:
+    *parents, key = path.split(".")
+    for parent in parents:
+        child = thing.object_or_none(parent)
+        if child is None:
+            return None
+        thing = child
+    return thing.text_or_none(key)

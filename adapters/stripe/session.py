@@ -1,0 +1,132 @@
+"""Checkout Session -> sums. Its webhook carries totals and no line items."""
+
+from dataclasses import dataclass
+
+from adapters.payload import Payload
+from adapters.stripe.money import Sums, currency_of, unknown_line, where_taxed
+from adapters.stripe.payment import Payment, captured_in
+
+
+@dataclass(frozen=True, slots=True)
+class _Shipping:
+    """What shipping cost, minor units; None where the payload does not say.
+
+    before, whole: without and with the tax that Stripe added; alike where the price contains it.
+    """
+
+    before: int | None
+    whole: int | None
+    tax: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where the tax sits: shipping as the shopper was charged, and the tax inside all prices."""
+
+    shipping: int
+    included: int
+
+
+def has_sums(session: Payload) -> bool:
+    """Whether a session carries amounts at all; those of 2019 do not."""
+    return session.integer_or_none("amount_total") is not None
+
+
+def session_sums(session: Payload, payments: tuple[Payment, ...], name: str | None) -> Sums:
+    """Read a session of mode payment into one line for all goods, and the order's sums.
+
+    amount_subtotal is before discounts and on-top tax, and contains the tax that is inside prices.
+    Which tax that is the webhook does not say, so it is derived: see `_place`. What a payment of
+    the session released uncaptured is taken off the total.
+    Raises MalformedPayload where amounts or currency are missing.
+    Source: API 2026-10-28.endive, objects checkout.session and shipping_cost.
+    """
+    money = currency_of(session)
+    gross = session.integer("amount_subtotal")
+    total = session.integer("amount_total")
+    details = session.object_or_none("total_details")
+    discount = details.integer_or_none("amount_discount") if details else None
+    tax = details.integer_or_none("amount_tax") if details else None
+    cost = _shipping(session, details)
+    net = gross - (discount or 0)
+    placed = _place(net, total, tax or 0, cost)
+    shipping = placed.shipping if placed and cost.before is not None else cost.before
+    goods_tax, goods_included = _of_goods(tax, placed, cost)
+    released = sum(payment.released for payment in payments if payment.currency == money)
+    line = unknown_line(
+        money,
+        gross=gross,
+        discount=discount,
+        tax=goods_tax,
+        included=goods_included or 0,
+        name=name,
+    )
+    sums = Sums(
+        currency=money,
+        total=money.major(total - released),
+        lines=(line,),
+        subtotal=None if goods_included is None else money.major(net - goods_included),
+        shipping=money.major_or_none(shipping),
+        discount=money.major_or_none(discount),
+        tax=money.major_or_none(tax),
+        tax_included=money.major(placed.included) if placed and tax else None,
+        taxes_included=where_taxed(tax, placed.included) if placed else None,
+        uncaptured=money.major(released) if released else None,
+    )
+    return _marked(sums, payments)
+
+
+def _shipping(session: Payload, details: Payload | None) -> _Shipping:
+    cost = session.object_or_none("shipping_cost")
+    if cost is None:
+        amount = details.integer_or_none("amount_shipping") if details else None
+        return _Shipping(amount, amount, None if amount else 0)
+    before = cost.integer_or_none("amount_subtotal")
+    whole = cost.integer_or_none("amount_total")
+    return _Shipping(
+        whole if before is None else before,
+        before if whole is None else whole,
+        cost.integer_or_none("amount_tax") or 0,
+    )
+
+
+def _place(net: int, total: int, tax: int, cost: _Shipping) -> _Placed | None:
+    """Find where the tax sits so that total = net + shipping + (tax - included).
+
+    In this order: all tax on top; all inside, shipping's too, so that its price is the whole; all
+    inside, with a shipping price that is the same either way; some inside. None where nothing
+    fits: then the session's figures contradict each other.
+    """
+    before, whole = cost.before or 0, cost.whole or 0
+    inside_before = net + before + tax - total
+    if inside_before == 0:
+        return _Placed(before, 0)
+    if net + whole == total:
+        return _Placed(whole, tax)
+    if 0 < inside_before <= tax:
+        return _Placed(before, inside_before)
+    return None
+
+
+def _of_goods(
+    tax: int | None, placed: _Placed | None, cost: _Shipping
+) -> tuple[int | None, int | None]:
+    """Give the goods' share of the tax, and of the tax inside prices; None where not told apart."""
+    if not tax:
+        return tax, 0
+    if placed is None:
+        return None, None
+    if cost.tax is None:
+        return None, None if placed.included else 0
+    shipping_inside = cost.tax if placed.included and placed.shipping == cost.whole else 0
+    return max(tax - cost.tax, 0), max(placed.included - shipping_inside, 0)
+
+
+def _marked(sums: Sums, payments: tuple[Payment, ...]) -> Sums:
+    difference = sums.difference()
+    if difference:
+        return sums.marked(f"amount_total departs from its parts by {difference}")
+    captured = captured_in(payments, sums.currency)
+    if captured is not None and captured != sums.total:
+        return sums.marked(f"captured {captured}, but the session says {sums.total}")
+    return sums

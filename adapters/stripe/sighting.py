@@ -1,0 +1,169 @@
+"""What one event shows: which object of a purchase, in which state, and what it is linked to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from adapters.contract import WebhookEvent
+from adapters.payload import Payload
+from adapters.schema import Ignored
+
+Kind = Literal["invoice", "payment_intent", "session", "charge", "invoice_payment"]
+
+# Topic prefix -> the object such an event carries.
+_FAMILIES: dict[str, Kind] = {
+    "checkout.session.": "session",
+    "payment_intent.": "payment_intent",
+    "invoice_payment.": "invoice_payment",
+    "invoice.": "invoice",
+    "charge.": "charge",
+}
+# These carry a refund or a dispute; charge.refunded, without the second dot, a charge.
+_REFUNDS = ("refund.", "charge.refund.", "charge.dispute.")
+
+# The topics that can show that money was paid. Others of the family (created, pending, failed,
+# updated, refunded) belong to the purchase and link it, but never make an order: charge.updated
+# fires for a new description, charge.refunded for money that goes.
+DECIDING = (
+    "charge.succeeded",
+    "charge.captured",
+    "payment_intent.succeeded",
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice_payment.paid",
+)
+
+# Object -> (what it is linked to, where its ids stand). Since basil (2025-03-31) charge and payment
+# intent no longer name their invoice, nor the invoice its payment: invoice_payment does.
+# A subscription links nothing: many purchases share one.
+_LINKS: dict[Kind, tuple[tuple[Kind, str], ...]] = {
+    "charge": (("invoice", "invoice"), ("payment_intent", "payment_intent"), ("charge", "id")),
+    "payment_intent": (
+        ("invoice", "invoice"),
+        ("payment_intent", "id"),
+        ("charge", "latest_charge"),
+        ("charge", "charges.data.id"),
+    ),
+    "session": (
+        ("invoice", "invoice"),
+        ("payment_intent", "payment_intent"),
+        ("session", "id"),
+    ),
+    "invoice": (
+        ("invoice", "id"),
+        ("payment_intent", "payment_intent"),
+        ("charge", "charge"),
+        ("payment_intent", "payments.data.payment.payment_intent"),
+        ("charge", "payments.data.payment.charge"),
+    ),
+    "invoice_payment": (
+        ("invoice", "invoice"),
+        ("payment_intent", "payment.payment_intent"),
+        ("charge", "payment.charge"),
+    ),
+}
+BEST_FIRST: tuple[Kind, ...] = ("invoice", "payment_intent", "session", "charge")
+_LONGEST_TOPIC = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One object of a purchase as one event showed it.
+
+    thing: the object itself, `data.object`.
+    created: when the event was made, by Stripe's clock.
+    """
+
+    kind: Kind
+    topic: str
+    thing: Payload
+    event: WebhookEvent
+    created: datetime
+
+    @property
+    def deciding(self) -> bool:
+        """Whether an event of this topic can show that money was paid."""
+        return self.topic in DECIDING
+
+    @property
+    def rank(self) -> tuple[datetime, str, str, str]:
+        """Order two states of one object, the newer and then the newer shape last."""
+        version = self.event.payload.text_or_none("api_version") or ""
+        return self.created, version, self.topic, self.event.key
+
+    @property
+    def received_at(self) -> datetime:
+        """When the bridge got it; for an event that was never stored, when it was signed or made."""
+        return self.event.received_at or self.event.signed_at or self.created
+
+    def linked(self, to: Kind) -> Iterator[str]:
+        """Give the ids of one kind that this object names, its own included."""
+        for kind, path in _LINKS[self.kind]:
+            if kind == to:
+                yield from _ids_at(self.thing, path.split("."))
+
+
+def sight(event: WebhookEvent) -> Sighting | Ignored:
+    """Tell which object of a purchase an event shows, or why it shows none.
+
+    Raises MalformedPayload where a snapshot event has no type, time or object.
+    """
+    payload = event.payload
+    if reason := _not_a_snapshot(payload):
+        return Ignored(reason)
+    topic = payload.text("type")
+    if topic.startswith(_REFUNDS):
+        return Ignored(f"{topic}: refunds and disputes are not sent yet")
+    kind = next((kind for prefix, kind in _FAMILIES.items() if topic.startswith(prefix)), None)
+    if kind is None:
+        return Ignored(f"{topic[:_LONGEST_TOPIC]}: this topic tells of no purchase")
+    thing = payload.object("data").object("object")
+    if kind == "session" and thing.text_or_none("mode") == "setup":
+        return Ignored("a session of mode setup saves a card and sells nothing")
+    return Sighting(kind, topic, thing, event, payload.time("created"))
+
+
+def ids(event: WebhookEvent) -> tuple[str, ...]:
+    """Give every id under which an event knows its purchase, best first, with its account before.
+
+    Empty where the event belongs to none. Raises MalformedPayload as `sight` does.
+    """
+    seen = sight(event)
+    if isinstance(seen, Ignored):
+        return ()
+    account = event.account or "self"
+    found = (linked for kind in BEST_FIRST for linked in seen.linked(kind))
+    return tuple(dict.fromkeys(f"{account}:{linked}" for linked in found))
+
+
+def _not_a_snapshot(payload: Payload) -> str | None:
+    topic = payload.text_or_none("type") or ""
+    if topic in {"ping", "v2.core.event_destination.ping"}:
+        return "a ping: the destination works"
+    if payload.raw("object") == "v2.core.event" or topic.startswith(("v1.", "v2.")):
+        return "this endpoint sends thin events: choose Snapshot as the destination's payload style"
+    if "detail" in payload:
+        return "an Amazon EventBridge envelope: point a webhook endpoint here instead"
+    if "specversion" in payload:
+        return "an Azure Event Grid envelope: point a webhook endpoint here instead"
+    return None
+
+
+def _ids_at(thing: Payload, path: list[str]) -> Iterator[str]:
+    key, *rest = path
+    if not rest:
+        if found := thing.id_or_none(key):
+            yield found
+    elif key == "data":
+        for item in thing.objects_or_empty(key):
+            yield from _ids_at(item, rest)
+    elif child := thing.object_or_none(key):
+        yield from _ids_at(child, rest)
+
+
+def clamp(moment: datetime, sighting: Sighting) -> datetime:
+    """Keep a time from lying after the receipt: test clocks run ahead of ours."""
+    return min(moment, sighting.received_at).astimezone(UTC)

@@ -1,0 +1,93 @@
+"""Read the whole configuration and tell every fault of it at once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from adapters.registry import adapters
+from bridge.config import database, values
+from bridge.config.faults import Faults
+from bridge.config.file import of_file
+from bridge.config.settings import Config, Destination, EventNames, Source
+from bridge.config.sources import Choices, of_variables
+from bridge.config.variables import Variables
+
+_HEAP = "https://heapanalytics.com"
+_FILE = "bridge.toml"
+_PROCESSES = "a number of web processes, 1 to 64"
+
+
+def load(environ: Mapping[str, str], folder: Path) -> Config:
+    """Read the variables, and bridge.toml where it exists.
+
+    folder: where bridge.toml and a relative SQLite path are looked for.
+    Raises ConfigurationError with every fault at once.
+    """
+    faults = Faults()
+    variables = Variables(environ, faults)
+    url = _database_url(variables, environ, folder, faults)
+    choices = Choices(destination=Destination(app_id=None, url=_HEAP)).of_variables(variables)
+    sources = _sources(variables, folder, choices, faults)
+    config = Config(
+        database_url=url,
+        port=variables.read("PORT", values.whole("a port, 1 to 65535", 1, 65535), 8000),
+        web_concurrency=_web_concurrency(variables, faults, on_sqlite=url.startswith("sqlite")),
+        sources=MappingProxyType({source.name: source for source in sources}),
+        destination=choices.destination,
+        names=_names(variables, faults),
+        # Heap takes 15,000 a minute for everything that writes to an app; some room is left.
+        events_per_minute=variables.read(
+            "HEAP_EVENTS_PER_MINUTE", values.whole("a whole number, 1 or more", 1, 10**9), 14_000
+        ),
+        alert_url=variables.read("BRIDGE_ALERT_URL", values.alert_url, None),
+        hosted=database.host(environ),
+        warnings=(),
+    )
+    faults.tell()
+    if not sources:
+        faults.warn("no source", "set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET")
+    variables.warn_of_misspelled(("BRIDGE_", "HEAP_", "STRIPE_", "SHOPIFY_"))
+    return replace(config, warnings=tuple(faults.warnings))
+
+
+def _database_url(
+    variables: Variables, environ: Mapping[str, str], folder: Path, faults: Faults
+) -> str:
+    given = variables.text("DATABASE_URL") or database.DEFAULT
+    url = faults.read("DATABASE_URL", given, lambda text: database.database_url(text, folder), "")
+    allowed = variables.read("BRIDGE_ALLOW_EPHEMERAL", values.switch, default=False)
+    problem = None if allowed else database.why_not_kept(environ, url)
+    if problem:
+        faults.add("DATABASE_URL", problem)
+    return url
+
+
+def _web_concurrency(variables: Variables, faults: Faults, *, on_sqlite: bool) -> int:
+    asked = variables.read("WEB_CONCURRENCY", values.whole(_PROCESSES, 1, 64), None)
+    if not on_sqlite:
+        return asked or 2
+    if asked and asked > 1:
+        faults.warn("WEB_CONCURRENCY", f"is {asked}, but on SQLite there is one web process")
+    return 1
+
+
+def _names(variables: Variables, faults: Faults) -> EventNames:
+    names = EventNames(
+        order=variables.named("HEAP_ORDER_EVENT", values.event_name, "Order"),
+        purchase=variables.named("HEAP_PURCHASE_EVENT", values.event_name, "Purchase"),
+        change=variables.named("HEAP_CHANGE_EVENT", values.event_name, "Order Changed"),
+    )
+    if names.order is not None and names.order == names.purchase:
+        faults.warn("HEAP_PURCHASE_EVENT", "named like HEAP_ORDER_EVENT; sums count money twice")
+    return names
+
+
+def _sources(variables: Variables, folder: Path, choices: Choices, faults: Faults) -> list[Source]:
+    known = adapters()
+    named = variables.text("BRIDGE_CONFIG")
+    path = folder / (named or _FILE)
+    sources = of_variables(known, variables, choices, faults)
+    if named or path.exists():
+        sources += of_file(path, known, variables, choices, faults)
+    return sources

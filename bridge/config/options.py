@@ -1,0 +1,61 @@
+"""Read an adapter's own settings, and turn pydantic's complaints into the operator's words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from adapters.contract import Adapter
+from bridge.config.faults import Faults, shown
+
+
+def options(
+    adapter: Adapter, given: Mapping[str, Any], called: Callable[[str], str], faults: Faults
+) -> BaseModel:
+    """Make the adapter's settings of what is given; the rest keeps its default.
+
+    given: by the name of the field.
+    called: the name the operator knows a field by.
+    """
+    try:
+        return adapter.settings.model_validate(dict(given))
+    except ValidationError as error:
+        fields = adapter.settings.model_fields
+        for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors()):
+            faults.add(called(name), f"{_wanted(name, fields[name])}; it is {shown(given[name])}")
+        return adapter.settings()
+
+
+def _wanted(name: str, info: FieldInfo) -> str:
+    """Say what a field takes: from its type, its bounds and its default."""
+    kind = info.annotation
+    usual = "" if info.default is None else f" ({_usual(info.default)} is usual)"
+    if get_origin(kind) is Literal:
+        words = [str(word) for word in get_args(kind)]
+        return f"{', '.join(words[:-1])} or {words[-1]}{usual}"
+    if kind is bool:
+        return f"on or off{usual}"
+    if kind is int:
+        unit = f" of {name.rpartition('_')[2]}" if name.endswith(("_seconds", "_days")) else ""
+        return f"a whole number{unit}{_bounds(info)}{usual}"
+    return f"{info.description or 'another value'}{usual}"
+
+
+def _usual(default: Any) -> str:
+    return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)
+
+
+def _bounds(info: FieldInfo) -> str:
+    low = next((bound.ge for bound in info.metadata if isinstance(bound, Ge)), None)
+    high = next((bound.le for bound in info.metadata if isinstance(bound, Le)), None)
+    match low, high:
+        case None, None:
+            return ""
+        case _, None:
+            return f", {low} or more"
+        case None, _:
+            return f", at most {high}"
+        case _:
+            return f", {low} to {high}"

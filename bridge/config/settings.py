@@ -1,0 +1,106 @@
+"""What the operator decided, as frozen values; nothing here reads the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, SecretStr
+
+from adapters.contract import Adapter
+from bridge.errors import ConfigurationError
+
+EmailCase = Literal["lower", "keep"]
+NoIdentity = Literal["pseudonym", "park"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where events go: one Heap environment.
+
+    app_id: its id, digits; None where none is set, and then only the sandbox takes events.
+    url: without a slash at its end.
+    """
+
+    app_id: str | None
+    url: str
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether there is no Heap app to deliver to, and a local sandbox takes the events."""
+        return self.app_id is None
+
+    @property
+    def name(self) -> str:
+        """What the store calls it; another app or another host is another destination."""
+        return f"{self.app_id}@{self.url}" if self.app_id else "sandbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventNames:
+    """What the events are called at Heap; None switches one off."""
+
+    order: str | None
+    purchase: str | None
+    change: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One shop or account that sends webhooks.
+
+    secrets: any of them may have signed a delivery.
+    account: the shop it must be, in lower case; None where that is not fixed.
+    settings: an instance of the adapter's `settings`.
+    since: what happened before is recorded and not sent, UTC; None for the store's own default.
+    """
+
+    name: str
+    adapter: Adapter
+    secrets: tuple[SecretStr, ...]
+    account: str | None
+    settings: BaseModel
+    destination: Destination
+    since: datetime | None
+    no_identity: NoIdentity
+    email_case: EmailCase
+    send_test_orders: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration; its repr shows no secret.
+
+    database_url: as SQLAlchemy takes it: `sqlite:////…` or `postgresql+psycopg://…`.
+    web_concurrency: web processes; 1 on SQLite whatever was asked for.
+    sources: by name; those of the variables are named like their adapter.
+    destination: Heap as the variables name it; a source of bridge.toml may have its own.
+    hosted: the name of the host it runs on, where that is a known one.
+    warnings: one sentence each, for the operator at start.
+    """
+
+    database_url: str = field(repr=False)
+    port: int
+    web_concurrency: int
+    sources: Mapping[str, Source]
+    destination: Destination
+    names: EventNames
+    events_per_minute: int
+    alert_url: str | None = field(repr=False)
+    hosted: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is one file on this machine."""
+        return self.database_url.startswith("sqlite")
+
+    def require_app_id(self) -> None:
+        """Raise ConfigurationError where events would have no Heap environment to go to."""
+        destinations = [source.destination for source in self.sources.values()]
+        if any(one.app_id is None for one in destinations or [self.destination]):
+            fault = (
+                "HEAP_APP_ID: not set; write the id of your Heap environment, digits only "
+                "(in Heap under Account, Manage, Projects)"
+            )
+            raise ConfigurationError([fault])

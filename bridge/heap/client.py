@@ -1,0 +1,173 @@
+"""Sends frozen events to Heap's bulk track endpoint, and says what became of them."""
+
+import http.client
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from typing import Literal
+
+import requests
+import urllib3
+
+from bridge.heap.events import envelope
+from bridge.heap.wire import Deadline, TimedAdapter
+
+Outcome = Literal["taken", "refused", "throttled", "paused", "later"]
+
+# Heap answers with next to nothing; what is longer is not read, and the connection not used again.
+_ANSWER_LIMIT = 64 * 1024
+_SECONDS = re.compile(r"[0-9]{1,9}")
+
+# Status → outcome and the operator's words. Any other 2xx is taken, anything else is later.
+# Heap documents no statuses; its own clients take 2xx as success (facts read November 2026).
+_STATUSES: dict[int, tuple[Outcome, str]] = {
+    400: ("refused", "Heap refused the request (400)"),
+    401: ("paused", "Heap lets nobody in under this app id (401): look at HEAP_APP_ID"),
+    403: ("paused", "Heap forbids this app id to write (403): look at HEAP_APP_ID"),
+    404: ("later", "there is no Heap at this address (404): look at HEAP_API_URL"),
+    408: ("later", "Heap waited too long for the request (408)"),
+    413: ("refused", "Heap found the request too large (413)"),
+    429: ("throttled", "Heap takes no more for now (429)"),
+}
+
+# What broke → the operator's words; the first that fits.
+_FAILURES: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "the name of Heap's host was not found: look at HEAP_API_URL and the DNS"),
+    (ssl.SSLError, "no trusted TLS connection with Heap"),
+    (TimeoutError, "Heap did not answer in time"),
+    (ConnectionRefusedError, "Heap's host refused the connection"),
+    (http.client.IncompleteRead, "Heap's answer broke off half-way"),
+    (ConnectionError, "the connection with Heap was lost"),
+    (http.client.HTTPException, "what answered for Heap does not speak HTTP: look at HEAP_API_URL"),
+    (requests.exceptions.InvalidURL, "HEAP_API_URL is no address"),
+    # Last, because everything that requests raises is an OSError.
+    (OSError, "Heap's host could not be reached"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one request.
+
+    outcome: taken; refused (this content, so split it); throttled (too much, too soon); paused
+        (this app id, whatever the content); later (Heap or the way there; content unjudged).
+    status: the HTTP status; None where none came.
+    retry_after: seconds that Heap asks to wait; None where it says nothing.
+    reason: the operator's words; never anything of the events, which Heap's answer may quote.
+    seconds: how long it took.
+    """
+
+    outcome: Outcome
+    status: int | None
+    retry_after: float | None
+    reason: str
+    seconds: float
+
+
+class HeapClient:
+    """One worker thread's way to one Heap app.
+
+    url: scheme and host, such as https://heapanalytics.com.
+    read_seconds: the limit of a whole request, connecting included, however the answer drips.
+
+    Nothing around it changes what it does: it follows no redirect, keeps no cookie, and ignores
+    proxies, .netrc (which would add a password) and certificate bundles of the environment.
+    """
+
+    def __init__(
+        self, url: str, app_id: str, *, connect_seconds: float = 3.05, read_seconds: float = 10
+    ) -> None:
+        self._url = f"{url.rstrip('/')}/api/track"
+        self._app_id = app_id
+        self._seconds = read_seconds
+        self._deadline = Deadline()
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers["User-Agent"] = "heap-bridge"
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, TimedAdapter(self._deadline, connect_seconds))
+
+    def send(self, bodies: Sequence[bytes]) -> Answer:
+        """Send events in one request; never raises for anything Heap or the network does.
+
+        bodies: the frozen bytes of at most 1,000 events.
+        """
+        started = time.monotonic()
+        self._deadline.start(self._seconds)
+        try:
+            answer = self._post(envelope(self._app_id, bodies))
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            answer = Answer("later", None, None, _words(error), 0)
+        seconds = time.monotonic() - started
+        return Answer(answer.outcome, answer.status, answer.retry_after, answer.reason, seconds)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._session.close()
+
+    def _post(self, body: bytes) -> Answer:
+        with self._session.post(
+            self._url,
+            data=body,
+            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+            timeout=self._seconds,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            # Read to its end, so that a half answer shows itself and the connection stays usable.
+            response.raw.read(_ANSWER_LIMIT, decode_content=False)
+            outcome, reason = _judged(response.status_code)
+            wait = _retry_after(response.headers.get("Retry-After"))
+            return Answer(outcome, response.status_code, wait, reason, 0)
+
+
+def _judged(status: int) -> tuple[Outcome, str]:
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return "taken", f"Heap took the request ({status})"
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return "later", f"Heap's host sent the bridge elsewhere ({status}): look at HEAP_API_URL"
+    return "later", f"Heap could not take the request ({status})"
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Read seconds or an HTTP date; None for anything else."""
+    text = (header or "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+
+
+def _words(error: BaseException) -> str:
+    causes = list(_causes(error))
+    for kind, words in _FAILURES:
+        if any(isinstance(cause, kind) for cause in causes):
+            return words
+    return f"the exchange with Heap failed ({type(error).__name__})"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and what requests and urllib3 wrapped in it, each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        inner = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
+        waiting += [found for found in inner if isinstance(found, BaseException)]

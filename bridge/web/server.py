@@ -1,0 +1,168 @@
+"""Run the web process: gunicorn, started from here with the settings this service needs."""
+
+import errno
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker as AnyWorker
+
+from bridge.config import Config
+from bridge.errors import ConfigurationError, StoreUnavailable
+from bridge.logs import logger
+from bridge.store import Store
+from bridge.store.accept import Acceptor
+from bridge.web.app import create_app
+from bridge.web.closing import closing
+from bridge.web.health import Readiness
+
+# A process that was killed lets its port go within this time.
+_PORT_SECONDS = 3.0
+
+log = logger()
+
+
+def run(config: Config, host: str | None = None) -> None:
+    """Serve until a signal ends the process; leaves by SystemExit.
+
+    host: the one address to listen at; None for every address of the machine.
+    Raises ConfigurationError where the port is taken, or another web process has the SQLite file,
+    and StoreOutdated before the first request.
+    """
+    bind = _bind(host, config.port)
+    door = Store.open(config.database_url)
+    door.only("web")
+    _check(config)
+    Arbiter(_Server(config, bind, door)).run()
+
+
+def _check(config: Config) -> None:
+    """Look at the schema once; in a store of its own, because no connection survives a fork."""
+    store = Store.open(config.database_url)
+    try:
+        store.check_schema()
+    except StoreUnavailable as unavailable:
+        # The process starts all the same, and answers 503 until the database is back.
+        log.warning("the database does not answer", reason=unavailable.reason)
+    finally:
+        store.close()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's application: its settings, and one Flask application per web process."""
+
+    def __init__(self, config: Config, bind: str, door: Store) -> None:
+        self._config = config
+        self._bind = bind
+        self._door = door
+        self._worker: AnyWorker | None = None
+        self._store: Store | None = None
+        self._acceptor: Acceptor | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set everything that gunicorn would otherwise take from the environment."""
+        for name, value in settings(self._config, self._bind).items():
+            self.cfg.set(name, value)
+        self.cfg.set("post_fork", self._forked)
+        self.cfg.set("worker_exit", self._ended)
+
+    def load(self) -> Any:
+        """Make the application in the web process, after the fork: its thread would not survive one."""
+        worker = self._worker
+        self._store = Store.open(self._config.database_url)
+        self._acceptor = Acceptor(self._store)
+        ready = Readiness(self._store, draining=lambda: not getattr(worker, "alive", True))
+        return closing(create_app(self._config, self._acceptor, ready))
+
+    def _forked(self, _arbiter: Arbiter, worker: AnyWorker) -> None:
+        self._worker = worker
+        # The right to be the one web process stays with the parent alone, so that it ends with it.
+        self._door.close()
+
+    def _ended(self, _arbiter: Arbiter, _worker: AnyWorker) -> None:
+        """Write what was accepted, after the last request was answered."""
+        if self._acceptor and self._store:
+            self._acceptor.close()
+            self._store.close()
+
+
+def settings(config: Config, bind: str) -> dict[str, object]:
+    """Give gunicorn's settings, each with its reason."""
+    return {
+        "bind": bind,
+        # Threads wait for the one commit together; SQLite allows one process that writes webhooks.
+        "worker_class": "bridge.web.closing.Worker",
+        "workers": config.web_concurrency,
+        "threads": 8,
+        # The Acceptor's thread and the database connections must begin after the fork.
+        "preload_app": False,
+        # A web process that gives no sign for so long is stuck and is replaced.
+        "timeout": 20,
+        # Hosts kill 30 s after they asked to stop; what is accepted is written before.
+        "graceful_timeout": 20,
+        # Longer than the 90 s after which Heroku's router drops an idle connection: whoever
+        # closes first must not be the one that still may be sent a request.
+        "keepalive": 95,
+        # A leak is to be found, not hidden by restarts.
+        "max_requests": 0,
+        # Providers send some twenty headers and proxies add a few.
+        "limit_request_line": 4094,
+        "limit_request_fields": 60,
+        "limit_request_field_size": 8190,
+        # `X_Shopify_Hmac_Sha256` is not `X-Shopify-Hmac-Sha256`, and no proxy may rename the path.
+        "header_map": "drop",
+        "forwarder_headers": "",
+        "forwarded_allow_ips": "127.0.0.1,::1",
+        # The parser in C is another release with other faults, and no faster behind a database.
+        "http_parser": "python",
+        # On by default, in the home folder; nothing here uses it.
+        "control_socket_disable": True,
+        # The heartbeat's file; on a disk a slow write would look like a stuck process.
+        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
+        "logger_class": _Log,
+        # One line per webhook would be a log of who buys when; refusals are logged where they are.
+        "accesslog": None,
+    }
+
+
+class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's own words in our log's form."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave the writing to the log that is configured for the whole process."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+    def warning(self, msg: str, *args: object, **kwargs: object) -> None:
+        """Pass warnings on, but not those that quote what a stranger sent."""
+        if msg.startswith("Invalid request"):
+            msg, args = "a request was no HTTP and was refused", ()
+        super().warning(msg, *args, **kwargs)
+
+
+def _bind(host: str | None, port: int) -> str:
+    """Give the address in gunicorn's form, once it is sure to be free."""
+    host = host or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104 - a host's router comes from outside
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    give_up = time.monotonic() + _PORT_SECONDS
+    while True:
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            if time.monotonic() > give_up or error.errno != errno.EADDRINUSE:
+                fault = (
+                    f"PORT: cannot listen at {host} port {port} ({os.strerror(error.errno or 0)})"
+                )
+                raise ConfigurationError([fault]) from None
+            time.sleep(0.1)
+        else:
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
