@@ -31,7 +31,7 @@ _Line = MutableMapping[str, Any]
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
-    """Give a logger; `log = logger()` stands at the top of a module that logs."""
+    """Give what a module logs with, best at its top."""
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())
 
 

@@ -94,7 +94,7 @@ def fresh(body: bytes, day: date) -> bytes:
 
 
 def to_json(outcomes: tuple[Outcome, ...] | Wait) -> list[Any]:
-    """Write what normalize gave in the form of `story.json`: amounts as text, the empty left out."""
+    """Write what normalize gave in the form of `story.json`, amounts as text."""
     if isinstance(outcomes, Wait):
         return [{"wait": _fields(outcomes) | {"otherwise": to_json(outcomes.otherwise)}}]
     return [_outcome(outcome) for outcome in outcomes]

@@ -53,7 +53,7 @@ def _postgresql(url: URL) -> str:
     url = url.set(drivername="postgresql+psycopg")
     if url.host and url.host.lower().startswith("%2f"):
         # A socket's folder, escaped to stand where a host stands; psycopg wants it as a parameter.
-        url = url.set(host=None).update_query_dict({"host": unquote(url.host)})
+        url = url.set(host="").update_query_dict({"host": unquote(url.host)})
     if not url.database:
         raise Unfit("names no database; write it after the host: …@host/database", secret=True)
     return url.render_as_string(hide_password=False)

@@ -1,8 +1,9 @@
 """What the operator decided, as frozen values; nothing here reads the environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import BaseModel, SecretStr
@@ -94,6 +95,22 @@ class Config:
     def on_sqlite(self) -> bool:
         """Whether the database is one file on this machine."""
         return self.database_url.startswith("sqlite")
+
+    def with_sandbox(self, url: str) -> "Config":
+        """Deliver to a sandbox at this address wherever no Heap environment is set."""
+
+        def turned(one: Destination) -> Destination:
+            return Destination(app_id=None, url=url) if one.is_sandbox else one
+
+        sources = {
+            name: replace(source, destination=turned(source.destination))
+            for name, source in self.sources.items()
+        }
+        return replace(
+            self,
+            sources=MappingProxyType(sources),
+            destination=turned(self.destination),
+        )
 
     def require_app_id(self) -> None:
         """Raise ConfigurationError where events would have no Heap environment to go to."""

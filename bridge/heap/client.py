@@ -46,7 +46,7 @@ _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
     (http.client.IncompleteRead, "Heap's answer broke off half-way"),
     (ConnectionError, "the connection with Heap was lost"),
     (http.client.HTTPException, "what answered for Heap does not speak HTTP: look at HEAP_API_URL"),
-    (requests.exceptions.InvalidURL, "HEAP_API_URL is no address"),
+    (ValueError, "HEAP_API_URL is no address"),
     # Last, because everything that requests raises is an OSError.
     (OSError, "Heap's host could not be reached"),
 )
@@ -123,7 +123,9 @@ class HeapClient:
             stream=True,
         ) as response:
             # Read to its end, so that a half answer shows itself and the connection stays usable.
-            response.raw.read(_ANSWER_LIMIT, decode_content=False)
+            left = _ANSWER_LIMIT
+            while left > 0 and (piece := response.raw.read(left, decode_content=False)):
+                left -= len(piece)
             outcome, reason = _judged(response.status_code)
             wait = _retry_after(response.headers.get("Retry-After"))
             return Answer(outcome, response.status_code, wait, reason, 0)

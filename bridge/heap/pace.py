@@ -149,6 +149,8 @@ class Window:
         """
         window, second = self.at(now), math.ceil(now)
         ended = sum(entry.count for entry in window.reserved if entry.reservation == reservation)
+        if not ended:
+            return window
         return replace(
             window,
             reserved=tuple(e for e in window.reserved if e.reservation != reservation),

@@ -69,7 +69,7 @@ class Slots:
         if n > PER_IDENTITY:
             return math.inf
         number, end = _number(identity), 0.0
-        over = n - self.room(identity)
+        over = sum(slot.of(number) for slot in self._slots.values()) + n - PER_IDENTITY
         for k, slot in sorted(self._slots.items()):
             if over <= 0:
                 break

@@ -69,6 +69,6 @@ def _refused(error: HTTPException) -> Response:
     return Answer(404, {"error": "not found"}, closes=True).response()
 
 
-def _failed(_error: Exception) -> Response:
-    log.exception("request failed")
+def _failed(error: Exception) -> Response:
+    log.error("request failed", exc_info=error)
     return Answer(500, {"error": "failed"}, closes=True).response()

@@ -10,11 +10,11 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # it has no types
 
 _Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # So long a client may take to read the answer, and so much of what it still sends is read.
-_SECONDS = 1.0
+_SECONDS = 0.5
 _STEP = 65_536
 _STEPS = 16
 
@@ -36,7 +36,7 @@ def closing(application: _Wsgi) -> _Wsgi:
     return wrapped
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class Worker(ThreadWorker):  # type: ignore[misc]  # it has no types
     """Gunicorn's threaded worker, whose accepting loop never waits for a client."""
 
     def handle(self, conn: Any) -> Any:

@@ -7,6 +7,7 @@ off. A verified event is never refused for its content.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from adapters.contract import SignedRequest, WebhookEvent
@@ -46,20 +47,28 @@ def receive(
     clock: the time now, UTC.
     """
     try:
-        headers = _headers(environ)
-        if not any(name in headers for name in source.adapter.signature_headers):
-            raise Refused(401, "signature missing", unread=True)
-        body = _body(environ, headers)
-        event, secret = _verified(SignedRequest(headers, body), source)
-        now = clock()
-        if event.signed_at and abs(now - event.signed_at) > TOLERANCE:
-            raise Refused(401, "signature stale")
+        event, secret = _let_in(environ, source, clock)
     except Refused as refused:
-        if refused.answer.status == 401:  # noqa: PLR2004 - reads best as the status it is
+        if refused.answer.status == HTTPStatus.UNAUTHORIZED:
             store.refused(source.name)
         log.warning("webhook refused", source=source.name, reason=refused.error)
         return refused.answer
-    return _stored(store, source, replace(event, received_at=now), secret)
+    return _stored(store, source, event, secret)
+
+
+def _let_in(
+    environ: Mapping[str, Any], source: Source, clock: Callable[[], datetime]
+) -> tuple[WebhookEvent, int]:
+    """Give the verified event and the position, from 0, of the secret that signed it."""
+    headers = _headers(environ)
+    if not any(name in headers for name in source.adapter.signature_headers):
+        raise Refused(401, "signature missing", unread=True)
+    body = _body(environ, headers)
+    event, secret = _verified(SignedRequest(headers, body), source)
+    now = clock()
+    if event.signed_at and abs(now - event.signed_at) > TOLERANCE:
+        raise Refused(401, "signature stale")
+    return replace(event, received_at=now), secret
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
@@ -108,7 +117,7 @@ def _read(stream: Any, size: int) -> bytes:
 
 
 def _verified(request: SignedRequest, source: Source) -> tuple[WebhookEvent, int]:
-    """Find the secret that signed the request; gives its position, from 0, too."""
+    """Find the secret that signed the request."""
     for position, secret in enumerate(source.secrets):
         try:
             return source.adapter.verify(request, secret.get_secret_value()), position

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.glogging import Logger
-from gunicorn.workers.base import Worker as AnyWorker
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # it has no types
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]  # it has no types
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it has no types
+from gunicorn.workers.base import Worker as AnyWorker  # type: ignore[import-untyped]  # it has no types
 
 from bridge.config import Config
 from bridge.errors import ConfigurationError, StoreUnavailable
@@ -35,9 +35,9 @@ def run(config: Config, host: str | None = None) -> None:
     and StoreOutdated before the first request.
     """
     bind = _bind(host, config.port)
+    _check(config)
     door = Store.open(config.database_url)
     door.only("web")
-    _check(config)
     Arbiter(_Server(config, bind, door)).run()
 
 
@@ -53,7 +53,7 @@ def _check(config: Config) -> None:
         store.close()
 
 
-class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
     """Gunicorn's application: its settings, and one Flask application per web process."""
 
     def __init__(self, config: Config, bind: str, door: Store) -> None:
@@ -73,7 +73,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self.cfg.set("worker_exit", self._ended)
 
     def load(self) -> Any:
-        """Make the application in the web process, after the fork: its thread would not survive one."""
+        """Make the application, in the web process: a thread would not survive the fork."""
         worker = self._worker
         self._store = Store.open(self._config.database_url)
         self._acceptor = Acceptor(self._store)
@@ -131,7 +131,7 @@ def settings(config: Config, bind: str) -> dict[str, object]:
     }
 
 
-class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
+class _Log(Logger):  # type: ignore[misc]  # it has no types
     """Gunicorn's own words in our log's form."""
 
     def setup(self, cfg: Any) -> None:

@@ -20,7 +20,7 @@ from bridge.heap.client import Answer, HeapClient
 from bridge.heap.pace import Window, backoff
 from bridge.store import Store, outbox
 from bridge.store.outbox import Batch, Result, State
-from bridge.worker.sending import REQUEST_EVENTS, Sending, Sent
+from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, Sending, Sent
 
 log = structlog.get_logger()
 
@@ -65,7 +65,8 @@ class Deliverer:
         sending = Sending(
             self.client,
             lambda counts: self._admit(ids, counts),
-            list(state.suspects.values()).count(False),
+            # However many were refused before: this lease's first event is sent, or none ever is.
+            min(list(state.suspects.values()).count(False), REFUSED_IN_A_ROW - 1),
         )
         events = [Sent(id_, b.identity, body) for b in leased for id_, body in b.events]
         sending.send(events[:1] if state.paused else events, self.per_minute)
@@ -132,7 +133,7 @@ class Deliverer:
         paused, reason, not_before = self._pause(state, sending, now, failures)
         later = {b.id: self._later(b, sending, now, not_before) for b in leased if b.id not in sent}
         for id_ in parked:
-            log.warning("Heap event parked", destination=self.name, event=id_)
+            log.warning("Heap event parked", destination=self.name, outbox_id=id_)
         suspects = {
             id_: went or others_go
             for id_, went in {**state.suspects, **dict.fromkeys(sending.refused, False)}.items()

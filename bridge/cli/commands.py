@@ -1,0 +1,174 @@
+"""Every command: its name, its options, its help. What it does stands in the module it imports."""
+
+# ruff: noqa: PLC0415 - a command imports what it runs when it runs, so that --help is quick
+
+import click
+
+from bridge.cli.group import Bridge
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_SANDBOX = click.option("--sandbox-url", hidden=True, help="Deliver to the sandbox at this URL.")
+_STATES = click.Choice(["new", "joined", "ignored", "parked"])
+
+
+@click.group(cls=Bridge, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Signed webhooks in, exact Order and Purchase events at Heap out.
+
+    Exit status: 0 done, 1 found something wrong, 2 wrong use or configuration.
+    """
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+def serve(host: str) -> None:
+    """Run web and worker on this machine.
+
+    Without HEAP_APP_ID, on loopback alone, orders go to a local Heap sandbox.
+    """
+    from bridge.cli.running import serve as run
+
+    run(host)
+
+
+@main.command()
+@click.option("--host", help="Address to listen at.  [default: every address]")
+@_SANDBOX
+def web(host: str | None, sandbox_url: str | None) -> None:
+    """Run the web process: receive, verify and store webhooks."""
+    from bridge.cli.running import web as run
+
+    run(host, sandbox_url)
+
+
+@main.command()
+@_SANDBOX
+def worker(sandbox_url: str | None) -> None:
+    """Run a worker process: normalise what came, deliver to Heap."""
+    from bridge.cli.running import worker as run
+
+    run(sandbox_url)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables to this release."""
+    from bridge.cli.running import migrate as run
+
+    run()
+
+
+@main.command()
+@click.option("--url", help="The bridge's public address, https://…, for the URLs to paste.")
+@click.option("--live", is_flag=True, help="Also try the database and the way to Heap.")
+@_JSON
+def check(url: str | None, live: bool, as_json: bool) -> None:
+    """Check the configuration; tell which URL to paste where, and the topics to tick."""
+    from bridge.cli.check import check as run
+
+    run(url, live=live, as_json=as_json)
+
+
+@main.command()
+@_JSON
+def status(as_json: bool) -> None:
+    """Show how sources and destinations stand.
+
+    Exit status 1 while anything is parked or a source has fallen silent.
+    """
+    from bridge.cli.status import status as run
+
+    run(as_json=as_json)
+
+
+@main.command()
+@click.option("--source", help="Only this source.")
+@click.option("--state", type=_STATES, help="Only events in this state.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="At most so many.",
+)
+@_JSON
+def events(source: str | None, state: str | None, limit: int, as_json: bool) -> None:
+    """List the webhooks that came, the newest first."""
+    from bridge.cli.events import events as run
+
+    run(source, state, limit, as_json=as_json)
+
+
+@main.command()
+@click.argument("id_", metavar="ID")
+@_JSON
+def show(id_: str, as_json: bool) -> None:
+    """Show a webhook, its order, and what was sent of it.
+
+    ID: e17 (event), o5 (order), h9 (Heap event), a provider's id, the shop's own order id, or an
+    idempotency key.
+    """
+    from bridge.cli.show import show as run
+
+    run(id_, as_json=as_json)
+
+
+@main.command()
+@click.argument("id_", metavar="ID", required=False)
+@click.option("--parked", is_flag=True, help="Replay everything that is parked.")
+@_JSON
+def replay(id_: str | None, parked: bool, as_json: bool) -> None:
+    """Normalise a parked or ignored event or order again, or send an order again.
+
+    ID as in `show`. Of an order that was sent the same bytes go again, and nothing changes.
+    """
+    from bridge.cli.replay import replay as run
+
+    if bool(id_) == parked:
+        raise click.UsageError("Give an ID, or --parked.")
+    run(id_, as_json=as_json)
+
+
+@main.command()
+@_JSON
+def parked(as_json: bool) -> None:
+    """List everything parked, with the reason and what to do."""
+    from bridge.cli.events import parked as run
+
+    run(as_json=as_json)
+
+
+@main.command("send-sample")
+@click.argument("provider")
+@click.argument("sample", required=False)
+@click.option("--to", help="Where the bridge runs.  [default: http://127.0.0.1:$PORT]")
+@click.option("--list", "only_list", is_flag=True, help="List the samples, send nothing.")
+@_JSON
+def send_sample(
+    provider: str, sample: str | None, to: str | None, only_list: bool, as_json: bool
+) -> None:
+    """Send a provider's sample webhooks, signed and dated today; all without SAMPLE."""
+    from bridge.cli.samples import list_samples, send
+
+    if only_list:
+        list_samples(provider, as_json=as_json)
+    else:
+        send(provider, sample, to, as_json=as_json)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", default=8181, show_default=True, help="Port to listen at; 0 is any.")
+def sandbox(host: str, port: int) -> None:
+    """Run a local Heap that enforces the documented rules, until Ctrl-C."""
+    from bridge.cli.running import sandbox as run
+
+    run(host, port)
+
+
+@main.command()
+def demo() -> None:
+    """Send every sample through a bridge of its own to a local Heap; show what arrived."""
+    from bridge.demo import demo as run
+
+    run()

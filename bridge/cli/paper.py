@@ -1,0 +1,73 @@
+"""Put tables and JSON on standard output, for people and for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Where nobody looks on, a line of a table is one line, however long.
+_UNBOUNDED = 10_000
+
+
+def console() -> Console:
+    """Make a console for standard output."""
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=_UNBOUNDED)
+
+
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+) -> None:
+    """Print a table; nothing where it has no rows. right: the columns that hold figures."""
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(plain(cell)) for cell in row))
+    if made.row_count:
+        console().print(made)
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    click.echo(plain(text))
+
+
+def plain(value: object) -> str:
+    """Give a value's text, without what a terminal would take as a command."""
+    if value is None:
+        return ""
+    text = moment(value) if isinstance(value, datetime) else str(value)
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def moment(at: datetime) -> str:
+    """Write a moment for people, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def as_json(value: object) -> None:
+    """Print a value, records and moments included, as JSON."""
+    click.echo(json.dumps(value, default=_json, ensure_ascii=False, indent=2))
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, Decimal):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,108 @@
+"""`bridge status`: how sources and destinations stand."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.cli import paper
+from bridge.cli.group import WRONG
+from bridge.cli.opened import configured, store_of
+from bridge.store import Store, find
+from bridge.store import status as stands
+from bridge.store.status import DestinationStatus, SourceStatus
+
+
+def status(*, as_json: bool) -> None:
+    """Show everything; exit 1 while anything is parked or a source has fallen silent."""
+    config = configured()
+    now = datetime.now(UTC)
+    with store_of(config) as store:
+        names = list(dict.fromkeys([*config.sources, *find.source_names(store)]))
+        sources = [stands.of_source(store, name, now) for name in names]
+        silent = [name for name in config.sources if stands.silent(store, name, now)]
+        destinations = stands.of_destinations(store)
+        oldest = stands.oldest_waiting(store, now)
+    if as_json:
+        paper.as_json(
+            {
+                "sources": [_as_json(source, silent) for source in sources],
+                "destinations": destinations,
+                "oldest_waiting": oldest,
+            }
+        )
+    else:
+        _show(sources, silent, destinations, oldest)
+    if silent or any(source.parked for source in sources):
+        sys.exit(WRONG)
+
+
+def _as_json(source: SourceStatus, silent: list[str]) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "silent": source.name in silent,
+        "last_event": source.last_event,
+        "verified": [
+            {"secret": position + 1, "last": at} for position, at in sorted(source.verified.items())
+        ],
+        "refused_last_hour": source.refused,
+        "new": source.new,
+        "waits": [
+            {"for": what, "orders": count, "since": since} for what, count, since in source.waits
+        ],
+        "queued": source.queued,
+        "parked": {
+            "events": source.parked_events,
+            "orders": source.parked_orders,
+            "heap_events": source.parked_heap_events,
+        },
+    }
+
+
+def _show(
+    sources: list[SourceStatus],
+    silent: list[str],
+    destinations: list[DestinationStatus],
+    oldest: datetime | None,
+) -> None:
+    paper.table(
+        "Sources (times in UTC)",
+        ("source", "last event", "verified by", "refused in 1 h", "new", "queued", "parked"),
+        [
+            (
+                source.name,
+                source.last_event or "none yet",
+                ", ".join(
+                    f"secret {position + 1}: {paper.moment(at)}"
+                    for position, at in sorted(source.verified.items())
+                ),
+                source.refused,
+                source.new,
+                source.queued,
+                source.parked,
+            )
+            for source in sources
+        ],
+        right=("refused in 1 h", "new", "queued", "parked"),
+    )
+    paper.table(
+        "Waiting orders",
+        ("source", "why", "orders", "since"),
+        [(source.name, *wait) for source in sources for wait in source.waits],
+        right=("orders",),
+    )
+    paper.table(
+        "Destinations",
+        ("destination", "state", "why", "next try"),
+        [
+            (one.name, "paused" if one.paused else "open", one.reason, one.not_before)
+            for one in destinations
+        ],
+    )
+    if not sources:
+        paper.say("No source is configured, and none ever was: `bridge check` says what to set.")
+    if oldest is not None:
+        paper.say(f"The longest that waits to go: since {paper.moment(oldest)} UTC.")
+    for name in silent:
+        paper.say(f"Source {name} has sent nothing for a day: look at its provider's dashboard.")
+    if any(source.parked for source in sources):
+        paper.say("`bridge parked` lists what is parked, and what to do.")

@@ -1,0 +1,75 @@
+"""The faults that a sandbox plays: one after the other for the next requests, or for good."""
+
+import threading
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What goes wrong with the next `times` requests.
+
+    status: answered at once, nothing stored; with `retry_after` and `body` where they are given.
+    drop: `before` closes the connection with nothing stored; `after` stores first, so that the
+        sender cannot know.
+    slow_seconds: stored at once, answered so much later.
+    half_answer: stored; the answer breaks off half-way.
+    refuse_key: 400 for every request with this idempotency key, until the faults are cleared.
+    refuse_all: 400 for every request, until the faults are cleared.
+    """
+
+    times: int = 1
+    status: int | None = None
+    retry_after: str | int | float | None = None
+    body: str = ""
+    drop: Literal["before", "after"] | None = None
+    slow_seconds: float = 0
+    half_answer: bool = False
+    refuse_key: str | None = None
+    refuse_all: bool = False
+
+
+class Faults:
+    """The faults still to be played; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Fault] = []
+        self._poison: set[str] = set()
+        self._refuse_all = False
+
+    def add(self, **fault: Any) -> None:
+        """Add one fault behind the others, by the names of `Fault`. ValueError for other names."""
+        unknown = fault.keys() - {field.name for field in fields(Fault)}
+        if unknown:
+            raise ValueError(f"a sandbox knows no fault called {', '.join(sorted(unknown))}")
+        added = Fault(**fault)
+        with self._lock:
+            if added.refuse_key is not None:
+                self._poison.add(added.refuse_key)
+            elif added.refuse_all:
+                self._refuse_all = True
+            else:
+                self._waiting.append(added)
+
+    def clear(self) -> None:
+        """Forget all faults, the lasting ones too."""
+        with self._lock:
+            self._waiting.clear()
+            self._poison.clear()
+            self._refuse_all = False
+
+    def next(self) -> Fault | None:
+        """Take the fault that the request at hand is to meet."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            fault = self._waiting.pop(0)
+            if fault.times > 1:
+                self._waiting.insert(0, replace(fault, times=fault.times - 1))
+            return fault
+
+    def refuses(self, keys: set[str]) -> bool:
+        """Whether a lasting fault refuses a request with these idempotency keys."""
+        with self._lock:
+            return self._refuse_all or not self._poison.isdisjoint(keys)

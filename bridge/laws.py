@@ -1,0 +1,71 @@
+"""The meanings that every order has, whichever provider it is from, as arithmetic.
+
+The conformance suite holds them for each sample, `make corpus` for each payload it is given.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from adapters.money import ZERO, digits
+from adapters.schema import LineItem, Order
+
+
+def broken(order: Order) -> list[str]:
+    """Say which meanings an order's figures break; empty where they hold.
+
+    An order whose figures the provider itself contradicts breaks none: it is sent as it stands.
+    """
+    return [] if order.contradiction else [*_of_order(order), *_of_lines(order)]
+
+
+def _of_order(order: Order) -> Iterator[str]:
+    net = sum((line.net_price for line in order.lines), ZERO)
+    parts = net + _or_zero(order.shipping) + _on_top(order) + _or_zero(order.tip)
+    parts += _or_zero(order.duties) - _or_zero(order.uncaptured)
+    if order.total != parts:
+        yield f"total {order.total} is not the sum of its parts, {parts}"
+    goods = net - sum((_included(line) for line in order.lines), ZERO)
+    if order.subtotal is not None and _taxes_told(order) and order.subtotal != goods:
+        yield f"subtotal {order.subtotal} is not the goods without their tax, {goods}"
+    discount = _or_zero(order.shipping_discount)
+    discount += sum((_or_zero(line.discount) for line in order.lines), ZERO)
+    if order.discount is not None and order.discount != discount:
+        yield f"discount {order.discount} is not the sum of the lines' and shipping's, {discount}"
+    if len({line.id for line in order.lines}) < len(order.lines):
+        yield "two lines have one id"
+
+
+def _of_lines(order: Order) -> Iterator[str]:
+    unit = Decimal(1).scaleb(-digits(order.currency))
+    for line in order.lines:
+        if line.net_price != line.gross_price - _or_zero(line.discount):
+            yield f"line {line.id}: net_price is not gross_price less discount"
+        if line.price is None:
+            continue
+        # Where only the line's total is known, price is rounded, by up to half a unit each.
+        away = abs(line.price * line.quantity - line.gross_price)
+        if away > abs(line.quantity) * unit / 2:
+            yield f"line {line.id}: gross_price is {away} away from price times quantity"
+
+
+def _on_top(order: Order) -> Decimal:
+    """Give the tax that the prices do not contain."""
+    if order.tax_included is not None:
+        return _or_zero(order.tax) - order.tax_included
+    return ZERO if order.taxes_included == "true" else _or_zero(order.tax)
+
+
+def _included(line: LineItem) -> Decimal:
+    return _or_zero(line.tax) if line.taxes_included == "true" else ZERO
+
+
+def _taxes_told(order: Order) -> bool:
+    """Whether every line says how much tax its price contains."""
+    return all(
+        line.taxes_included == "false" or (line.taxes_included == "true" and line.tax is not None)
+        for line in order.lines
+    )
+
+
+def _or_zero(amount: Decimal | None) -> Decimal:
+    return ZERO if amount is None else amount

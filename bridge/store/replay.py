@@ -1,0 +1,158 @@
+"""Do again what was parked, ignored or sent: only rows are written, the worker does the work."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from bridge.store import outbox as sending
+from bridge.store.engine import Store
+from bridge.store.find import Named
+from bridge.store.inbox import lock
+from bridge.store.tables import batches, inbox, orders, outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a source's orders go today. tests: whether test orders go there, too."""
+
+    destination: str
+    tests: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What was done with one row. id: such as e17. done: False where nothing could be done."""
+
+    id: str
+    did: str
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Leads rows back to where the worker takes them up.
+
+    targets: by the names of the configured sources.
+    """
+
+    store: Store
+    targets: Mapping[str, Target]
+    now: datetime
+
+    def named(self, found: Named) -> list[Replayed]:
+        """Replay what an id stands for."""
+
+        def work(connection: Connection) -> list[Replayed]:
+            return [
+                *(self._event(connection, row) for row in found.events),
+                *(self._purchase(connection, row) for row in found.purchases),
+                *(self._heap_event(connection, row) for row in found.heap_events),
+            ]
+
+        return self.store.write(work)
+
+    def parked(self) -> list[Replayed]:
+        """Replay everything that is parked."""
+
+        def work(connection: Connection) -> list[Replayed]:
+            done: list[Replayed] = []
+            steps: tuple[tuple[Any, Any, Callable[[Connection, int], Replayed]], ...] = (
+                (inbox.c.id, inbox.c.state == "parked", self._event),
+                (orders.c.id, orders.c.state == "parked", self._purchase),
+                (outbox.c.id, outbox.c.parked, self._heap_event),
+            )
+            for column, parked, replay in steps:
+                rows = connection.execute(select(column).where(parked).order_by(column)).scalars()
+                done += [replay(connection, row) for row in rows.all()]
+            return done
+
+        return self.store.write(work)
+
+    def _event(self, connection: Connection, row: int) -> Replayed:
+        name = f"e{row}"
+        found = connection.execute(
+            select(inbox.c.state, inbox.c.order_id, inbox.c.body.is_(None).label("gone"))
+            .where(inbox.c.id == row)
+            .with_for_update()
+        ).one()
+        if found.state == "new":
+            return Replayed(name, "waits for the worker already")
+        if found.state == "joined":
+            return self._purchase(connection, found.order_id)
+        if found.gone:
+            return Replayed(name, "its body has expired; have the provider send it again", False)
+        _renew(connection, inbox.c.id == row)
+        return Replayed(name, "is normalised again")
+
+    def _purchase(self, connection: Connection, row: int) -> Replayed:
+        name = f"o{row}"
+        (found,) = lock(connection, [row])
+        if found.state == "settled":
+            return self._resend(connection, found)
+        _renew(connection, (inbox.c.order_id == row) & (inbox.c.state == "parked"))
+        if _readable(connection, row):
+            connection.execute(
+                update(orders)
+                .where(orders.c.id == row)
+                .values(state="waiting", due_at=self.now, tries=0, reason=None)
+            )
+        return Replayed(name, "is normalised again")
+
+    def _resend(self, connection: Connection, order: Row[Any]) -> Replayed:
+        """Queue a settled order's events once more, for today's destination."""
+        name = f"o{order.id}"
+        target = self.targets.get(order.source)
+        if target is None:
+            return Replayed(name, f"source {order.source} is not configured", False)
+        if order.test and not target.tests and target.destination != sending.SANDBOX:
+            return Replayed(name, "a test order; set BRIDGE_SEND_TEST_ORDERS=on first", False)
+        if _gone(connection, outbox.c.order_id == order.id):
+            return Replayed(name, "the bytes that were sent have expired", False)
+        sending.resend(connection, order.id, self.now, destination=target.destination)
+        return Replayed(name, f"is sent again to {target.destination}, byte for byte")
+
+    def _heap_event(self, connection: Connection, row: int) -> Replayed:
+        """Queue one parked Heap event again; one that went takes its whole order along."""
+        name = f"h{row}"
+        found = connection.execute(
+            select(outbox.c.parked, outbox.c.batch_id, outbox.c.order_id).where(outbox.c.id == row)
+        ).one()
+        (order,) = lock(connection, [found.order_id])
+        if not found.parked:
+            return self._resend(connection, order)
+        if _gone(connection, outbox.c.id == row):
+            return Replayed(name, "the bytes that were sent have expired", False)
+        connection.execute(
+            update(outbox).where(outbox.c.id == row).values(parked=False, reason=None)
+        )
+        connection.execute(
+            update(batches)
+            .where(batches.c.id == found.batch_id)
+            .values(state="queued", due_at=self.now, lease_until=None, sent_at=None, reason=None)
+        )
+        return Replayed(name, "is queued again")
+
+
+def _renew(connection: Connection, which: Any) -> None:
+    """Make events of the inbox new."""
+    connection.execute(
+        update(inbox)
+        .where(which, inbox.c.body.is_not(None))
+        .values(state="new", tries=0, lease_until=None, reason=None)
+    )
+
+
+def _readable(connection: Connection, order_row: int) -> bool:
+    """Tell whether a purchase has events of its own; if not, those made new lead back to it."""
+    found = connection.execute(
+        select(func.count()).where(inbox.c.order_id == order_row, inbox.c.state == "joined")
+    )
+    return bool(found.scalar_one())
+
+
+def _gone(connection: Connection, which: Any) -> bool:
+    found = connection.execute(select(outbox.c.id).where(which, outbox.c.body.is_(None)).limit(1))
+    return found.first() is not None

@@ -1,0 +1,441 @@
+"""One purchase, one order: what each family of events decides, waits for and leaves alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.contract import Known, WebhookEvent
+from adapters.errors import MalformedPayload
+from adapters.schema import Counterpart, Ignored, LineItem, Order, Outcome, Wait
+from adapters.stripe import STRIPE
+from bridge.samples import Story, stories, to_json
+
+AT = 1_795_168_800  # 2026-11-20T10:00:00Z
+RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CHARGE = {
+    "id": "ch_1",
+    "amount": 1000,
+    "amount_captured": 1000,
+    "captured": True,
+    "paid": True,
+    "status": "succeeded",
+    "currency": "usd",
+    "created": AT,
+    "payment_intent": "pi_1",
+    "customer": "cus_1",
+    "description": "A chair",
+}
+INTENT = {
+    "id": "pi_1",
+    "amount": 1000,
+    "amount_received": 1000,
+    "currency": "usd",
+    "created": AT - 900,
+    "latest_charge": "ch_1",
+    "customer": "cus_1",
+}
+SESSION = {
+    "id": "cs_1",
+    "mode": "payment",
+    "payment_status": "paid",
+    "currency": "usd",
+    "amount_subtotal": 1000,
+    "amount_total": 1000,
+    "payment_intent": "pi_1",
+}
+INVOICE = {
+    "id": "in_1",
+    "status": "paid",
+    "currency": "usd",
+    "total": 1000,
+    "amount_paid": 1000,
+    "customer": "cus_1",
+    "billing_reason": "manual",
+    "status_transitions": {"paid_at": AT},
+    "lines": {"has_more": False, "data": [{"id": "il_1", "amount": 1000, "quantity": 1}]},
+}
+LINK = {"id": "inpay_1", "invoice": "in_1", "payment": {"payment_intent": "pi_1"}}
+GOODS = LineItem(
+    id="goods",
+    product_id="line:goods",
+    name="A chair",
+    quantity=Decimal(1),
+    price=Decimal("10.00"),
+    gross_price=Decimal("10.00"),
+    net_price=Decimal("10.00"),
+    unknown=True,
+)
+BARE = Order(
+    id="pi_1",
+    account="self",
+    order_id="pi_1",
+    placed_at=datetime(2026, 11, 20, 10, tzinfo=UTC),
+    customer_id="cus_1",
+    currency="USD",
+    total=Decimal("10.00"),
+    lines=(GOODS,),
+    channel="direct",
+    test=False,
+    counterpart=Counterpart(group="self|cus_1|1000|USD", side="payment"),
+)
+
+Make = Callable[..., WebhookEvent]
+Run = Callable[..., tuple[Outcome, ...] | Wait]
+STORIES = stories(STRIPE)
+
+
+def order_of(outcome: tuple[Outcome, ...] | Wait) -> Order:
+    (order,) = outcome.otherwise if isinstance(outcome, Wait) else outcome
+    assert isinstance(order, Order)
+    return order
+
+
+def stored(tale: Story) -> list[WebhookEvent]:
+    when = datetime(2026, 11, 20, 11, 59, tzinfo=UTC)
+    signed = [STRIPE.sign(replace(told, signed_at=when), "whsec_x") for told in tale.events]
+    verified = [STRIPE.verify(request, "whsec_x") for request in signed]
+    return [replace(event, received_at=RECEIVED) for event in verified]
+
+
+@pytest.mark.parametrize("tale", STORIES, ids=lambda tale: tale.name)
+@given(shuffle=st.randoms(use_true_random=False))
+def test_neither_order_nor_repetition_changes_what_a_story_means(tale: Story, shuffle: Any) -> None:
+    events = stored(tale)
+    again = [replace(event, key=f"{event.key}_again") for event in events]
+    some = events + shuffle.sample(events + again, shuffle.randint(0, len(events)))
+    shuffle.shuffle(some)
+    known = Known(account="self", settings=STRIPE.settings())
+    assert to_json(STRIPE.normalize(some, known)) == tale.outcomes
+
+
+@pytest.mark.parametrize("tale", STORIES, ids=lambda tale: tale.name)
+def test_the_events_of_a_story_are_linked_into_one_purchase(tale: Story) -> None:
+    groups: list[set[str]] = []
+    for event in stored(tale):
+        ids = set(STRIPE.ids(event))
+        joined = [group for group in groups if group & ids]
+        groups = [group for group in groups if not group & ids] + [ids.union(*joined)]
+    assert len(groups) == 1
+
+
+def test_a_bare_charge_waits_for_its_siblings_and_then_stands_alone(
+    event: Make, normalize: Run
+) -> None:
+    expected = Wait("its checkout session or invoice", RECEIVED + timedelta(seconds=60), (BARE,))
+    assert normalize(event("charge.succeeded", CHARGE)) == expected
+
+
+def test_charge_and_payment_intent_are_one_payment(event: Make, normalize: Run) -> None:
+    both = event("charge.succeeded", CHARGE), event("payment_intent.succeeded", INTENT)
+    assert order_of(normalize(*both)) == BARE
+
+
+def test_a_repetition_does_not_lengthen_the_wait(event: Make, normalize: Run) -> None:
+    first = event("charge.succeeded", CHARGE)
+    late = replace(first, key="evt_later", received_at=RECEIVED + timedelta(hours=1))
+    earlier = event("payment_intent.created", INTENT | {"amount_received": 0})
+    earlier = replace(earlier, received_at=RECEIVED - timedelta(hours=1))
+    outcome = normalize(first, late, earlier, settle_seconds=5)
+    assert isinstance(outcome, Wait)
+    assert outcome.until == RECEIVED + timedelta(seconds=5)
+
+
+def test_a_guests_charge_has_no_counterpart(event: Make, normalize: Run) -> None:
+    order = order_of(normalize(event("charge.succeeded", CHARGE | {"customer": None})))
+    assert order == replace(BARE, customer_id=None, counterpart=None)
+
+
+def test_a_payment_intent_alone_is_dated_by_its_event(event: Make, normalize: Run) -> None:
+    order = order_of(normalize(event("payment_intent.succeeded", INTENT)))
+    assert order.placed_at == datetime(2026, 11, 20, 10, 0, 1, tzinfo=UTC)
+
+
+def test_a_test_clock_ahead_of_ours_does_not_date_an_order_after_its_receipt(
+    event: Make, normalize: Run
+) -> None:
+    order = order_of(normalize(event("charge.succeeded", CHARGE | {"created": AT + 10**7})))
+    assert order.placed_at == RECEIVED
+
+
+@pytest.mark.parametrize(
+    ("topic", "thing", "reason"),
+    [
+        ("charge.succeeded", CHARGE | {"amount_captured": 0}, "authorised, not captured"),
+        ("charge.pending", CHARGE, "charge.pending shows no payment"),
+        ("charge.failed", CHARGE, "charge.failed shows no payment"),
+        ("charge.updated", CHARGE, "charge.updated shows no payment"),
+        ("charge.refunded", CHARGE, "charge.refunded shows no payment"),
+        ("payment_intent.created", INTENT, "payment_intent.created shows no payment"),
+        (
+            "checkout.session.completed",
+            SESSION | {"payment_status": "unpaid"},
+            "the session is not paid yet: checkout.session.async_payment_succeeded decides",
+        ),
+        (
+            "checkout.session.completed",
+            SESSION | {"mode": "subscription"},
+            "a subscription's session: its invoice decides",
+        ),
+        ("invoice.created", INVOICE | {"status": "open"}, "the invoice is not paid"),
+        ("invoice.upcoming", {"total": 5}, "the invoice is not paid"),
+        (
+            "invoice.paid",
+            INVOICE | {"total": 0},
+            "an invoice of nothing (a trial's, or covered by a discount) is no purchase",
+        ),
+        ("invoice_payment.paid", LINK, "invoice_payment only links: its invoice decides"),
+    ],
+)
+def test_what_belongs_to_a_purchase_may_decide_nothing(
+    event: Make, normalize: Run, topic: str, thing: dict[str, Any], reason: str
+) -> None:
+    assert normalize(event(topic, thing)) == (Ignored(reason),)
+
+
+@pytest.mark.parametrize(
+    ("topic", "thing", "reason"),
+    [
+        ("customer.created", {"id": "cus_1"}, "customer.created: this topic tells of no purchase"),
+        ("invoiceitem.created", {}, "invoiceitem.created: this topic tells of no purchase"),
+        ("refund.created", {}, "refund.created: refunds and disputes are not sent yet"),
+        (
+            "charge.dispute.closed",
+            {},
+            "charge.dispute.closed: refunds and disputes are not sent yet",
+        ),
+        ("ping", {}, "a ping: the destination works"),
+        (
+            "checkout.session.completed",
+            SESSION | {"mode": "setup"},
+            "a session of mode setup saves a card and sells nothing",
+        ),
+    ],
+)
+def test_what_is_of_no_purchase_has_no_ids(
+    event: Make, normalize: Run, topic: str, thing: dict[str, Any], reason: str
+) -> None:
+    given_event = event(topic, thing)
+    assert (STRIPE.ids(given_event), normalize(given_event)) == ((), (Ignored(reason),))
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b'{"object": "v2.core.event", "type": "v1.charge.succeeded"}', "thin events"),
+        (b'{"object": "v2.core.event", "type": "v2.core.event_destination.ping"}', "a ping"),
+        (b'{"id": "1", "detail-type": "charge.succeeded", "detail": {}}', "EventBridge"),
+        (b'{"specversion": "1.0", "type": "charge.succeeded", "data": {}}', "Event Grid"),
+    ],
+)
+def test_other_kinds_of_payload_are_told_to_the_operator(
+    normalize: Run, body: bytes, named: str
+) -> None:
+    (outcome,) = tuple(normalize(WebhookEvent(key="k", topic="", body=body)))  # type: ignore[arg-type]  # no Wait here
+    assert isinstance(outcome, Ignored)
+    assert named in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("topic", "thing", "ids"),
+    [
+        ("charge.succeeded", CHARGE | {"invoice": "in_1"}, ("in_1", "pi_1", "ch_1")),
+        ("charge.succeeded", CHARGE | {"payment_intent": {"id": "pi_9"}}, ("pi_9", "ch_1")),
+        ("payment_intent.succeeded", INTENT, ("pi_1", "ch_1")),
+        (
+            "payment_intent.succeeded",
+            {
+                "id": "pi_1",
+                "invoice": "in_1",
+                "charges": {"data": [{"id": "ch_1"}, {"id": "ch_2"}]},
+            },
+            ("in_1", "pi_1", "ch_1", "ch_2"),
+        ),
+        ("checkout.session.completed", SESSION | {"subscription": "sub_1"}, ("pi_1", "cs_1")),
+        (
+            "invoice.paid",
+            INVOICE | {"payment_intent": "pi_1", "charge": "ch_1"},
+            ("in_1", "pi_1", "ch_1"),
+        ),
+        ("invoice_payment.paid", LINK, ("in_1", "pi_1")),
+        ("invoice_payment.paid", LINK | {"payment": {"charge": "ch_1"}}, ("in_1", "ch_1")),
+    ],
+)
+def test_an_event_knows_its_purchase_by_every_id_it_names(
+    event: Make, topic: str, thing: dict[str, Any], ids: tuple[str, ...]
+) -> None:
+    plain = STRIPE.ids(event(topic, thing))
+    connected = STRIPE.ids(event(topic, thing, account="acct_1"))
+    assert plain == tuple(f"self:{one}" for one in ids)
+    assert connected == tuple(f"acct_1:{one}" for one in ids)
+
+
+def test_a_paid_session_waits_for_nothing(event: Make, normalize: Run) -> None:
+    outcome = normalize(event("checkout.session.completed", SESSION))
+    assert isinstance(outcome, tuple)
+    assert (order_of(outcome).id, order_of(outcome).channel) == ("pi_1", "checkout")
+
+
+def test_an_unpaid_session_is_an_order_once_its_charge_is_captured(
+    event: Make, normalize: Run
+) -> None:
+    unpaid = event("checkout.session.completed", SESSION | {"payment_status": "unpaid"})
+    part = event("charge.captured", CHARGE | {"amount_captured": 400})
+    order = order_of(normalize(unpaid, part))
+    assert (order.total, order.uncaptured, order.contradiction) == (
+        Decimal("4.00"),
+        Decimal("6.00"),
+        None,
+    )
+
+
+def test_a_bare_charge_captured_in_part_keeps_what_was_ordered(event: Make, normalize: Run) -> None:
+    order = order_of(normalize(event("charge.captured", CHARGE | {"amount_captured": 400})))
+    assert (order.total, order.uncaptured, order.lines) == (
+        Decimal("4.00"),
+        Decimal("6.00"),
+        (GOODS,),
+    )
+
+
+def test_before_2020_what_was_not_captured_stood_under_refunded(
+    event: Make, normalize: Run
+) -> None:
+    old = {key: value for key, value in CHARGE.items() if key != "amount_captured"}
+    order = order_of(normalize(event("charge.captured", old | {"amount_refunded": 600})))
+    assert (order.total, order.uncaptured) == (Decimal("4.00"), Decimal("6.00"))
+
+
+def test_a_paid_invoice_with_its_link_waits_for_nothing(event: Make, normalize: Run) -> None:
+    outcome = normalize(event("invoice.paid", INVOICE), event("invoice_payment.paid", LINK))
+    assert isinstance(outcome, tuple)
+    assert (order_of(outcome).id, order_of(outcome).counterpart) == ("in_1", None)
+
+
+def test_an_unlinked_invoice_and_its_charge_share_a_counterpart(
+    event: Make, normalize: Run
+) -> None:
+    invoice, charge = event("invoice.paid", INVOICE), event("charge.succeeded", CHARGE)
+    outcome = normalize(invoice)
+    assert isinstance(outcome, Wait)
+    halves = [order_of(outcome).counterpart, order_of(normalize(charge)).counterpart]
+    assert halves == [
+        Counterpart(group="self|cus_1|1000|USD", side="invoice"),
+        Counterpart(group="self|cus_1|1000|USD", side="payment"),
+    ]
+
+
+def test_what_customer_balance_paid_is_no_charge_to_look_for(event: Make, normalize: Run) -> None:
+    outcome = normalize(event("invoice.paid", INVOICE | {"amount_paid": 0}))
+    assert isinstance(outcome, tuple)
+    assert order_of(outcome).total == Decimal("10.00")
+
+
+def test_the_invoice_speaks_before_the_charge_it_is_linked_to(event: Make, normalize: Run) -> None:
+    charge, link = event("charge.succeeded", CHARGE), event("invoice_payment.paid", LINK)
+    waiting = normalize(charge, link)
+    assert isinstance(waiting, Wait)
+    assert (order_of(waiting).id, order_of(waiting).counterpart) == ("in_1", None)
+    whole = order_of(normalize(charge, link, event("invoice.paid", INVOICE)))
+    assert [line.id for line in whole.lines] == ["il_1"]
+
+
+def test_renewals_count_unless_switched_off(event: Make, normalize: Run) -> None:
+    renewal = event("invoice.paid", INVOICE | {"billing_reason": "subscription_cycle"})
+    others = event("invoice_payment.paid", LINK), event("charge.succeeded", CHARGE)
+    assert order_of(normalize(renewal, *others)).channel == "subscription"
+    assert normalize(renewal, *others, renewals="off") == (
+        Ignored("a subscription's renewal, and renewals are switched off"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "metadata", "order_id"),
+    [
+        (None, {}, "pi_1"),
+        ("cart-7", {}, "cart-7"),
+        ("cart-7", {"order_id": "A1"}, "A1"),
+        ("heap1-12-34_A2", {}, "A2"),
+        ("heap1-0-34_a_b-c", {}, "a_b-c"),
+        ("heap1-12-34", {}, "pi_1"),
+        ("heap1-12-34_", {}, "pi_1"),
+    ],
+)
+def test_the_order_id_is_the_shops_own_where_it_gave_one(
+    event: Make, normalize: Run, reference: str | None, metadata: dict[str, str], order_id: str
+) -> None:
+    session = SESSION | {"client_reference_id": reference, "metadata": metadata}
+    assert order_of(normalize(event("checkout.session.completed", session))).order_id == order_id
+
+
+def test_the_order_id_may_stand_in_any_objects_metadata(event: Make, normalize: Run) -> None:
+    charge = event("charge.succeeded", CHARGE | {"metadata": {"shop_ref": "A1"}})
+    session = event("checkout.session.completed", SESSION | {"client_reference_id": "cart-7"})
+    assert order_of(normalize(charge, session, order_id_metadata="shop_ref")).order_id == "A1"
+
+
+def test_the_email_is_taken_from_where_the_shopper_typed_it_last_from_the_receipt(
+    event: Make, normalize: Run
+) -> None:
+    intent = event("payment_intent.succeeded", INTENT | {"receipt_email": "e@example.com"})
+    charge = event(
+        "charge.succeeded",
+        CHARGE | {"receipt_email": "d@example.com", "billing_details": {"email": "c@example.com"}},
+    )
+    link = event("invoice_payment.paid", LINK)
+    invoice = event("invoice.paid", INVOICE | {"customer_email": "b@example.com"})
+    session = event(
+        "checkout.session.completed",
+        SESSION
+        | {"customer_details": {"email": "a@example.com"}, "customer_email": "x@example.com"},
+    )
+    chain = [intent, charge, link, invoice, session]
+    found = [order_of(normalize(*chain[: end + 1])).email for end in (0, 1, 3, 4)]
+    assert found == [f"{letter}@example.com" for letter in "ecba"]
+
+
+def test_what_the_shopper_saw_is_carried_beside(event: Make, normalize: Run) -> None:
+    seen = {"presentment_amount": 1500, "presentment_currency": "jpy"}
+    order = order_of(normalize(event("charge.succeeded", CHARGE | {"presentment_details": seen})))
+    assert (order.presentment_total, order.presentment_currency) == (Decimal(1500), "JPY")
+
+
+def test_test_mode_is_told(event: Make, normalize: Run) -> None:
+    assert order_of(normalize(event("charge.succeeded", CHARGE, livemode=False))).test
+
+
+@pytest.mark.parametrize(
+    ("topic", "thing", "path"),
+    [
+        ("charge.succeeded", {"id": "ch_1", "captured": True}, "$.data.object.amount"),
+        ("charge.succeeded", CHARGE | {"currency": "dollar"}, "$.data.object.currency"),
+        ("charge.succeeded", CHARGE | {"id": None}, "$.data.object.id"),
+        (
+            "checkout.session.completed",
+            SESSION | {"amount_total": None},
+            "$.data.object.amount_total",
+        ),
+        ("invoice.paid", INVOICE | {"total": None}, "$.data.object.total"),
+        (
+            "invoice.paid",
+            INVOICE | {"lines": {"data": [{"id": "il_1"}]}},
+            "$.data.object.lines.data[0].amount",
+        ),
+        (
+            "invoice.paid",
+            INVOICE | {"lines": {"data": [{"amount": 1000}]}},
+            "$.data.object.lines.data[0].id",
+        ),
+    ],
+)
+def test_a_missing_figure_is_named_by_its_path(
+    event: Make, normalize: Run, topic: str, thing: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(MalformedPayload) as raised:
+        normalize(event(topic, thing))
+    assert raised.value.path == path

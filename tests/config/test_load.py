@@ -1,0 +1,342 @@
+"""The whole configuration as an operator sets it, and what he is told where it is wrong."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.shopify import SHOPIFY
+from adapters.shopify.settings import ShopifySettings
+from adapters.stripe import STRIPE
+from adapters.stripe.settings import StripeSettings
+from bridge.config import Config, Destination, EventNames, Source, load
+from bridge.errors import ConfigurationError
+
+HEAP = "https://heapanalytics.com"
+CANARY = "whsec_canary4711"
+
+
+def faults(environ: dict[str, str], folder: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as told:
+        load(environ, folder)
+    return told.value.faults
+
+
+def secrets(source: Source) -> list[str]:
+    return [secret.get_secret_value() for secret in source.secrets]
+
+
+def test_an_empty_environment_is_sqlite_on_port_8000_without_a_source(tmp_path: Path) -> None:
+    assert load({}, tmp_path) == Config(
+        database_url=f"sqlite:///{tmp_path}/bridge.db",
+        port=8000,
+        web_concurrency=1,
+        sources={},
+        destination=Destination(app_id=None, url=HEAP),
+        names=EventNames(order="Order", purchase="Purchase", change="Order Changed"),
+        events_per_minute=14_000,
+        alert_url=None,
+        hosted=None,
+        warnings=("no source: set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET",),
+    )
+
+
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    config = load(
+        {
+            "DATABASE_URL": "postgres://user:pass@db.internal:5432/bridge?sslmode=require",
+            "PORT": "5000",
+            "WEB_CONCURRENCY": "3",
+            "DYNO": "web.1",
+            "HEAP_APP_ID": "1234567890",
+            "HEAP_API_URL": "https://c.eu.heap-api.com/",
+            "HEAP_ORDER_EVENT": "Shop Order",
+            "HEAP_PURCHASE_EVENT": "",
+            "HEAP_EVENTS_PER_MINUTE": "600",
+            "STRIPE_WEBHOOK_SECRET": " whsec_new , whsec_old ",
+            "STRIPE_SETTLE_SECONDS": "1",
+            "STRIPE_ORDER_ID_METADATA": "cart",
+            "STRIPE_RENEWALS": "off",
+            "SHOPIFY_WEBHOOK_SECRET": "shpss_one",
+            "SHOPIFY_SHOP": "Example.MyShopify.com",
+            "SHOPIFY_ORDER_ON": "created",
+            "BRIDGE_SINCE": "2026-11-20T10:00:00+01:00",
+            "BRIDGE_EMAIL_CASE": "keep",
+            "BRIDGE_NO_IDENTITY": "park",
+            "BRIDGE_SEND_TEST_ORDERS": "on",
+            "BRIDGE_ALERT_URL": "https://alerts.example.com/hook?token=4711",
+        },
+        tmp_path,
+    )
+    eu = Destination(app_id="1234567890", url="https://c.eu.heap-api.com")
+    stripe, shopify = config.sources["stripe"], config.sources["shopify"]
+    assert secrets(stripe) == ["whsec_new", "whsec_old"]
+    assert secrets(shopify) == ["shpss_one"]
+    common = {
+        "destination": eu,
+        "since": datetime(2026, 11, 20, 9, tzinfo=UTC),
+        "no_identity": "park",
+        "email_case": "keep",
+        "send_test_orders": True,
+    }
+    assert config == Config(
+        database_url="postgresql+psycopg://user:pass@db.internal:5432/bridge?sslmode=require",
+        port=5000,
+        web_concurrency=3,
+        sources={
+            "stripe": Source(
+                name="stripe",
+                adapter=STRIPE,
+                secrets=stripe.secrets,
+                account=None,
+                settings=StripeSettings(settle_seconds=1, order_id_metadata="cart", renewals=False),
+                **common,  # type: ignore[arg-type]  # each of its own type
+            ),
+            "shopify": Source(
+                name="shopify",
+                adapter=SHOPIFY,
+                secrets=shopify.secrets,
+                account="example.myshopify.com",
+                settings=ShopifySettings(order_on="created"),
+                **common,  # type: ignore[arg-type]  # each of its own type
+            ),
+        },
+        destination=eu,
+        names=EventNames(order="Shop Order", purchase=None, change="Order Changed"),
+        events_per_minute=600,
+        alert_url="https://alerts.example.com/hook?token=4711",
+        hosted="Heroku",
+        warnings=(),
+    )
+
+
+URL = "https://…, or http:// on loopback only"
+DATABASE = "postgresql://user:password@host/database, or sqlite:///file"
+
+# One wrong variable each, and the one sentence it makes.
+WRONG = [
+    ("PORT", "http", "a port, 1 to 65535; it is 'http'"),
+    ("PORT", "70000", "a port, 1 to 65535; it is '70000'"),
+    ("WEB_CONCURRENCY", "0", "a number of web processes, 1 to 64; it is '0'"),
+    ("HEAP_APP_ID", "my-app", "the id of your Heap environment, digits only; it is 'my-app'"),
+    ("HEAP_API_URL", "heap.example", f"{URL}; it is 'heap.example'"),
+    ("HEAP_API_URL", "http://heap.example", f"{URL}; it is 'http://heap.example'"),
+    ("HEAP_API_URL", "https://u:p@heap.example", "an address without a user or password in it"),
+    (
+        "HEAP_API_URL",
+        "https://heap.example/?a=1",
+        "https://…, or http:// on loopback only, without ? or #; it is 'https://heap.example/?a=1'",
+    ),
+    (
+        "HEAP_ORDER_EVENT",
+        "Order\n2",
+        "the name of an event, printable, at most 1023 characters; it is 'Order\\n2'",
+    ),
+    ("HEAP_EVENTS_PER_MINUTE", "0", "a whole number, 1 or more; it is '0'"),
+    ("HEAP_EVENTS_PER_MINUTE", "1e3", "a whole number, 1 or more; it is '1e3'"),
+    (
+        "STRIPE_SETTLE_SECONDS",
+        "abc",
+        "a whole number of seconds, 0 to 259200 (60 is usual); it is 'abc'",
+    ),
+    (
+        "STRIPE_SETTLE_SECONDS",
+        "-" + "1" * 60,
+        f"a whole number of seconds, 0 to 259200 (60 is usual); it is '-{'1' * 39}…'",
+    ),
+    ("STRIPE_RENEWALS", "perhaps", "on or off (on is usual); it is 'perhaps'"),
+    ("SHOPIFY_ORDER_ON", "sent", "paid or created (paid is usual); it is 'sent'"),
+    (
+        "SHOPIFY_SHOP",
+        "https://example.myshopify.com/",
+        (
+            "the shop's own domain such as example.myshopify.com, without https:// or path; "
+            "it is 'https://example.myshopify.com/'"
+        ),
+    ),
+    (
+        "BRIDGE_SINCE",
+        "yesterday",
+        "a day or a moment such as 2026-11-20 or 2026-11-20T09:30:00Z; it is 'yesterday'",
+    ),
+    (
+        "BRIDGE_SINCE",
+        "0001-01-01T00:00:00+23:00",
+        (
+            "a day or a moment such as 2026-11-20 or 2026-11-20T09:30:00Z; "
+            "it is '0001-01-01T00:00:00+23:00'"
+        ),
+    ),
+    ("BRIDGE_EMAIL_CASE", "upper", "lower or keep; it is 'upper'"),
+    ("BRIDGE_NO_IDENTITY", "drop", "pseudonym or park; it is 'drop'"),
+    ("BRIDGE_SEND_TEST_ORDERS", "maybe", "on or off; it is 'maybe'"),
+    ("BRIDGE_ALLOW_EPHEMERAL", "please", "on or off; it is 'please'"),
+    (
+        "BRIDGE_ALERT_URL",
+        "http://alerts.example.com/hook?token=4711",
+        f"{URL} (what is set is not shown)",
+    ),
+    ("BRIDGE_CONFIG", "none.toml", None),
+    ("DATABASE_URL", "mysql://u:canary@h/d", f"PostgreSQL or SQLite; write {DATABASE}"),
+    ("DATABASE_URL", "canary", f"not a database URL; write {DATABASE}"),
+    ("DATABASE_URL", "postgres://u:p@h:port/d", f"not a database URL; write {DATABASE}"),
+    (
+        "DATABASE_URL",
+        "postgres://u:p@h",
+        "names no database; write it after the host: …@host/database",
+    ),
+    (
+        "DATABASE_URL",
+        "sqlite://",
+        "write sqlite:///file, or sqlite:////absolute/file; nothing else",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), WRONG)
+def test_a_wrong_variable_is_told_in_one_sentence(
+    name: str, value: str, sentence: str | None, tmp_path: Path
+) -> None:
+    wanted = (
+        f"{name}: {sentence}"
+        if sentence
+        else "none.toml: cannot be read (No such file or directory)"
+    )
+    assert faults({name: value}, tmp_path) == (wanted,)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    environ = {name: value for name, value, _ in WRONG}
+    assert {fault.split(":")[0] for fault in faults(environ, tmp_path)} == {
+        *(environ.keys() - {"BRIDGE_CONFIG"}),
+        "none.toml",
+    }
+
+
+MISTAKEN = [
+    ("STRIPE", f"{CANARY},,x", "an entry between commas is empty; write secret,secret"),
+    ("STRIPE", f'"{CANARY}"', "a secret stands in quotation marks; write it without them"),
+    (
+        "STRIPE",
+        f"{CANARY} {CANARY}",
+        (
+            "a secret holds a space or another character that no secret has; copy it again, "
+            "several are separated by commas"
+        ),
+    ),
+    (
+        "STRIPE",
+        "sk_live_canary4711",
+        "this is a Stripe secret key (sk_…), not the secret that signs stripe's webhooks",
+    ),
+    (
+        "SHOPIFY",
+        CANARY,
+        "this is a Stripe webhook secret (whsec_…), not the secret that signs shopify's webhooks",
+    ),
+    (
+        "SHOPIFY",
+        "shpat_canary4711",
+        "this is a Shopify access token (shpat_…), not the secret that signs shopify's webhooks",
+    ),
+]
+
+
+@pytest.mark.parametrize(("provider", "value", "sentence"), MISTAKEN)
+def test_a_mistaken_secret_is_recognised_and_never_shown(
+    provider: str, value: str, sentence: str, tmp_path: Path
+) -> None:
+    name = f"{provider}_WEBHOOK_SECRET"
+    assert faults({name: value}, tmp_path) == (f"{name}: {sentence}",)
+
+
+def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
+    config = load(
+        {
+            "STRIPE_WEBHOOK_SECRET": CANARY,
+            "DATABASE_URL": f"postgres://u:{CANARY}@h/d",
+            "BRIDGE_ALERT_URL": f"https://example.com/{CANARY}",
+        },
+        tmp_path,
+    )
+    assert CANARY not in repr(config)
+
+
+def test_a_secret_in_the_wrong_variable_is_not_shown(tmp_path: Path) -> None:
+    assert faults({"SHOPIFY_SHOP": CANARY, "HEAP_APP_ID": "shpat_4711"}, tmp_path) == (
+        (
+            "HEAP_APP_ID: the id of your Heap environment, digits only; "
+            "it is not shown, because it looks like a secret"
+        ),
+        (
+            "SHOPIFY_SHOP: the shop's own domain such as example.myshopify.com, without https:// "
+            "or path; it is not shown, because it looks like a secret"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("postgresql:///bridge?host=/run/pg", "postgresql+psycopg:///bridge?host=%2Frun%2Fpg"),
+        ("postgres://u@%2Frun%2Fpg/bridge", "postgresql+psycopg://u@/bridge?host=%2Frun%2Fpg"),
+        ("postgresql://u:p%40ss@h/d", "postgresql+psycopg://u:p%40ss@h/d"),
+        ("sqlite:////var/lib/bridge.db", "sqlite:////var/lib/bridge.db"),
+    ],
+)
+def test_a_database_url_is_taken_as_hosts_set_it(given: str, read: str, tmp_path: Path) -> None:
+    assert load({"DATABASE_URL": given}, tmp_path).database_url == read
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("DYNO", "Heroku"),
+        ("RENDER", "Render"),
+        ("RAILWAY_ENVIRONMENT", "Railway"),
+        ("K_SERVICE", "Cloud Run"),
+        ("FLY_APP_NAME", "Fly.io"),
+    ],
+)
+def test_sqlite_is_refused_where_the_disk_is_not_kept(variable: str, name: str) -> None:
+    root = Path("/")
+    assert faults({variable: "x"}, root) == (
+        (
+            f"DATABASE_URL: SQLite on {name} is lost at each restart, because the disk is not "
+            "kept; add a PostgreSQL database and set its URL, or, where the file lies on a disk "
+            "that is kept, set BRIDGE_ALLOW_EPHEMERAL=1"
+        ),
+    )
+    assert load({variable: "x", "BRIDGE_ALLOW_EPHEMERAL": "1"}, root).hosted == name
+
+
+def test_without_an_app_id_events_have_nowhere_to_go(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        load({}, tmp_path).require_app_id()
+    assert told.value.faults == (
+        (
+            "HEAP_APP_ID: not set; write the id of your Heap environment, digits only "
+            "(in Heap under Account, Manage, Projects)"
+        ),
+    )
+    load({"HEAP_APP_ID": "1"}, tmp_path).require_app_id()
+
+
+def test_what_is_odd_and_harmless_is_a_warning(tmp_path: Path) -> None:
+    environ = {
+        "WEB_CONCURRENCY": "4",
+        "SHOPIFY_SHOP": "example.myshopify.com",
+        "BRIDGE_EMAILCASE": "keep",
+        "STRIPE_WEBHOOK_SECRETS": "x",
+        "HEAP_REFUND_EVENT": "Refund",
+        "HEAP_PURCHASE_EVENT": "Order",
+        "PATH": "/bin",
+    }
+    assert load(environ, tmp_path).warnings == (
+        "SHOPIFY_SHOP: has no effect without SHOPIFY_WEBHOOK_SECRET",
+        "WEB_CONCURRENCY: is 4, but on SQLite there is one web process",
+        "HEAP_PURCHASE_EVENT: named like HEAP_ORDER_EVENT; sums count money twice",
+        "no source: set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET",
+        "BRIDGE_EMAILCASE: not a variable of the bridge; is BRIDGE_EMAIL_CASE meant?",
+        "STRIPE_WEBHOOK_SECRETS: not a variable of the bridge; is STRIPE_WEBHOOK_SECRET meant?",
+    )

@@ -1,0 +1,181 @@
+"""A whole bridge on one thread: signed bytes in over WSGI, Heap requests out over a socket."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from adapters.contract import Adapter, WebhookEvent
+from adapters.registry import adapters
+from bridge.config import Config, load
+from bridge.heap.sandbox import Sandbox
+from bridge.samples import SHOP, stories
+from bridge.store import Store
+from bridge.store.accept import Acceptor
+from bridge.store.tables import inbox, orders, outbox
+from bridge.web.app import create_app
+from bridge.worker.deliver import Deliverer
+from bridge.worker.normalise import Normaliser
+from bridge.worker.run import begin, deliverers
+
+SECRETS = {"stripe": "whsec_flow_stripe", "shopify": "flow-shopify", "example": "flow-example"}
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    """The time of day, turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@dataclass
+class Rig:
+    """The bridge, its sandbox and its clock."""
+
+    store: Store
+    acceptor: Acceptor
+    config: Config
+    sandbox: Sandbox
+    clock: Clock
+    client: FlaskClient
+    environ: dict[str, str]
+    normaliser: Normaliser
+    senders: list[Deliverer]
+
+    def post(self, adapter: str | Adapter, topic: str, body: bytes | dict[str, Any]) -> int:
+        """Sign a body as the provider would and post it; gives the status."""
+        found = adapters()[adapter] if isinstance(adapter, str) else adapter
+        raw = body if isinstance(body, bytes) else json.dumps(body, indent=2).encode()
+        event = WebhookEvent(
+            key="",
+            topic=topic,
+            body=raw,
+            account=SHOP if found.one_account else None,
+            signed_at=self.clock.now,
+        )
+        request = found.sign(event, SECRETS[found.name])
+        answer = self.client.post(
+            f"/webhooks/{found.name}", data=request.body, headers=dict(request.headers)
+        )
+        return answer.status_code
+
+    def work(self) -> None:
+        """Normalise and deliver until there is nothing to do at this moment."""
+        while self.normaliser.step() + sum(sender.step() for sender in self.senders):
+            pass
+
+    def sent(self, event: str | None = None) -> list[dict[str, Any]]:
+        """Give what the sandbox holds, by its key."""
+        found = [e for e in self.sandbox.events() if event is None or e["event"] == event]
+        return sorted(found, key=lambda e: str(e["idempotency_key"]))
+
+    def totals(self) -> list[str]:
+        """Give the totals of the Order events as text."""
+        return [str(e["properties"]["total"]) for e in self.sent("Order")]
+
+    def stands(self) -> list[tuple[str, str]]:
+        """Give every purchase that was not merged away: where it stands and why."""
+        rows = self.store.read(
+            lambda c: c.execute(
+                orders.select().where(orders.c.merged_into.is_(None)).order_by(orders.c.id)
+            ).all()
+        )
+        return [(row.state, row.reason or "") for row in rows]
+
+    def inbox(self) -> list[tuple[str, str]]:
+        """Give every webhook: where it stands and why."""
+        rows = self.store.read(lambda c: c.execute(inbox.select().order_by(inbox.c.id)).all())
+        return [(row.state, row.reason or "") for row in rows]
+
+    def parked_heap_events(self) -> list[str]:
+        """Give the keys of the Heap events that are parked."""
+        rows = self.store.read(
+            lambda c: c.execute(outbox.select().where(outbox.c.parked.is_(True))).all()
+        )
+        return sorted(row.key for row in rows)
+
+    def restart(self, **environ: str) -> "Rig":
+        """Give a bridge on the same store and clock with other variables."""
+        variables = {k: v for k, v in {**self.environ, **environ}.items() if v}
+        config = load(variables, Path("/"))
+        normaliser = begin(self.store, config, self.clock)
+        return replace(
+            self,
+            config=config,
+            normaliser=normaliser,
+            senders=deliverers(self.store, config, self.senders[0].stop, self.clock),
+        )
+
+
+@pytest.fixture
+def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
+    opened: list[Callable[[], None]] = []
+
+    def make(**environ: str) -> Rig:
+        sandbox = Sandbox()
+        sandbox.start()
+        clock = Clock()
+        variables = {
+            "DATABASE_URL": database_url,
+            "HEAP_APP_ID": "1234567890",
+            "HEAP_API_URL": sandbox.url,
+            "BRIDGE_SEND_TEST_ORDERS": "on",
+            "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
+            "SHOPIFY_SHOP": SHOP,
+            **{f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()},
+        }
+        variables = {k: v for k, v in {**variables, **environ}.items() if v}
+        config = load(variables, Path("/"))
+        store = Store.open(config.database_url, connections=3)
+        store.migrate()
+        acceptor = Acceptor(store)
+        client = create_app(config, acceptor, lambda: None, clock).test_client()
+        rig = Rig(
+            store,
+            acceptor,
+            config,
+            sandbox,
+            clock,
+            client,
+            variables,
+            begin(store, config, clock),
+            deliverers(store, config, threading.Event(), clock),
+        )
+        for sender in rig.senders:
+            opened.append(sender.client.close)
+        opened.extend([store.close, acceptor.close, sandbox.stop])
+        return rig
+
+    yield make
+    # The acceptor before its store.
+    for close in sorted(opened, key=lambda c: c.__qualname__ == "Store.close"):
+        close()
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    return make_rig()
+
+
+@pytest.fixture
+def bodies() -> Callable[[str, str], list[tuple[str, dict[str, Any]]]]:
+    """Give the events of a bundled story as (topic, JSON)."""
+
+    def read(adapter: str, story: str) -> list[tuple[str, dict[str, Any]]]:
+        found = next(s for s in stories(adapters()[adapter]) if s.name == story)
+        return [(event.topic, json.loads(event.body)) for event in found.events]
+
+    return read

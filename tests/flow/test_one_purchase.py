@@ -1,0 +1,228 @@
+"""Whatever order and number of webhooks tells of a purchase, it reaches Heap once."""
+
+import itertools
+import random
+from decimal import Decimal
+from typing import Any
+
+DAY = 1_763_600_000  # 2025-11-20T00:53:20Z, long enough ago for every settle time
+
+
+def event(type_: str, obj: dict[str, Any], number: int = 0) -> dict[str, Any]:
+    return {
+        "id": f"evt_{type_}_{obj['id']}_{number}",
+        "object": "event",
+        "api_version": "2026-10-28.endive",
+        "created": obj["created"],
+        "livemode": False,
+        "type": type_,
+        "data": {"object": obj},
+    }
+
+
+def charge(id_: str = "ch_1", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "object": "charge",
+        "amount": 2599,
+        "amount_captured": 2599,
+        "amount_refunded": 0,
+        "captured": True,
+        "paid": True,
+        "status": "succeeded",
+        "currency": "usd",
+        "created": DAY,
+        "customer": None,
+        "description": "A chair",
+        "livemode": False,
+        "metadata": {},
+        "billing_details": {"email": "kim@example.com"},
+        "payment_intent": None,
+        **fields,
+    }
+
+
+def invoice(id_: str = "in_1", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "object": "invoice",
+        "status": "paid",
+        "total": 2599,
+        "subtotal": 2599,
+        "amount_paid": 2599,
+        "amount_due": 2599,
+        "currency": "usd",
+        "created": DAY,
+        "customer": "cus_1",
+        "customer_email": "kim@example.com",
+        "billing_reason": "manual",
+        "livemode": False,
+        "metadata": {},
+        "status_transitions": {"paid_at": DAY},
+        "lines": {
+            "object": "list",
+            "has_more": False,
+            "data": [
+                {
+                    "id": "il_1",
+                    "object": "line_item",
+                    "amount": 2599,
+                    "currency": "usd",
+                    "description": "A chair",
+                    "quantity": 1,
+                    "discount_amounts": [],
+                    "taxes": [],
+                }
+            ],
+        },
+        "total_discount_amounts": [],
+        "total_taxes": [],
+        **fields,
+    }
+
+
+def link(invoice_id: str = "in_1", intent: str = "pi_1") -> dict[str, Any]:
+    return {
+        "id": f"inpay_{invoice_id}_{intent}",
+        "object": "invoice_payment",
+        "created": DAY,
+        "currency": "usd",
+        "amount_paid": 2599,
+        "invoice": invoice_id,
+        "status": "paid",
+        "livemode": False,
+        "payment": {"type": "payment_intent", "payment_intent": intent},
+    }
+
+
+def test_every_story_shuffled_and_repeated_reaches_heap_once(rig, bodies):
+    from adapters.registry import adapters
+    from bridge.samples import stories
+
+    deliveries = [
+        (name, event.topic, event.body)
+        for name, adapter in adapters().items()
+        for story in stories(adapter)
+        for event in story.events
+    ] * 3
+    random.Random(7).shuffle(deliveries)
+    for number, (name, topic, body) in enumerate(deliveries):
+        assert rig.post(name, topic, body) == 200
+        if number % 40 == 0:
+            rig.work()
+            rig.clock.turn(seconds=1)
+    rig.work()
+    rig.clock.turn(seconds=120)
+    rig.work()
+
+    once = rig.sent()
+    assert rig.sandbox.conflicts == []
+    assert rig.sandbox.refusals == []
+    assert len({e["idempotency_key"] for e in once}) == len(once)
+    assert len(rig.sent("Order")) > 30
+    assert not [reason for state, reason in rig.stands() if state == "parked"]
+
+
+def test_charge_intent_and_invoice_with_their_link_are_one_order_in_every_order_of_arrival(
+    make_rig,
+):
+    told = [
+        event("charge.succeeded", charge(customer="cus_1", payment_intent="pi_1")),
+        event("invoice.paid", invoice()),
+        event("invoice_payment.paid", link()),
+    ]
+    seen = set()
+    rig = make_rig()
+    for number, order in enumerate(itertools.permutations(told)):
+        for body in order:
+            # Each permutation is another purchase, by other ids.
+            text = str(number)
+            renamed = _renamed(body, text)
+            assert rig.post("stripe", renamed["type"], renamed) == 200
+            rig.work()
+        rig.clock.turn(seconds=61)
+        rig.work()
+        orders = [
+            e for e in rig.sent("Order") if e["idempotency_key"].endswith(f"in_1{text}:order")
+        ]
+        seen.add(len(orders))
+    assert seen == {1}
+    assert len(rig.sent("Order")) == 6
+    assert rig.sent("Order Changed") == []
+
+
+def test_a_charge_whose_customer_has_an_unlinked_invoice_waits_and_is_parked(rig):
+    rig.post(
+        "stripe", "", event("charge.succeeded", charge(customer="cus_1", payment_intent="pi_1"))
+    )
+    rig.post("stripe", "", event("invoice.paid", invoice()))
+    rig.work()
+    rig.clock.turn(hours=71)
+    rig.work()
+    assert rig.sent() == []
+    rig.clock.turn(hours=2)
+    rig.work()
+    assert rig.sent() == []
+    assert [(state, reason.split(":")[0]) for state, reason in rig.stands()] == [
+        ("parked", "unlinked"),
+        ("parked", "unlinked"),
+    ]
+    assert all("invoice_payment.paid" in reason for _, reason in rig.stands())
+
+    rig.post("stripe", "", event("invoice_payment.paid", link()))
+    rig.work()
+    assert rig.totals() == ["25.99"]
+    assert [state for state, _ in rig.stands()] == ["settled"]
+
+
+def test_an_invoice_of_another_amount_does_not_hold_a_charge_back(rig):
+    rig.post(
+        "stripe",
+        "",
+        event("charge.succeeded", charge(customer="cus_1", amount=500, amount_captured=500)),
+    )
+    rig.post("stripe", "", event("invoice.paid", invoice()))
+    rig.clock.turn(seconds=61)
+    rig.work()
+    assert rig.totals() == ["5.00", "25.99"] or sorted(rig.totals()) == ["25.99", "5.00"]
+
+
+def test_a_charge_without_customer_is_never_an_invoices(rig):
+    rig.post("stripe", "", event("charge.succeeded", charge()))
+    rig.post("stripe", "", event("invoice.paid", invoice()))
+    rig.clock.turn(seconds=61)
+    rig.work()
+    assert rig.totals() == ["25.99", "25.99"]
+
+
+def test_a_link_that_comes_after_both_were_sent_takes_the_later_one_back(rig):
+    rig.post("stripe", "", event("charge.succeeded", charge(payment_intent="pi_1")))
+    rig.clock.turn(seconds=61)
+    rig.work()
+    rig.post("stripe", "", event("invoice.paid", invoice()))
+    rig.clock.turn(seconds=61)
+    rig.work()
+    assert len(rig.sent("Order")) == 2
+    rig.post("stripe", "", event("invoice_payment.paid", link()))
+    rig.work()
+    (change,) = rig.sent("Order Changed")
+    assert change["idempotency_key"].startswith("stripe:self:in_1:change:")
+    assert change["properties"]["reason"] == "other"
+    total = sum(Decimal(str(e["properties"]["total"])) for e in rig.sent("Order") + [change])
+    assert total == Decimal("25.99")
+    rig.post("stripe", "", event("invoice_payment.paid", link(), 2))
+    rig.work()
+    assert len(rig.sent("Order Changed")) == 1
+
+
+def _renamed(body: Any, text: str) -> Any:
+    if isinstance(body, dict):
+        return {
+            key: f"{value}{text}"
+            if key in {"id", "customer", "payment_intent", "invoice"} and isinstance(value, str)
+            else _renamed(value, text)
+            for key, value in body.items()
+        }
+    if isinstance(body, list):
+        return [_renamed(item, text) for item in body]
+    return body

@@ -1,0 +1,258 @@
+"""What the client makes of Heap's answers, and of what is no answer at all."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from bridge.heap.client import Answer, HeapClient
+from bridge.heap.sandbox import Sandbox
+
+Body = Callable[..., bytes]
+Serve = Callable[[Callable[[socket.socket], None]], str]
+
+
+def told(answer: Answer) -> tuple[str, int | None, float | None, str]:
+    return answer.outcome, answer.status, answer.retry_after, answer.reason
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve one connection after another in one's own way, and tell the URL."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    threads = []
+
+    def accept(answer: Callable[[socket.socket], None]) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with closing(connection), suppress(OSError):
+                    answer(connection)
+
+    def start(answer: Callable[[socket.socket], None]) -> str:
+        threads.append(threading.Thread(target=accept, args=(answer,)))
+        threads[-1].start()
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    yield start
+    with suppress(OSError):
+        listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    for thread in threads:
+        thread.join()
+
+
+def send(url: str, body: bytes, **options: Any) -> Answer:
+    with closing(HeapClient(url, "123456", **options)) as client:
+        return client.send([body])
+
+
+def test_events_reach_heap_in_one_bulk_request(
+    sandbox: Sandbox, client: HeapClient, body: Body
+) -> None:
+    answer = client.send([body(1), body(2)])
+
+    assert told(answer) == ("taken", 200, None, "Heap took the request (200)")
+    assert [(event["app_id"], event["idempotency_key"]) for event in sandbox.events()] == [
+        ("123456", "shop:a:1:order"),
+        ("123456", "shop:a:2:order"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, "taken"),
+        (204, "taken"),
+        (400, "refused"),
+        (413, "refused"),
+        (401, "paused"),
+        (403, "paused"),
+        (429, "throttled"),
+        (302, "later"),
+        (307, "later"),
+        (404, "later"),
+        (405, "later"),
+        (408, "later"),
+        (422, "later"),
+        (500, "later"),
+        (502, "later"),
+        (503, "later"),
+    ],
+)
+def test_each_status_has_one_outcome_and_the_operators_words(
+    sandbox: Sandbox, client: HeapClient, body: Body, status: int, outcome: str
+) -> None:
+    sandbox.faults.add(status=status, body="<p>ada@example.com</p>" if status != 204 else "")
+    answer = client.send([body()])
+    assert (answer.outcome, answer.status) == (outcome, status)
+    assert str(status) in answer.reason
+    assert "ada" not in answer.reason
+    assert client.send([body()]).outcome == "taken"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), ("0", 0), ("soon", None), ("-5", None), ("", None), ("9" * 40, None)],
+)
+def test_retry_after_is_read_in_seconds(
+    sandbox: Sandbox, client: HeapClient, body: Body, header: str, seconds: float | None
+) -> None:
+    sandbox.faults.add(status=429, retry_after=header)
+    assert client.send([body()]).retry_after == seconds
+
+
+def test_retry_after_is_read_as_a_date(sandbox: Sandbox, client: HeapClient, body: Body) -> None:
+    waits = []
+    for ahead in (120, -120):
+        moment = datetime.now(UTC) + timedelta(seconds=ahead)
+        sandbox.faults.add(status=503, retry_after=format_datetime(moment, usegmt=True))
+        waits.append(client.send([body()]).retry_after or 0)
+    assert 100 < waits[0] <= 120
+    assert waits[1] == 0
+
+
+def test_an_address_where_nothing_is_means_later(body: Body) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    assert told(send(f"http://127.0.0.1:{port}", body())) == (
+        "later",
+        None,
+        None,
+        "Heap's host refused the connection",
+    )
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1", "127.0.0.1"])
+def test_an_address_that_is_none_means_later(body: Body, url: str) -> None:
+    assert told(send(url, body())) == ("later", None, None, "HEAP_API_URL is no address")
+
+
+def test_a_host_without_tls_means_later(sandbox: Sandbox, body: Body) -> None:
+    answer = send(sandbox.url.replace("http:", "https:"), body())
+    assert told(answer) == ("later", None, None, "no trusted TLS connection with Heap")
+
+
+def test_a_lost_connection_means_later(sandbox: Sandbox, client: HeapClient, body: Body) -> None:
+    sandbox.faults.add(drop="before")
+    assert told(client.send([body()])) == (
+        "later",
+        None,
+        None,
+        "the connection with Heap was lost",
+    )
+    assert sandbox.events() == []
+
+
+def test_a_connection_that_is_reset_means_later(serve: Serve, body: Body) -> None:
+    def reset(connection: socket.socket) -> None:
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    assert send(serve(reset), body()).reason == "the connection with Heap was lost"
+
+
+def test_a_half_answer_means_later_although_heap_may_have_taken_it(
+    sandbox: Sandbox, client: HeapClient, body: Body
+) -> None:
+    sandbox.faults.add(half_answer=True)
+    assert told(client.send([body()])) == (
+        "later",
+        None,
+        None,
+        "Heap's answer broke off half-way",
+    )
+    assert len(sandbox.events()) == 1
+
+
+def test_what_does_not_speak_http_means_later(serve: Serve, body: Body) -> None:
+    def greet(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"220 mail.example.com ESMTP\r\n\r\n")
+
+    answer = send(serve(greet), body())
+    assert answer.reason == "what answered for Heap does not speak HTTP: look at HEAP_API_URL"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"],
+    ids=["status", "headers", "body"],
+)
+def test_a_dripping_answer_is_cut_off_at_the_limit(serve: Serve, body: Body, head: bytes) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(head)
+        for byte in b"HTTP/1.1" * 20:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    answer = send(serve(drip), body(), read_seconds=0.3)
+    assert told(answer) == ("later", None, None, "Heap did not answer in time")
+    assert 0.25 < answer.seconds < 2
+
+
+def test_a_host_that_reads_nothing_is_given_up_at_the_limit(serve: Serve, body: Body) -> None:
+    released = threading.Event()
+
+    def sit(_connection: socket.socket) -> None:
+        released.wait(5)
+
+    url = serve(sit)
+    # More than both sockets' buffers hold.
+    large = body(total="9" * 20_000_000)
+    answer = send(url, large, read_seconds=0.3)
+    released.set()
+    assert told(answer) == ("later", None, None, "Heap did not answer in time")
+    assert answer.seconds < 2
+
+
+def test_a_redirect_is_not_followed(serve: Serve, sandbox: Sandbox, body: Body) -> None:
+    def redirect(connection: socket.socket) -> None:
+        connection.recv(65536)
+        head = f"HTTP/1.1 307 No\r\nLocation: {sandbox.url}/api/track\r\nContent-Length: 0\r\n\r\n"
+        connection.sendall(head.encode())
+
+    answer = send(serve(redirect), body())
+    assert (answer.outcome, answer.status) == ("later", 307)
+    assert sandbox.requests == []
+
+
+def test_a_cookie_is_not_sent_back(serve: Serve, body: Body) -> None:
+    seen = []
+
+    def bake(connection: socket.socket) -> None:
+        seen.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 204 No\r\nSet-Cookie: a=b; Path=/\r\n\r\n")
+
+    with closing(HeapClient(serve(bake), "1")) as client:
+        answers = [client.send([body()]).outcome for _ in range(2)]
+    assert answers[0] == "taken"
+    assert b"ookie:" not in b"".join(seen)
+
+
+def test_proxies_and_passwords_of_the_environment_are_ignored(
+    sandbox: Sandbox,
+    client: HeapClient,
+    body: Body,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert client.send([body()]).outcome == "taken"
+    assert len(sandbox.requests) == 1
+
+
+def test_a_long_answer_is_not_read_to_its_end(
+    sandbox: Sandbox, client: HeapClient, body: Body
+) -> None:
+    sandbox.faults.add(status=200, body="x" * 3_000_000)
+    assert client.send([body()]).outcome == "taken"
+    assert client.send([body()]).outcome == "taken"

@@ -1,0 +1,70 @@
+"""What takes an order back at Heap, and what carries events there."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from adapters.schema import Order
+from bridge.heap.events import EventNames, correction, envelope
+from bridge.heap.identity import Identity
+
+FOUND = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
+    told = replace(order, shipping=Decimal(4), tax=Decimal(0), discount=Decimal("-1.5"))
+    made = correction(
+        told,
+        at=datetime(2026, 11, 23, 9, 52, 9, 5, tzinfo=timezone(timedelta(hours=1))),
+        provider="shopify",
+        source="shop",
+        names=EventNames(change="Changed"),
+        identity=Identity("ada@example.com"),
+    )
+    assert made
+    assert (made.key, made.kind) == (
+        "shopify:example.myshopify.com:450789469:change:20261123T085209Z",
+        "change",
+    )
+    assert json.loads(made.body, parse_float=Decimal) == {
+        "identity": "ada@example.com",
+        "event": "Changed",
+        "timestamp": "2026-11-23T08:52:09+00:00",
+        "idempotency_key": made.key,
+        "properties": {
+            "email": "Ada@Example.com",
+            "order_id": "450789469",
+            "currency": "EUR",
+            "provider": "shopify",
+            "source": "shop",
+            "total": Decimal("-22.50"),
+            "shipping": -4,
+            "discount": Decimal("1.5"),
+            "tax": 0,
+            "reason": "other",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("total", "name"), [(Decimal(0), "Order Changed"), (Decimal(5), "")], ids=["free", "off"]
+)
+def test_there_is_no_correction_without_money_or_name(
+    order: Order, total: Decimal, name: str
+) -> None:
+    made = correction(
+        replace(order, total=total),
+        at=FOUND,
+        provider="shopify",
+        source="shop",
+        names=EventNames(change=name),
+        identity=Identity("ada@example.com"),
+    )
+    assert made is None
+
+
+def test_an_envelope_leaves_the_frozen_bytes_as_they_are() -> None:
+    assert envelope('1"2', [b'{"a": 1}', b"{}"]) == b'{"app_id":"1\\"2","events":[{"a": 1},{}]}'

@@ -1,0 +1,225 @@
+"""The bridge as it is deployed: real web and worker processes, a real sandbox, signed requests."""
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.contract import WebhookEvent
+from adapters.registry import adapters
+from bridge.heap.sandbox import Sandbox
+from bridge.samples import SHOP
+from bridge.store import Store
+
+SECRETS = {"stripe": "whsec_processes", "shopify": "shop-processes", "example": "ex-processes"}
+
+
+def free_port() -> int:
+    """Give a port below the range from which the kernel lends ports to clients."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+
+
+@dataclass
+class Processes:
+    """A bridge of one web and one worker process, which a test may kill and start again."""
+
+    environ: dict[str, str]
+    port: int
+    sandbox: Sandbox
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, role: str) -> None:
+        self.running[role] = subprocess.Popen(
+            [sys.executable, "-m", "bridge", role],
+            env=self.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        if role == "web":
+            self._until_alive()
+
+    def kill(self, role: str, how: int = signal.SIGKILL) -> None:
+        """Kill a role with every process it made."""
+        process = self.running.pop(role)
+        os.killpg(process.pid, how)
+        process.wait(30)
+
+    def _until_alive(self) -> None:
+        for _ in range(300):
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == 200:
+                    return
+            except OSError:
+                time.sleep(0.05)
+            finally:
+                connection.close()
+        raise AssertionError("the web process does not answer")
+
+    def stop(self) -> None:
+        for role in list(self.running):
+            self.kill(role)
+
+    def drained(self, seconds: float = 60) -> None:
+        """Wait until nothing is new, due or queued."""
+        store = Store.open(self.environ["BRIDGE_TEST_URL"])
+        try:
+            for _ in range(int(seconds * 10)):
+                waiting = store.read(
+                    lambda c: c.exec_driver_sql(
+                        "SELECT (SELECT count(*) FROM inbox WHERE state = 'new')"
+                        " + (SELECT count(*) FROM batches WHERE state = 'queued')"
+                        " + (SELECT count(*) FROM orders WHERE state = 'waiting'"
+                        "    AND reason LIKE '%session or invoice%')"
+                    ).scalar()
+                )
+                if not waiting:
+                    return
+                time.sleep(0.1)
+        finally:
+            store.close()
+        raise AssertionError(f"{waiting} still wait")
+
+
+@dataclass
+class Sender:
+    """One provider's connection: signs and posts over keep-alive, starts anew when it breaks."""
+
+    port: int
+    connection: http.client.HTTPConnection | None = None
+
+    def post(self, name: str, topic: str, body: bytes) -> int | None:
+        """Post a body signed now; the status, None where the connection broke."""
+        adapter = adapters()[name]
+        event = WebhookEvent(
+            key="",
+            topic=topic,
+            body=body,
+            account=SHOP if adapter.one_account else None,
+            signed_at=datetime.now(UTC),
+        )
+        request = adapter.sign(event, SECRETS[name])
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            self.connection.request(
+                "POST", f"/webhooks/{name}", request.body, dict(request.headers)
+            )
+            answer = self.connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return None
+        return answer.status
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+@pytest.fixture
+def processes(database_url: str) -> Iterator[Processes]:
+    sandbox = Sandbox(per_minute=1_000_000)
+    sandbox.start()
+    port = free_port()
+    environ = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("BRIDGE_", "HEAP_"))},
+        "PORT": str(port),
+        "DATABASE_URL": database_url.replace("+psycopg", ""),
+        "BRIDGE_TEST_URL": database_url,
+        "HEAP_APP_ID": "1234567890",
+        "HEAP_API_URL": sandbox.url,
+        "HEAP_EVENTS_PER_MINUTE": "1000000",
+        "BRIDGE_SEND_TEST_ORDERS": "on",
+        "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
+        "STRIPE_SETTLE_SECONDS": "1",
+        **{f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()},
+    }
+    store = Store.open(database_url)
+    store.migrate()
+    store.close()
+    bridge = Processes(environ, port, sandbox)
+    yield bridge
+    bridge.stop()
+    sandbox.stop()
+
+
+@pytest.fixture
+def senders() -> Callable[[int, int, Callable[[Sender, int], None]], None]:
+    """Run a function on so many connections at once, each in its thread."""
+
+    def run(port: int, connections: int, job: Callable[[Sender, int], None]) -> None:
+        faults: list[BaseException] = []
+
+        def one(number: int) -> None:
+            sender = Sender(port)
+            try:
+                job(sender, number)
+            except BaseException as fault:  # noqa: BLE001 - told by the main thread
+                faults.append(fault)
+            finally:
+                sender.close()
+
+        threads = [threading.Thread(target=one, args=(n,)) for n in range(connections)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if faults:
+            raise faults[0]
+
+    return run
+
+
+@pytest.fixture
+def shopify_order() -> Callable[[int], bytes]:
+    """Make the body of a paid Shopify order with two lines, by number."""
+
+    def make(number: int) -> bytes:
+        line = {"price": "10.00", "quantity": 1, "title": "Tea", "product_id": 7, "sku": "T"}
+        order: dict[str, Any] = {
+            "id": 5_000_000_000_000 + number,
+            "admin_graphql_api_id": f"gid://shopify/Order/{5_000_000_000_000 + number}",
+            "name": f"#{number}",
+            "email": f"shopper{number}@example.com",
+            "created_at": "2026-11-20T10:00:00Z",
+            "updated_at": "2026-11-20T10:00:01Z",
+            "processed_at": "2026-11-20T10:00:00Z",
+            "financial_status": "paid",
+            "currency": "USD",
+            "total_price": "20.00",
+            "subtotal_price": "20.00",
+            "total_line_items_price": "20.00",
+            "total_discounts": "0.00",
+            "total_tax": "0.00",
+            "taxes_included": False,
+            "test": False,
+            "order_number": number,
+            "source_name": "web",
+            "line_items": [{"id": 1, **line}, {"id": 2, **line}],
+            "shipping_lines": [],
+            "discount_applications": [],
+            "note": "x" * 4000,
+        }
+        return json.dumps(order).encode()
+
+    return make

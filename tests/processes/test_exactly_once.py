@@ -1,0 +1,106 @@
+"""Every acknowledged webhook reaches Heap, once, whatever is killed."""
+
+import random
+import signal
+import threading
+import time
+
+from adapters.registry import adapters
+from bridge.samples import stories
+
+
+def test_all_samples_ten_times_over_eight_connections_reach_heap_once(processes, senders):
+    told = [
+        (name, story.name, event.topic, event.body)
+        for name, adapter in adapters().items()
+        for story in stories(adapter)
+        for event in story.events
+    ]
+    deliveries = told * 10
+    random.Random(11).shuffle(deliveries)
+    processes.start("web")
+    processes.start("worker")
+
+    def job(sender, number):
+        for name, _, topic, body in deliveries[number::8]:
+            assert sender.post(name, topic, body) == 200
+
+    senders(processes.port, 8, job)
+    processes.drained()
+    sandbox = processes.sandbox
+    keys = {event["idempotency_key"] for event in sandbox.events()}
+    assert sandbox.refusals == []
+    assert sandbox.conflicts == []
+    assert sandbox.repeats == 0
+    assert len(keys) == len(sandbox.events())
+    assert keys == _expected_keys()
+
+
+def test_kill_9_of_web_and_worker_loses_nothing(processes, senders, shopify_order):
+    acknowledged: set[int] = set()
+    done = threading.Event()
+    numbers = iter(range(10**9))
+    lock = threading.Lock()
+
+    def job(sender, _number):
+        while not done.is_set():
+            with lock:
+                number = next(numbers)
+            body = shopify_order(number)
+            for _ in range(200):
+                status = sender.post("shopify", "orders/paid", body)
+                if status == 200:
+                    acknowledged.add(number)
+                    break
+                assert status in (None, 503)
+                time.sleep(0.05)
+
+    processes.start("web")
+    processes.start("worker")
+    load = threading.Thread(target=senders, args=(processes.port, 4, job))
+    load.start()
+    chance = random.Random(3)
+    try:
+        for round_ in range(10):
+            time.sleep(chance.uniform(0.1, 0.6))
+            role = ("web", "worker")[round_ % 2]
+            processes.kill(role, signal.SIGKILL)
+            processes.start(role)
+    finally:
+        done.set()
+        load.join()
+    # A lease that a killed worker held ends first.
+    processes.drained(150)
+
+    sandbox = processes.sandbox
+    held = {event["idempotency_key"] for event in sandbox.events()}
+    missing = [n for n in acknowledged if _order_key(n) not in held]
+    assert len(acknowledged) > 100
+    assert missing == []
+    assert sandbox.conflicts == []
+    assert sandbox.refusals == []
+    for number in acknowledged:
+        assert {f"{_stem(number)}:item:1", f"{_stem(number)}:item:2"} <= held
+
+
+def _stem(number: int) -> str:
+    return f"shopify:example.myshopify.com:{5_000_000_000_000 + number}"
+
+
+def _order_key(number: int) -> str:
+    return f"{_stem(number)}:order"
+
+
+def _expected_keys() -> set[str]:
+    keys = set()
+    for name, adapter in adapters().items():
+        for story in stories(adapter):
+            for outcome in story.outcomes or []:
+                order = outcome.get("order")
+                if order is None and "wait" in outcome:
+                    order = outcome["wait"]["otherwise"][0].get("order")
+                if order:
+                    stem = f"{name}:{order['account']}:{order['id']}"
+                    keys.add(f"{stem}:order")
+                    keys |= {f"{stem}:item:{line['id']}" for line in order["lines"]}
+    return keys

@@ -1,0 +1,267 @@
+"""The web process as it runs: over a socket, with gunicorn, on a real database."""
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.config import load
+from bridge.errors import ConfigurationError, StoreOutdated
+from bridge.store import Store
+from bridge.web.server import run
+
+Signed = Callable[..., tuple[dict[str, str], bytes]]
+SECRET = "shpss_canary4711"
+MEGA = 1_000_000
+
+
+def head(path: str, headers: dict[str, str], *more: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: bridge", *more]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def chunk(part: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(part), part)
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def body_of(answer: bytes) -> Any:
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+@pytest.fixture
+def order(request: pytest.FixtureRequest) -> bytes:
+    """A body that no other test sends."""
+    return json.dumps({"id": request.node.name, "note": "canary@example.com"}).encode()
+
+
+def kept(web: Any) -> list[bytes]:
+    return [body for _, _, body, _ in web.stored()]
+
+
+def test_webhooks_of_every_source_are_stored(web: Any, signed: Signed, order: bytes) -> None:
+    for provider, path, secret in (
+        ("stripe", "/webhooks/stripe", "whsec_old"),
+        ("shopify", "/webhooks/shopify", SECRET),
+        ("shopify", "/webhooks/shopify/eu-shop", "shpss_eu"),
+        ("example", "/webhooks/example", "made-up"),
+    ):
+        headers, body = signed(provider, order, secret)
+        answer = web.ask("POST", path, headers, body)
+        assert (answer.status, answer.body) == (200, '{"status":"stored"}\n')
+        assert web.ask("POST", path, headers, body).body == '{"status":"seen before"}\n'
+    assert [row[0] for row in web.stored() if row[2] == order] == [
+        "stripe",
+        "shopify",
+        "eu-shop",
+        "example",
+    ]
+
+
+def test_the_same_webhook_eight_times_at_once_is_stored_once(
+    web: Any, signed: Signed, order: bytes
+) -> None:
+    headers, body = signed("shopify", order, SECRET)
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(web.ask, "POST", "/webhooks/shopify", headers, body) for _ in range(8)]
+        answers = sorted(one.result().body for one in sent)
+    assert answers == ['{"status":"seen before"}\n'] * 7 + ['{"status":"stored"}\n']
+    assert kept(web).count(order) == 1
+
+
+def test_a_body_without_a_length_is_read_to_its_end(web: Any, signed: Signed, order: bytes) -> None:
+    headers, body = signed("shopify", order, SECRET)
+    whole = chunk(body[:5]) + chunk(body[5:]) + chunk(b"")
+    start = head("/webhooks/shopify", headers, "Transfer-Encoding: chunked", "Connection: close")
+    assert body_of(web.say(start + whole)) == {"status": "stored"}
+    assert order in kept(web)
+
+
+def test_a_body_without_a_length_ends_at_the_limit(web: Any, signed: Signed) -> None:
+    body = b'"%s"' % (b"x" * 12 * MEGA)
+    headers, _ = signed("shopify", body, SECRET)
+    with web.connect() as connection:
+        connection.sendall(head("/webhooks/shopify", headers, "Transfer-Encoding: chunked"))
+        for at in range(0, 10 * MEGA, MEGA):
+            connection.sendall(chunk(body[at : at + MEGA]))
+        connection.sendall(chunk(b"!"))
+        assert body_of(connection.recv(65_536)) == {"error": "body too large"}
+        assert connection.recv(65_536) == b""
+
+
+def test_a_broken_chunk_is_refused(web: Any, signed: Signed) -> None:
+    headers, _ = signed("shopify", b"{}", SECRET)
+    start = head("/webhooks/shopify", headers, "Transfer-Encoding: chunked")
+    answer = web.say(start + b"zz\r\n{}\r\n0\r\n\r\n")
+    assert (status(answer), body_of(answer)) == (400, {"error": "body unreadable"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"Content-Length": "10000001"}, (413, {"error": "body too large"})),
+        ({"Content-Length": "5", "Content-Encoding": "gzip"}, (415, {"error": "encoded body"})),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_before_it_is_sent(
+    headers: dict[str, str], wanted: tuple[int, dict[str, str]], web: Any, signed: Signed
+) -> None:
+    signature, _ = signed("shopify", b"{}", SECRET)
+    answer = web.say(head("/webhooks/shopify", {**signature, **headers}))
+    assert (status(answer), body_of(answer)) == wanted
+
+
+def test_without_a_signature_the_body_is_not_waited_for(web: Any) -> None:
+    answer = web.say(head("/webhooks/stripe", {"Content-Length": "1000"}))
+    assert (status(answer), body_of(answer)) == (401, {"error": "signature missing"})
+
+
+def test_a_request_hidden_in_a_refused_body_is_not_answered(
+    web: Any, signed: Signed, order: bytes
+) -> None:
+    headers, body = signed("shopify", order, SECRET)
+    hidden = head("/webhooks/shopify", headers, f"Content-Length: {len(body)}") + body
+    answer = web.say(head("/webhooks/stripe", {"Content-Length": str(len(hidden))}) + hidden)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert order not in kept(web)
+
+
+@pytest.mark.parametrize(
+    "name", ["X_Shopify_Hmac_Sha256", "X-Shopify_Hmac-Sha256", "x_shopify_hmac_sha256"]
+)
+def test_the_underscore_spelling_of_a_signature_header_is_none(
+    name: str, web: Any, signed: Signed, order: bytes
+) -> None:
+    headers, body = signed("shopify", order, SECRET)
+    spelled = {name: headers["x-shopify-hmac-sha256"]}
+    answer = web.ask("POST", "/webhooks/shopify", spelled, body)
+    assert (answer.status, answer.body) == (401, '{"error":"signature missing"}\n')
+    assert order not in kept(web)
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        (["Content-Length: 2", "Transfer-Encoding: chunked"], 400),
+        (["Content-Length: 2", "Content-Length: 2"], 400),
+        (["Content-Length: 2", "X-Null: a\0b"], 400),
+        (["Content-Length: 2", "X-Bare: a\nX-Shopify-Topic: b"], 400),
+        ([f"X-{number}: 1" for number in range(101)], 431),
+        ([f"X-Long: {'a' * 9000}"], 431),
+    ],
+)
+def test_a_request_that_two_readers_could_read_differently_is_refused(
+    more: list[str], wanted: int, web: Any, signed: Signed
+) -> None:
+    headers, body = signed("shopify", b'{"smuggled": "canary4711"}', SECRET)
+    assert status(web.say(head("/webhooks/shopify", headers, *more) + body)) == wanted
+
+
+@pytest.mark.parametrize("path", ["/webhooks/stripe/", "//healthz", "/healthz/", "/../", "/%0d%0a"])
+def test_no_path_is_answered_by_a_redirect(path: str, web: Any) -> None:
+    for method in ("GET", "POST"):
+        assert web.ask(method, path).status == 404
+
+
+def test_refused_clients_that_stay_do_not_hold_up_the_others(web: Any) -> None:
+    staying = [web.connect() for _ in range(30)]
+    for one in staying:
+        one.sendall(head("/webhooks/stripe", {"Content-Length": "1000"}))
+    assert web.ask("GET", "/healthz").status == 200
+    for one in staying:
+        one.close()
+
+
+def test_a_compressed_body_is_never_unpacked(web: Any, signed: Signed) -> None:
+    bomb = gzip.compress(b"0" * 50 * MEGA)
+    headers, body = signed("shopify", bomb, SECRET)
+    answer = web.ask("POST", "/webhooks/shopify", {**headers, "Content-Encoding": "gzip"}, body)
+    assert answer.status == 415
+
+
+def test_the_log_tells_refusals_and_nothing_confidential(
+    web: Any, signed: Signed, order: bytes
+) -> None:
+    headers, body = signed("shopify", order, SECRET)
+    web.ask("POST", "/webhooks/shopify", headers, body)
+    web.ask("POST", "/webhooks/shopify", headers, body + b" ")
+    web.say(head("/webhooks/shopify", {**headers, "Bad Name": "canary"}))
+    log = web.log()
+    assert '"reason": "signature wrong", "event": "webhook refused"' in log
+    assert "a request was no HTTP and was refused" in log
+    for secret in ("canary", "whsec_", "shpss_", headers["x-shopify-hmac-sha256"], "smuggled"):
+        assert secret not in log
+    assert all(json.loads(line) for line in log.splitlines())
+
+
+def test_a_stopped_process_ends_well_and_leaves_what_it_accepted(
+    start: Callable[..., Any], signed: Signed, order: bytes
+) -> None:
+    web = start()
+    headers, body = signed("example", order, "made-up")
+    assert web.ask("POST", "/webhooks/example", headers, body).status == 200
+    assert web.stop() == 0
+    assert kept(web) == [order]
+
+
+def test_without_its_database_a_process_starts_and_asks_to_come_again(
+    start: Callable[..., Any], signed: Signed, order: bytes
+) -> None:
+    web = start(migrated=False, DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
+    assert web.ask("GET", "/healthz").status == 200
+    ready = web.ask("GET", "/readyz")
+    assert (ready.status, ready.body) == (503, '{"error":"database"}\n')
+    headers, body = signed("example", order, "made-up")
+    answer = web.ask("POST", "/webhooks/example", headers, body)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+
+
+def test_a_second_web_process_on_one_sqlite_file_does_not_start(
+    web: Any, free_port: Callable[[], int]
+) -> None:
+    environ = {**web.environ, "PORT": str(free_port())}
+    with pytest.raises(ConfigurationError, match="DATABASE_URL: another web process"):
+        run(load(environ, web.folder), "127.0.0.1")
+
+
+def test_a_taken_port_is_told(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        with pytest.raises(ConfigurationError) as told:
+            run(load({"PORT": str(port)}, tmp_path), "127.0.0.1")
+    assert told.value.faults == (
+        f"PORT: cannot listen at 127.0.0.1 port {port} (Address already in use)",
+    )
+
+
+def test_a_database_of_another_release_is_told(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    Store.open(f"sqlite:///{tmp_path}/bridge.db").close()
+    with pytest.raises(StoreOutdated):
+        run(load({"PORT": str(free_port())}, tmp_path), "127.0.0.1")
+
+
+def test_a_web_process_loads_nothing_it_does_not_use() -> None:
+    unused = "stripe shopify pyactiveresource bridge.heap rich alembic requests".split()
+    code = f"import bridge.web.server, sys; print([m for m in {unused} if m in sys.modules])"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "[]\n"
