@@ -94,7 +94,7 @@ class Adapter:
         `settle_seconds` of a source in bridge.toml. Each field has a default and a description.
     one_account: deliveries of one source come from one shop or account; a delivery that names
         another is parked. False where the signed body itself says whose it is.
-    samples: a folder of `<name>.json` and `<name>.expected.json`.
+    samples: a folder of stories: raw bodies, and a `story.json` that says what they come to.
     page: where in the provider's dashboard the webhook's URL is pasted.
     """
 

@@ -3,7 +3,7 @@
 `quantity` and `price` stay those of the purchase; units that were removed or refunded later lower
 `current_quantity` alone. `price` is of one unit before discounts, with tax where the shop's prices
 contain it. A line has no category, type or image in any API version.
-Source: Shopify's LineItem reference, API 2023-07 to 2026-10, read 2026-11.
+Source: Shopify's LineItem reference and samples, API 2023-07 to 2026-07, read 2026-11.
 """
 
 from collections.abc import Sequence
@@ -106,7 +106,7 @@ def _discounts(
     """Give each line's discount: Shopify's own figures, else its share of the goods' discount."""
     if any("discount_allocations" in row for row in rows):
         return [allocated(row) if "discount_allocations" in row else None for row in rows]
-    # Bodies from before API 2018-04, and subscriptions that leave the allocations out.
+    # Bodies of old API versions, and subscriptions that leave the allocations out.
     goods = payload.decimal_or_none("subtotal_price")
     whole = sum(gross, ZERO)
     if goods is None or goods > whole:

@@ -33,9 +33,9 @@ class _State:
     payload: Payload
 
     @property
-    def rank(self) -> tuple[datetime, str, datetime]:
+    def rank(self) -> tuple[datetime, str]:
         """The same place among the states in whatever order they arrived."""
-        return self.at, self.event.key, self.event.received_at or _UNDATED
+        return self.at, self.event.key
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def _first_readable(states: Sequence[_State], account: str) -> Order:
     problems = []
     for state in states:
         try:
-            return order_of(state.payload, account, state.event.received_at)
+            return order_of(state.payload, account)
         except MalformedPayload as problem:
             problems.append(problem)
     raise problems[0]

@@ -3,7 +3,7 @@
 Plain amounts are in the shop's currency, `currency`; what the shopper saw stands only in the
 `_set` fields under `presentment_money`. `total_price` and `subtotal_price` are those of the time
 of purchase: refunds, edits and cancellations move the `current_` figures alone.
-Source: Shopify's Order reference, API 2026-10, and arithmetic over real orders, read 2026-11.
+Source: Shopify's Order reference and samples to API 2026-07, and real orders, read 2026-11.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from adapters.shopify.lines import line_taxes_stated, lines_of, taxes_included
 _CURRENCY_LETTERS = 3
 
 
-def order_of(payload: Payload, account: str, received_at: datetime | None) -> Order:
+def order_of(payload: Payload, account: str) -> Order:
     """Make the order of a body that is one.
 
-    account: the shop's domain. received_at: caps the time of purchase; None leaves it as told.
+    account: the shop's domain.
     Raises MalformedPayload with its path where id, currency, total_price, a time or a line's id,
     price or quantity is missing or unreadable; nothing else can fail.
     Figures that contradict each other are kept as told and named in `contradiction`.
@@ -40,7 +40,7 @@ def order_of(payload: Payload, account: str, received_at: datetime | None) -> Or
         id=order_id,
         account=account,
         order_id=order_id,
-        placed_at=_placed_at(payload, received_at),
+        placed_at=_placed_at(payload),
         currency=currency,
         total=payload.decimal("total_price"),
         lines=lines,
@@ -72,10 +72,9 @@ def _currency(payload: Payload) -> str:
     return currency
 
 
-def _placed_at(payload: Payload, received_at: datetime | None) -> datetime:
+def _placed_at(payload: Payload) -> datetime:
     # Imports set processed_at to the time of the sale, which may lie far before created_at.
-    placed_at = payload.time_or_none("processed_at") or payload.time("created_at")
-    return min(placed_at, received_at) if received_at else placed_at
+    return payload.time_or_none("processed_at") or payload.time("created_at")
 
 
 def _email(payload: Payload, customer: Payload | None) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 
-# Every order of every API version from 2015 to 2026-10 carries both; one suffices, because a
+# Bodies of whole orders from 2015 to API 2026-07 carry both; one suffices, because a
 # subscription may leave fields out (include_fields).
 _ORDER_MARKS = ("financial_status", "order_number")
 
@@ -27,33 +27,25 @@ _ORDER_TOPICS = frozenset(
 def why_no_order(event: WebhookEvent) -> str | None:
     """Say why an event tells nothing of an order, in the operator's words; None where it does.
 
-    The body decides. The topic can only speak against it: an order's body under a topic that
-    never carries one is not taken, and neither is a checkout under orders/create.
+    The body decides, whatever the topic: the same signed body may arrive first under another
+    topic, and is then known when its own delivery comes.
     Raises MalformedPayload for a body that is no JSON object, and for one that came under a topic
     of whole orders and is neither an order nor anything else that is known.
     """
     payload, topic = event.payload, event.topic
+    if _is_order(payload):
+        return None
     if topic and "/" not in topic:
         return (
             f"topic {topic}: a delivery of Shopify's Events, which the bridge does not read; "
             "make a webhook subscription to orders/create, orders/paid and orders/updated"
         )
-    if topic and not topic.startswith("orders/"):
-        return _under_another_topic(payload, topic)
-    if _is_order(payload):
-        return None
     if topic not in _ORDER_TOPICS:
         return f"topic {topic}: nothing to send yet" if topic else "no topic and no order"
     other = _other(payload)
     if other is None:
         raise payload.fail(_ORDER_MARKS[0], "missing")
     return f"topic {topic}: the body is {other}, not an order"
-
-
-def _under_another_topic(payload: Payload, topic: str) -> str:
-    if _is_order(payload):
-        return f"topic {topic}: the body is an order, which this topic never carries"
-    return f"topic {topic}: nothing to send yet"
 
 
 def _is_order(payload: Payload) -> bool:

@@ -53,7 +53,7 @@ def is_of_subscription(invoice: Sighting) -> bool:
     """Whether a subscription billed it; under `parent` since basil."""
     thing = invoice.thing
     parent = thing.object_or_none("parent")
-    since_basil = parent is not None and parent.object_or_none("subscription_details") is not None
+    since_basil = parent is not None and parent.text_or_none("type") == "subscription_details"
     reason = thing.text_or_none("billing_reason") or ""
     return (
         since_basil or bool(thing.id_or_none("subscription")) or reason.startswith("subscription")

@@ -96,7 +96,7 @@ class Sighting:
 
     @property
     def received_at(self) -> datetime:
-        """When the bridge got it; for an event that was never stored, when it was signed or made."""
+        """When the bridge got it; before it was stored, when it was signed or made."""
         return self.event.received_at or self.event.signed_at or self.created
 
     def linked(self, to: Kind) -> Iterator[str]:
