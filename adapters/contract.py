@@ -40,7 +40,7 @@ class WebhookEvent:
     key: unique within a source, the same for every repetition of the event: the provider's own id
         where it is signed, else the SHA-256 of the body.
     topic: what the provider calls it; where it came in an unsigned header it is only a hint.
-    account: the shop or account the delivery names, in lower case; None where it names none.
+    account: the shop or account the delivery names, as the provider writes it; None where none.
     signed_at: when the signature says it was made; None where the provider signs no time.
     headers: the few that are worth keeping (ids, API version, times); never a signature.
     received_at: when the bridge accepted it; set by the bridge.

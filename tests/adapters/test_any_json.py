@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ def told(ask: Callable[[], Any]) -> Any:
 
 def check(adapter: Adapter, events: Sequence[WebhookEvent], normalized: Normalize) -> None:
     for event in events:
-        ids = told(lambda event=event: adapter.ids(event))
+        ids = told(partial(adapter.ids, event))
         if isinstance(ids, str):
             assert ids.startswith("$")
         else:
@@ -155,7 +156,7 @@ def test_any_json_under_any_topic_gives_outcomes_or_says_where(
     adapter: Adapter, normalized: Normalize, data: st.DataObject
 ) -> None:
     body = json.dumps(data.draw(VALUES)).encode().replace(json.dumps(DEEP).encode(), NESTED)
-    topic = data.draw(st.sampled_from(adapter.topics) | st.text(max_size=5))
+    topic = data.draw(st.sampled_from([*adapter.topics, "", "something/else", "else"]))
     event = WebhookEvent("k", topic, body, received_at=datetime(2026, 11, 20, 12, tzinfo=UTC))
 
     check(adapter, [event], normalized)

@@ -29,7 +29,7 @@ def _event(topic: str, thing: dict[str, Any], **envelope: Any) -> WebhookEvent:
         key=str(body["id"]),
         topic=topic,
         body=json.dumps(body).encode(),
-        account=body.get("account"),
+        account=envelope.get("account"),
         received_at=RECEIVED,
     )
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import Known, WebhookEvent
@@ -104,6 +104,7 @@ def stored(tale: Story) -> list[WebhookEvent]:
 
 
 @pytest.mark.parametrize("tale", STORIES, ids=lambda tale: tale.name)
+@settings(max_examples=12)
 @given(shuffle=st.randoms(use_true_random=False))
 def test_neither_order_nor_repetition_changes_what_a_story_means(tale: Story, shuffle: Any) -> None:
     events = stored(tale)

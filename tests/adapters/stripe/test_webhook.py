@@ -43,7 +43,7 @@ def accepts(header: str, body: bytes = BODY, secret: str = SECRET) -> bool:
 
 def sdk_accepts(header: str, body: bytes = BODY, secret: str = SECRET) -> bool:
     try:
-        return WebhookSignature.verify_header(body, header, secret)
+        return bool(WebhookSignature.verify_header(body, header, secret))
     except (SignatureVerificationError, TypeError):  # TypeError: a v1 that is not ASCII
         return False
 
