@@ -25,7 +25,12 @@ if _HIDDEN:
 
 # Foreign libraries that tell the operator something on a good day; of the others, warnings.
 _TALKATIVE = ("gunicorn.error",)
-_ESCAPED = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
+# Control characters -> their pictures; what breaks a line -> the picture of a new line.
+_PICTURES = {
+    **{code: 0x2400 + code for code in range(32)},
+    127: 0x2421,
+    **dict.fromkeys((0x85, 0x2028, 0x2029), 0x2424),
+}
 
 _Line = MutableMapping[str, Any]
 
@@ -91,9 +96,9 @@ def _without_traceback(_logger: object, _method: str, line: _Line) -> _Line:
 
 
 def _on_one_line(_logger: object, _method: str, line: _Line) -> _Line:
-    """Escape line breaks and other controls, so that no value can look like another line."""
-    return {key: _escaped(value) for key, value in line.items()}
+    """Show controls as pictures, so that no value can look like another line."""
+    return {key: _pictured(value) for key, value in line.items()}
 
 
-def _escaped(value: Any) -> Any:
-    return value.translate(_ESCAPED) if isinstance(value, str) else value
+def _pictured(value: Any) -> Any:
+    return value.translate(_PICTURES) if isinstance(value, str) else value

@@ -27,8 +27,8 @@ from bridge.heap.sandbox import Sandbox
 settings.register_profile(
     "bridge",
     deadline=None,
-    derandomize=False,
-    max_examples=1500,
+    derandomize=True,
+    max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("bridge")

@@ -8,6 +8,7 @@ from bridge.cli.group import Bridge
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _SANDBOX = click.option("--sandbox-url", hidden=True, help="Deliver to the sandbox at this URL.")
+_CHILD = click.option("--child", is_flag=True, hidden=True, help="Started by `serve` or `demo`.")
 _STATES = click.Choice(["new", "joined", "ignored", "parked"])
 
 
@@ -26,7 +27,7 @@ def serve(host: str) -> None:
 
     Without HEAP_APP_ID, on loopback alone, orders go to a local Heap sandbox.
     """
-    from bridge.cli.running import serve as run
+    from bridge.cli.serve import serve as run
 
     run(host)
 
@@ -34,26 +35,28 @@ def serve(host: str) -> None:
 @main.command()
 @click.option("--host", help="Address to listen at.  [default: every address]")
 @_SANDBOX
-def web(host: str | None, sandbox_url: str | None) -> None:
+@_CHILD
+def web(host: str | None, sandbox_url: str | None, child: bool) -> None:
     """Run the web process: receive, verify and store webhooks."""
-    from bridge.cli.running import web as run
+    from bridge.cli.web import web as run
 
-    run(host, sandbox_url)
+    run(host, sandbox_url, child=child)
 
 
 @main.command()
 @_SANDBOX
-def worker(sandbox_url: str | None) -> None:
+@_CHILD
+def worker(sandbox_url: str | None, child: bool) -> None:
     """Run a worker process: normalise what came, deliver to Heap."""
-    from bridge.cli.running import worker as run
+    from bridge.cli.worker import worker as run
 
-    run(sandbox_url)
+    run(sandbox_url, child=child)
 
 
 @main.command()
 def migrate() -> None:
     """Bring the database's tables to this release."""
-    from bridge.cli.running import migrate as run
+    from bridge.cli.migrate import migrate as run
 
     run()
 
@@ -63,7 +66,7 @@ def migrate() -> None:
 @click.option("--live", is_flag=True, help="Also try the database and the way to Heap.")
 @_JSON
 def check(url: str | None, live: bool, as_json: bool) -> None:
-    """Check the configuration; tell which URL to paste where, and the topics to tick."""
+    """Check the configuration: the URLs to paste, the topics to tick."""
     from bridge.cli.check import check as run
 
     run(url, live=live, as_json=as_json)
@@ -118,7 +121,7 @@ def show(id_: str, as_json: bool) -> None:
 @click.option("--parked", is_flag=True, help="Replay everything that is parked.")
 @_JSON
 def replay(id_: str | None, parked: bool, as_json: bool) -> None:
-    """Normalise a parked or ignored event or order again, or send an order again.
+    """Normalise or send again: an event, an order, all that is parked.
 
     ID as in `show`. Of an order that was sent the same bytes go again, and nothing changes.
     """
@@ -147,8 +150,11 @@ def parked(as_json: bool) -> None:
 def send_sample(
     provider: str, sample: str | None, to: str | None, only_list: bool, as_json: bool
 ) -> None:
-    """Send a provider's sample webhooks, signed and dated today; all without SAMPLE."""
-    from bridge.cli.samples import list_samples, send
+    """Send sample webhooks, signed; all of the provider without SAMPLE.
+
+    They are dated today and marked as test orders.
+    """
+    from bridge.cli.sending import list_samples, send
 
     if only_list:
         list_samples(provider, as_json=as_json)
@@ -160,15 +166,15 @@ def send_sample(
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", default=8181, show_default=True, help="Port to listen at; 0 is any.")
 def sandbox(host: str, port: int) -> None:
-    """Run a local Heap that enforces the documented rules, until Ctrl-C."""
-    from bridge.cli.running import sandbox as run
+    """Run a local Heap, strict about its rules, until Ctrl-C."""
+    from bridge.cli.sandbox import sandbox as run
 
     run(host, port)
 
 
 @main.command()
 def demo() -> None:
-    """Send every sample through a bridge of its own to a local Heap; show what arrived."""
+    """Send every sample to a local Heap; show what arrived."""
     from bridge.demo import demo as run
 
     run()

@@ -9,6 +9,10 @@ from bridge.errors import ConfigurationError, StoreOutdated, StoreUnavailable
 
 WRONG = 1
 MISUSED = 2
+_WORDS = {
+    "database": "the database does not answer: look at DATABASE_URL, and whether it runs",
+    "disk": "the database's disk is full: nothing can be written",
+}
 
 
 class Bridge(click.Group):
@@ -25,7 +29,7 @@ class Bridge(click.Group):
             _tell([str(error)])
             ctx.exit(MISUSED)
         except StoreUnavailable as error:
-            _tell([f"{error}; look at DATABASE_URL and whether the database runs"])
+            _tell([_WORDS.get(error.reason, str(error))])
             ctx.exit(WRONG)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

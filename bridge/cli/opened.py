@@ -1,17 +1,28 @@
-"""What most commands begin with: the configuration, and the store with its tables looked at."""
+"""What commands begin with: the configuration, the store, the log."""
 
+import ctypes
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from bridge.config import Config, load
+from bridge import logs
+from bridge.config import Config, load, values
+from bridge.errors import ConfigurationError
 from bridge.store import Store
 
+# From Linux's <sys/prctl.h>.
+_PR_SET_PDEATHSIG = 1
 
-def configured() -> Config:
-    """Read the environment and bridge.toml of this folder. Raises ConfigurationError."""
-    return load(os.environ, Path.cwd())
+
+def configured(*, to_heap: bool = False) -> Config:
+    """Read the environment and bridge.toml of this folder. Raises ConfigurationError.
+
+    to_heap: there must be a Heap environment to deliver to.
+    """
+    return load(os.environ, Path.cwd(), to_heap=to_heap)
 
 
 @contextmanager
@@ -23,3 +34,34 @@ def store_of(config: Config) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def started(sandbox_url: str | None, *, child: bool) -> Config:
+    """Read the configuration of a web or worker process, and begin its log.
+
+    sandbox_url: given by `serve`; without it there must be a Heap environment to deliver to.
+    child: started by `serve`: ends with it, whatever becomes of it, and repeats none of its notes.
+    Raises ConfigurationError.
+    """
+    config = configured(to_heap=sandbox_url is None)
+    if sandbox_url is not None:
+        if not _on_loopback(sandbox_url):
+            raise ConfigurationError(["--sandbox-url: http:// on loopback only"])
+        config = config.with_sandbox(sandbox_url)
+    if child:
+        _end_with_parent()
+    logs.configure()
+    for warning in () if child else config.warnings:
+        logs.logger().warning("configuration", note=warning)
+    return config
+
+
+def _end_with_parent() -> None:
+    """Have the kernel stop this process once its parent is gone; Linux alone can."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _on_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and values.on_loopback(parts.hostname or "")

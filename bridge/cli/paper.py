@@ -31,13 +31,22 @@ def table(
     right: Sequence[str] = (),
 ) -> None:
     """Print a table; nothing where it has no rows. right: the columns that hold figures."""
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_header=any(columns),
+        pad_edge=False,
+    )
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         made.add_row(*(Text(plain(cell)) for cell in row))
     if made.row_count:
-        console().print(made)
+        paper = console()
+        with paper.capture() as printed:
+            paper.print(made)
+        click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def say(text: str) -> None:

@@ -57,7 +57,7 @@ def _events(events: list[Event] | tuple[Event, ...]) -> None:
 
 
 def _purchase(purchase: Purchase) -> None:
-    about = [
+    about: list[tuple[str, object]] = [
         ("source", purchase.source),
         ("state", purchase.state),
         ("reason", purchase.reason),

@@ -7,7 +7,7 @@ from typing import Any
 from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
-from bridge.store import Store, find
+from bridge.store import find
 from bridge.store import status as stands
 from bridge.store.status import DestinationStatus, SourceStatus
 

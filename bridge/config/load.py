@@ -15,13 +15,18 @@ from bridge.config.variables import Variables
 
 _HEAP = "https://heapanalytics.com"
 _FILE = "bridge.toml"
+_NO_APP_ID = (
+    "not set; write the id of your Heap environment, digits only (in Heap under Account, Manage, "
+    "Projects)"
+)
 _PROCESSES = "a number of web processes, 1 to 64"
 
 
-def load(environ: Mapping[str, str], folder: Path) -> Config:
+def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> Config:
     """Read the variables, and bridge.toml where it exists.
 
     folder: where bridge.toml and a relative SQLite path are looked for.
+    to_heap: every source needs a Heap environment, because there is no sandbox to deliver to.
     Raises ConfigurationError with every fault at once.
     """
     faults = Faults()
@@ -44,6 +49,9 @@ def load(environ: Mapping[str, str], folder: Path) -> Config:
         hosted=database.host(environ),
         warnings=(),
     )
+    sandbox = any(one.is_sandbox for one in config.destinations)
+    if to_heap and sandbox and not variables.text("HEAP_APP_ID"):
+        faults.add("HEAP_APP_ID", _NO_APP_ID)
     faults.tell()
     if not sources:
         faults.warn("no source", "set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET")

@@ -9,7 +9,6 @@ from typing import Literal
 from pydantic import BaseModel, SecretStr
 
 from adapters.contract import Adapter
-from bridge.errors import ConfigurationError
 
 EmailCase = Literal["lower", "keep"]
 NoIdentity = Literal["pseudonym", "park"]
@@ -67,6 +66,13 @@ class Source:
     email_case: EmailCase
     send_test_orders: bool
 
+    @property
+    def path(self) -> str:
+        """Where its webhooks are posted."""
+        provider = self.adapter.name
+        own = "" if self.name == provider else f"/{self.name}"
+        return f"/webhooks/{provider}{own}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -96,6 +102,12 @@ class Config:
         """Whether the database is one file on this machine."""
         return self.database_url.startswith("sqlite")
 
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Every destination that a source names, each once; the common one without sources."""
+        named = (source.destination for source in self.sources.values())
+        return tuple(dict.fromkeys(named)) or (self.destination,)
+
     def with_sandbox(self, url: str) -> "Config":
         """Deliver to a sandbox at this address wherever no Heap environment is set."""
 
@@ -111,13 +123,3 @@ class Config:
             sources=MappingProxyType(sources),
             destination=turned(self.destination),
         )
-
-    def require_app_id(self) -> None:
-        """Raise ConfigurationError where events would have no Heap environment to go to."""
-        destinations = [source.destination for source in self.sources.values()]
-        if any(one.app_id is None for one in destinations or [self.destination]):
-            fault = (
-                "HEAP_APP_ID: not set; write the id of your Heap environment, digits only "
-                "(in Heap under Account, Manage, Projects)"
-            )
-            raise ConfigurationError([fault])

@@ -147,3 +147,14 @@ def unfinished(store: Store, before: datetime) -> int:
         select(func.count()).where(orders.c.state == "waiting", orders.c.due_at <= before),
     )
     return store.read(lambda c: sum(int(c.execute(count).scalar_one()) for count in counts))
+
+
+def unsettled(store: Store) -> tuple[tuple[str, str], ...]:
+    """Give state and reason of every purchase of which nothing was sent."""
+    statement = (
+        select(orders.c.state, orders.c.reason)
+        .where(orders.c.state.not_in(["settled", "merged"]))
+        .order_by(orders.c.id)
+    )
+    rows = store.read(lambda connection: connection.execute(statement).all())
+    return tuple((row.state, row.reason or "its turn") for row in rows)

@@ -24,7 +24,7 @@ class Turns:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = threading.Lock()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = _opened(path)
         self._roles: list[int] = []
 
     @contextmanager
@@ -43,7 +43,7 @@ class Turns:
         Raises ConfigurationError where another process has the role.
         """
         path = self._path.with_name(f"{self._path.name}.{role}")
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = _opened(path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -60,3 +60,11 @@ class Turns:
         for file in (*self._roles, self._file):
             os.close(file)
         self._roles = []
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        fault = f"DATABASE_URL: the folder of {path} is not there or not writable"
+        raise ConfigurationError([f"{fault} ({error.strerror})"]) from None

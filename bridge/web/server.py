@@ -22,7 +22,7 @@ from bridge.web.closing import closing
 from bridge.web.health import Readiness
 
 # A process that was killed lets its port go within this time.
-_PORT_SECONDS = 3.0
+_PORT_SECONDS = 2.0
 
 log = logger()
 

@@ -312,14 +312,14 @@ def test_sqlite_is_refused_where_the_disk_is_not_kept(variable: str, name: str) 
 
 def test_without_an_app_id_events_have_nowhere_to_go(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as told:
-        load({}, tmp_path).require_app_id()
+        load({}, tmp_path, to_heap=True)
     assert told.value.faults == (
         (
             "HEAP_APP_ID: not set; write the id of your Heap environment, digits only "
             "(in Heap under Account, Manage, Projects)"
         ),
     )
-    load({"HEAP_APP_ID": "1"}, tmp_path).require_app_id()
+    load({"HEAP_APP_ID": "1"}, tmp_path, to_heap=True)
 
 
 def test_what_is_odd_and_harmless_is_a_warning(tmp_path: Path) -> None:

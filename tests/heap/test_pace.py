@@ -42,10 +42,9 @@ class Workers:
             self.sent += 1
             name = f"r{self.sent}"
             self.window = reread(self.window.reserve(name, self.now, counts))
-            takes = self.chance.choice([0.0, 0.1, float(LEAVES_WITHIN)])
-            self.left += [
-                (self.now + takes * self.chance.random(), i, n) for i, n in counts.items()
-            ]
+            takes = self.chance.choice([0.0, 0.1, 15.0])
+            when = self.now + takes * self.chance.choice([0.0, 0.5, 1.0])
+            self.left += [(when, identity, n) for identity, n in counts.items()]
             if self.chance.random() < 0.8:  # the others were killed and never settle
                 self.under_way.append((self.now + takes, name))
 
@@ -62,7 +61,7 @@ def fullest_minute(left: list[tuple[float, int]]) -> int:
     most = sum_ = first = 0
     for at, n in ordered:
         sum_ += n
-        while ordered[first][0] <= at - WINDOW_SECONDS:
+        while ordered[first][0] <= at - 60:
             sum_ -= ordered[first][1]
             first += 1
         most = max(most, sum_)

@@ -1,6 +1,7 @@
 """Heap's rules, a line each."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ def event(**changed: Any) -> dict[str, Any]:
         "event": "Order",
         "timestamp": "2026-11-20T10:00:00+00:00",
         "idempotency_key": "shop:a:1:order",
-        "properties": {"order_id": "1", "total": 19.99},
+        "properties": {"order_id": "1", "total": Decimal("19.99")},
         **changed,
     }
     return {name: value for name, value in made.items() if value is not ...}
@@ -38,7 +39,7 @@ def bulk(*events: Any, app_id: Any = "1") -> dict[str, Any]:
         {"idempotency_key": ...},
         {"idempotency_key": "12345678"},
         {"properties": ...},
-        {"properties": {"a" * 1023: "b" * 1023, "n": -1, "f": 0.5, "e": ""}},
+        {"properties": {"a" * 1023: "b" * 1023, "n": -1, "f": Decimal("0.5"), "e": ""}},
     ],
 )
 @pytest.mark.parametrize("strict", [True, False])
@@ -119,7 +120,7 @@ def test_only_strict_refuses_what_heap_leaves_open(bad: dict[str, Any], reason: 
     ],
 )
 def test_heap_refuses_a_request(sent: Any, reason: str) -> None:
-    body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
+    body = sent if isinstance(sent, bytes) else json.dumps(sent, default=str).encode()
     with pytest.raises(RuleBroken) as broken:
         read_track(body, strict=True)
     assert str(broken.value) == reason

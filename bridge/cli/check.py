@@ -1,0 +1,147 @@
+"""`bridge check`: what is wrong with the configuration, and what to enter at each provider."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import click
+import requests
+
+from bridge.cli import paper
+from bridge.cli.group import WRONG
+from bridge.cli.opened import configured
+from bridge.config import Config, Destination, Source
+from bridge.errors import StoreOutdated, StoreUnavailable
+from bridge.store import Store
+
+# Without an API key only this event tells which payment belongs to which invoice (Stripe's
+# changelog, basil, 2025-03-31; read November 2026).
+_ASKED = {
+    "stripe": (
+        "{name}: tick invoice_payment.paid wherever invoice events are ticked; without an API key "
+        "nothing else tells which payment belongs to which invoice, and such orders get parked"
+    )
+}
+_TIMEOUT = (3.05, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class ToEnter:
+    """What an operator enters at a provider for one source. secrets: how many are known."""
+
+    source: str
+    provider: str
+    url: str
+    where: str
+    topics: tuple[str, ...]
+    secrets: int
+    goes_to: str
+
+
+def check(url: str | None, *, live: bool, as_json: bool) -> None:
+    """Tell what is wrong, exit 1 if anything is; faults of variables end it before, with exit 2."""
+    config = configured()
+    base = _base(url)
+    rows = [_to_enter(source, base) for source in config.sources.values()]
+    notes = [*config.warnings, *_notes(config)]
+    wrong = [*_wrong(config), *_wrong_in_store(config, live=live)]
+    if live:
+        wrong += [fault for one in config.destinations for fault in _wrong_on_the_way(one)]
+    if as_json:
+        paper.as_json({"sources": rows, "notes": notes, "wrong": wrong})
+    else:
+        for row in rows:
+            _show(row)
+        for text in notes:
+            paper.say(f"note: {text}")
+        for text in wrong:
+            paper.say(f"wrong: {text}")
+        if not wrong:
+            paper.say("Nothing is wrong.")
+    if wrong:
+        sys.exit(WRONG)
+
+
+def _to_enter(source: Source, base: str) -> ToEnter:
+    adapter = source.adapter
+    return ToEnter(
+        source=source.name,
+        provider=adapter.name,
+        url=base + source.path,
+        where=f"{adapter.title}: {adapter.page}",
+        topics=adapter.topics,
+        secrets=len(source.secrets),
+        goes_to=source.destination.name,
+    )
+
+
+def _show(row: ToEnter) -> None:
+    topics = zip(["topics to tick", *[""] * len(row.topics)], row.topics, strict=False)
+    paper.table(
+        f"Source {row.source}",
+        ("", ""),
+        [
+            ("URL to paste", row.url),
+            ("where", row.where),
+            *topics,
+            ("secrets known", row.secrets),
+            ("goes to", row.goes_to),
+        ],
+    )
+
+
+def _base(url: str | None) -> str:
+    if url is None:
+        return "https://<your address>"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise click.BadParameter("write the public address, https://…", param_hint="--url")
+    return url.rstrip("/")
+
+
+def _notes(config: Config) -> Iterator[str]:
+    for source in config.sources.values():
+        if asked := _ASKED.get(source.adapter.name):
+            yield asked.format(name=source.name)
+    if not config.hosted and any(one.is_sandbox for one in config.destinations):
+        yield (
+            "HEAP_APP_ID is not set: `serve` on loopback delivers to a local sandbox, `web` and "
+            "`worker` do not start"
+        )
+
+
+def _wrong(config: Config) -> Iterator[str]:
+    if not config.sources:
+        yield "no source is configured: no webhook will be let in"
+    if config.hosted and any(one.is_sandbox for one in config.destinations):
+        yield f"HEAP_APP_ID is not set, and on {config.hosted} nothing starts without it"
+
+
+def _wrong_in_store(config: Config, *, live: bool) -> Iterator[str]:
+    try:
+        store = Store.open(config.database_url, connections=1)
+        try:
+            store.check_schema()
+            if live:
+                store.probe()
+        finally:
+            store.close()
+    except StoreOutdated as error:
+        yield str(error)
+    except StoreUnavailable as error:
+        yield f"DATABASE_URL: {error}"
+
+
+def _wrong_on_the_way(destination: Destination) -> Iterator[str]:
+    """Knock at Heap's host; nothing is sent, so any answer will do."""
+    if destination.is_sandbox:
+        return
+    with requests.Session() as session:
+        session.trust_env = False  # as it is for the worker: no proxy, no other certificates
+        try:
+            session.head(destination.url, timeout=_TIMEOUT, allow_redirects=False).close()
+        except requests.exceptions.SSLError:
+            yield f"HEAP_API_URL: no trusted TLS connection with {destination.url}"
+        except requests.RequestException:
+            yield f"HEAP_API_URL: nothing answers at {destination.url}"

@@ -1,0 +1,23 @@
+"""`bridge migrate`: the database's tables, brought to this release."""
+
+import click
+
+from bridge.cli.opened import configured
+from bridge.config import Config
+from bridge.store import Store
+from bridge.store.engine import REVISION
+
+
+def migrate() -> None:
+    """Migrate, and say so."""
+    bring_up(configured())
+    click.echo(f"The database has schema {REVISION}, which is this release's.")
+
+
+def bring_up(config: Config) -> None:
+    """Bring the tables to this release. Raises StoreUnavailable."""
+    store = Store.open(config.database_url, connections=1)
+    try:
+        store.migrate()
+    finally:
+        store.close()
