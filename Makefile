@@ -37,7 +37,7 @@ check: $(TEST)
 	$(BIN)/lint-imports
 
 corpus: $(RUN)
-	@$(BIN)/python -m bridge.corpus $(DIR)
+	@$(BIN)/python -m bridge.corpus $(if $(DIR),"$(DIR)")
 
 # Pins stay as they are unless they must move; all of them move with: make lock UPGRADE=--upgrade
 LOCK = $(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.11 \

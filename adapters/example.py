@@ -41,7 +41,8 @@ def sign(event: WebhookEvent, secret: str) -> SignedRequest:
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
     """Give the order's id, the only id this shop has for a purchase."""
-    return (event.payload.object("order").id("id"),) if event.topic in EXAMPLE.topics else ()
+    payload = event.payload
+    return (payload.object("order").id("id"),) if event.topic in EXAMPLE.topics else ()
 
 
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...]:
@@ -82,6 +83,9 @@ def _order(order: Payload, account: str) -> Order:
     shipping = from_minor(order.integer("shipping"), places)
     tax = from_minor(order.integer("tax"), places)
     total = from_minor(order.integer("total"), places)
+    # The shop's total is sent as it stands; that it disagrees is for the operator to see.
+    agrees = total == goods + shipping + tax
+    contradiction = None if agrees else "total is not the sum of its parts"
     customer = order.object_or_none("customer")
     return Order(
         id=order.id("id"),
@@ -101,8 +105,7 @@ def _order(order: Payload, account: str) -> Order:
         email=customer.text_or_none("email") if customer else None,
         customer_id=customer.id_or_none("id") if customer else None,
         test=order.flag("test"),
-        # The shop's total is sent as it stands; that it disagrees is for the operator to see.
-        contradiction=None if total == goods + shipping + tax else "total is not the sum of parts",
+        contradiction=contradiction,
     )
 
 

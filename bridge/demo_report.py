@@ -14,6 +14,7 @@ _ZERO = Decimal(0)
 _AMOUNTS = ("subtotal", "discount", "shipping", "tax", "total")
 _LINE_AMOUNTS = ("price", "quantity", "gross_price", "discount", "net_price")
 _SHOWN_LINES = 5
+_NAME = 14
 
 
 @dataclass(slots=True)
@@ -27,6 +28,12 @@ class Arrived:
     def amount(self, name: str) -> Decimal:
         """Give an amount; what is not told counts as zero."""
         return Decimal(self.properties.get(name, 0))
+
+    @property
+    def name(self) -> str:
+        """Give what the merchant calls it, short enough for a row."""
+        name = str(self.properties.get("order_name") or self.properties["order_id"])
+        return name if len(name) <= _NAME else f"{name[: _NAME - 6]}…{name[-5:]}"
 
     @property
     def adds_up(self) -> bool:
@@ -45,7 +52,6 @@ def report(store: Store, sandbox: Sandbox, sent: int) -> bool:
     doubts = {one.key: _contradiction(store, one) for one in arrived if not one.adds_up}
     _orders(arrived, doubts)
     _lines(arrived)
-    _counts(store, arrived, sent)
     for key, contradiction in doubts.items():
         if contradiction:
             paper.say(f"{key} is sent as its provider states it: {contradiction}")
@@ -56,18 +62,21 @@ def report(store: Store, sandbox: Sandbox, sent: int) -> bool:
         paper.say(f"The local Heap refused a request: {refusal}")
     for conflict in sandbox.conflicts:
         paper.say(f"{conflict.key} came twice, with different bytes")
+    _counts(store, arrived, sent)
     return bool(arrived) and not (wrong or sandbox.refusals or sandbox.conflicts)
 
 
 def _arrived(events: Iterable[dict[str, Any]]) -> list[Arrived]:
     found: dict[str, Arrived] = {}
     for event in events:
+        if event["event"] not in ("Order", "Purchase"):
+            continue
         key = event["idempotency_key"]
-        stem = key.removesuffix(":order") if key.endswith(":order") else key.split(":item:")[0]
+        stem = key.removesuffix(":order").partition(":item:")[0]
         one = found.setdefault(stem, Arrived(stem))
         if event["event"] == "Order":
             one.properties = event["properties"]
-        elif event["event"] == "Purchase":
+        else:
             one.lines.append(event["properties"])
     return list(found.values())
 
@@ -86,7 +95,7 @@ def _orders(arrived: list[Arrived], doubts: dict[str, str | None]) -> None:
     rows: list[list[object]] = [
         [
             one.properties["provider"],
-            one.properties.get("order_name") or one.properties["order_id"],
+            one.name,
             one.properties["currency"],
             one.properties.get("item_count"),
             *(one.properties.get(name) for name in _AMOUNTS),
@@ -119,16 +128,20 @@ def _orders(arrived: list[Arrived], doubts: dict[str, str | None]) -> None:
 def _lines(arrived: list[Arrived]) -> None:
     rows: list[list[object]] = []
     for one in arrived:
-        order = one.properties.get("order_name") or one.properties["order_id"]
         currency = one.properties["currency"]
         rows += [
-            [order, line.get("name") or line["product_id"], currency, *map(line.get, _LINE_AMOUNTS)]
+            [
+                one.name,
+                line.get("name") or line["product_id"],
+                currency,
+                *map(line.get, _LINE_AMOUNTS),
+            ]
             for line in one.lines[:_SHOWN_LINES]
         ]
         more = one.lines[_SHOWN_LINES:]
         if more:
             summed = [sum(Decimal(line.get(name, 0)) for line in more) for name in _LINE_AMOUNTS]
-            rows.append([order, f"… and {len(more)} more lines", currency, "", *summed[1:]])
+            rows.append([one.name, f"… and {len(more)} more lines", currency, "", *summed[1:]])
     headings = [name.replace("_", " ") for name in _LINE_AMOUNTS]
     paper.table(
         "Line items at Heap", ("order", "name", "currency", *headings), rows, right=headings

@@ -66,7 +66,7 @@ def migrate() -> None:
 @click.option("--live", is_flag=True, help="Also try the database and the way to Heap.")
 @_JSON
 def check(url: str | None, live: bool, as_json: bool) -> None:
-    """Check the configuration: the URLs to paste, the topics to tick."""
+    """Check the configuration; tell what to enter where."""
     from bridge.cli.check import check as run
 
     run(url, live=live, as_json=as_json)
@@ -121,7 +121,7 @@ def show(id_: str, as_json: bool) -> None:
 @click.option("--parked", is_flag=True, help="Replay everything that is parked.")
 @_JSON
 def replay(id_: str | None, parked: bool, as_json: bool) -> None:
-    """Normalise or send again: an event, an order, all that is parked.
+    """Normalise or send again: an event, an order, or all parked.
 
     ID as in `show`. Of an order that was sent the same bytes go again, and nothing changes.
     """
@@ -150,9 +150,9 @@ def parked(as_json: bool) -> None:
 def send_sample(
     provider: str, sample: str | None, to: str | None, only_list: bool, as_json: bool
 ) -> None:
-    """Send sample webhooks, signed; all of the provider without SAMPLE.
+    """Send sample webhooks of a provider, signed and dated today.
 
-    They are dated today and marked as test orders.
+    Without SAMPLE all are sent. They are test orders.
     """
     from bridge.cli.sending import list_samples, send
 

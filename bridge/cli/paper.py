@@ -15,12 +15,15 @@ from rich.text import Text
 
 # Where nobody looks on, a line of a table is one line, however long.
 _UNBOUNDED = 10_000
+# In less a table of figures is better cut by the terminal than folded by us.
+_NARROWEST = 104
 
 
 def console() -> Console:
     """Make a console for standard output."""
     made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=_UNBOUNDED)
+    width = max(made.width, _NARROWEST) if made.is_terminal else _UNBOUNDED
+    return Console(highlight=False, width=width)
 
 
 def table(
@@ -36,10 +39,18 @@ def table(
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_header=any(columns),
+        padding=(0, 1, 0, 0),
         pad_edge=False,
     )
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        # Figures keep to one line; names give way where a terminal is narrow.
+        figures = column in right
+        made.add_column(
+            column,
+            justify="right" if figures else "left",
+            no_wrap=figures,
+            overflow="fold",
+        )
     for row in rows:
         made.add_row(*(Text(plain(cell)) for cell in row))
     if made.row_count:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from adapters.contract import WebhookEvent
 from bridge.errors import StoreUnavailable
-from bridge.store.engine import Store
+from bridge.store.engine import Store, short
 from bridge.store.tables import inbox, refusals
 
 # So many fit one commit; the next ones gather while it is written.
@@ -26,6 +26,7 @@ _GROUP = 256
 # Longer than this no provider's request is kept: it is answered 503 and comes again.
 _PATIENCE_SECONDS = 2.0
 _FLUSH_SECONDS = 1.0
+_LONGEST = 255
 
 _Pending = tuple[dict[str, Any], "Future[bool]"]
 
@@ -105,6 +106,11 @@ class Acceptor:
         try:
             new = self._store.write(lambda connection: self._insert(connection, group))
         except Exception as error:  # noqa: BLE001 - whatever it is, the waiting requests must hear it
+            if len(group) > 1 and not isinstance(error, StoreUnavailable):
+                # One row that the database does not take must not refuse the others.
+                for item in group:
+                    self._commit([item])
+                return
             for _, pending in group:
                 pending.set_exception(error)
             return
@@ -151,8 +157,8 @@ class Acceptor:
 def _row(source: str, event: WebhookEvent, secret: int) -> dict[str, Any]:
     return {
         "source": source,
-        "key": event.key,
-        "topic": event.topic,
+        "key": short(event.key),
+        "topic": event.topic[:_LONGEST],
         "account": event.account,
         "received_at": event.received_at or datetime.now(UTC),
         "signed_at": event.signed_at,

@@ -1,5 +1,6 @@
 """Open the database, on SQLite and PostgreSQL, and run transactions that may be repeated."""
 
+import hashlib
 import random
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ REVISION = "0001"
 _AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
 _POOL_SECONDS = 2
+# Providers' ids have at most 255 characters; PostgreSQL's index takes some 2,700 bytes.
+_LONGEST_KEY = 300
 
 
 class Collision(Exception):
@@ -148,6 +151,11 @@ class Store:
             self.engine.dispose()
         if self._turns:
             self._turns.close()
+
+
+def short(key: str) -> str:
+    """Keep a key within what an index takes; a longer one is stood for by its hash."""
+    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _lock_file(url: URL) -> Path:

@@ -1,4 +1,4 @@
-"""The webhooks that wait to be normalised, and how each finds its purchase."""
+"""The webhooks that wait to be normalised, and where each ended."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from adapters.contract import WebhookEvent
-from bridge.store.engine import Collision, Store
-from bridge.store.tables import aliases, inbox, orders
+from bridge.store.engine import Store
+from bridge.store.tables import inbox
 
 # A worker that dies gives its webhooks back after so long.
-LEASE_SECONDS = 60
+LEASE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,18 @@ class Stored:
     tries: int
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where one webhook ended: `joined` to a purchase, `ignored` or `parked`, and why."""
+
+    id: int
+    state: str
+    reason: str | None = None
+    order_id: int | None = None
+
+
 def claim(store: Store, limit: int) -> list[Stored]:
-    """Take the oldest new webhooks for a minute; the try counts even if the worker dies in it.
+    """Take the oldest new webhooks for half a minute; the try counts even if the worker dies.
 
     One that was tried before comes alone, so that what it does to a worker befalls no other.
     """
@@ -62,94 +72,62 @@ def claim(store: Store, limit: int) -> list[Stored]:
     return store.write(work)
 
 
+def release(store: Store) -> None:
+    """End every lease, where this worker is the only one there can be: whoever held one is gone."""
+    new = update(inbox).values(lease_until=None).where(inbox.c.state == "new")
+    store.write(lambda connection: connection.execute(new))
+
+
 def _any_new(connection: Connection) -> bool:
     found = connection.execute(select(inbox.c.id).where(inbox.c.state == "new").limit(1))
     return found.first() is not None
 
 
-def of_order(connection: Connection, order_row: int) -> list[Stored]:
-    """Give every webhook of one purchase that can be read, in the order of arrival."""
-    rows = connection.execute(
+def of_orders(connection: Connection, rows: Iterable[int]) -> dict[int, list[Stored]]:
+    """Give every webhook of these purchases that can be read, in the order of arrival."""
+    wanted = list(rows)
+    found: dict[int, list[Stored]] = {row: [] for row in wanted}
+    if not wanted:
+        return found
+    joined = connection.execute(
         select(inbox)
-        .where(inbox.c.order_id == order_row, inbox.c.state == "joined", inbox.c.body.is_not(None))
+        .where(inbox.c.order_id.in_(wanted), inbox.c.state == "joined", inbox.c.body.is_not(None))
         .order_by(inbox.c.id)
     )
-    return [_stored(row) for row in rows]
+    for row in joined:
+        found[row.order_id].append(_stored(row))
+    return found
 
 
-def finish(
-    connection: Connection,
-    ids: Iterable[int],
-    state: str,
-    *,
-    reason: str | None = None,
-    order_row: int | None = None,
-) -> None:
-    """Write where webhooks ended: joined to a purchase, ignored or parked, with the reason."""
-    values: dict[str, Any] = {"state": state, "reason": reason, "lease_until": None}
-    if order_row is not None:
-        values["order_id"] = order_row
-    connection.execute(update(inbox).where(inbox.c.id.in_(list(ids))).values(values))
-
-
-def retry(connection: Connection, ids: Sequence[int], until: datetime, reason: str) -> None:
-    """Leave webhooks new, to be claimed again after a moment."""
-    connection.execute(
-        update(inbox).where(inbox.c.id.in_(ids)).values(lease_until=until, reason=reason)
+_FINISH = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("row"))
+    .values(
+        state=bindparam("to"),
+        reason=bindparam("why"),
+        order_id=bindparam("order_row"),
+        lease_until=None,
     )
+)
 
 
-def join(store: Store, connection: Connection, stored: Stored, ids: Sequence[str]) -> list[int]:
-    """Find or make the purchase an event belongs to, and remember every id it names.
-
-    Gives the rows of the purchases that these ids name, lowest first; more than one means that
-    they have turned out to be one purchase and are to be merged. They are locked in that order.
-    Raises Collision where another worker is making the same purchase at this moment.
-    """
-    named = connection.execute(
-        select(aliases.c.id, aliases.c.order_id).where(
-            aliases.c.source == stored.source, aliases.c.id.in_(ids)
-        )
-    ).all()
-    rows = sorted({row.order_id for row in named})
-    if rows:
-        if any(row.merged_into for row in lock(connection, rows)):
-            raise Collision
-    else:
-        rows = [_new_order(connection, stored)]
-    missing = sorted(set(ids) - {row.id for row in named})
-    if missing:
-        statement = store.insert(aliases).on_conflict_do_nothing(index_elements=["source", "id"])
-        made = connection.execute(
-            statement.returning(aliases.c.id),
-            [{"source": stored.source, "id": id_, "order_id": rows[0]} for id_ in missing],
-        ).all()
-        if len(made) != len(missing):
-            raise Collision
-    return rows
-
-
-def lock(connection: Connection, rows: Sequence[int]) -> list[Row[Any]]:
-    """Lock the rows of purchases, lowest first, so that two workers cannot lock each other out."""
-    return list(
+def finish(connection: Connection, ends: Sequence[End]) -> None:
+    """Write where webhooks ended."""
+    if ends:
         connection.execute(
-            select(orders).where(orders.c.id.in_(rows)).order_by(orders.c.id).with_for_update()
-        ).all()
-    )
+            _FINISH,
+            [
+                {"row": end.id, "to": end.state, "why": end.reason, "order_row": end.order_id}
+                for end in ends
+            ],
+        )
 
 
-def _new_order(connection: Connection, stored: Stored) -> int:
-    made = connection.execute(
-        orders.insert().returning(orders.c.id),
-        {
-            "source": stored.source,
-            "state": "waiting",
-            "due_at": stored.event.received_at,
-            "first_event_at": stored.event.received_at,
-            "tries": 0,
-        },
+def retry(connection: Connection, row: int, until: datetime, reason: str) -> None:
+    """Leave a webhook new, to be claimed again after a moment."""
+    connection.execute(
+        update(inbox).where(inbox.c.id == row).values(lease_until=until, reason=reason)
     )
-    return int(made.scalar_one())
 
 
 def _stored(row: Row[Any], tries: int | None = None) -> Stored:

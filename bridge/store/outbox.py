@@ -1,236 +1,97 @@
-"""Heap events on their way: batches are leased, sent by the worker, and finished here."""
+"""The outbox: Heap events, frozen, in batches of one order, for one destination."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from bridge.store.engine import Store
-from bridge.store.tables import attempts, batches, destinations, orders, outbox
+from bridge.store.tables import batches, orders, outbox
 
 # The destination's name where there is no Heap app to deliver to.
 SANDBOX = "sandbox"
-# Longer than the longest request, and than every request of one split.
-LEASE_SECONDS = 120
-# A look at so many batches fills a request even where each holds one order of two events.
-_LOOK = 500
+# Heap takes so many events in one request.
+BATCH_EVENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """The events of one order that travel together.
+class Outgoing:
+    """One frozen Heap event on its way into the outbox.
 
-    events: (row id, frozen body), in their order; those parked are left out.
+    key: the idempotency key. kind: order, purchase or change. body: its JSON, byte for byte.
     """
 
-    id: int
-    attempts: int
-    identity: str
-    events: tuple[tuple[int, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What all workers share about one destination.
-
-    window: the pace of the last minute, as text. paused: only single events probe it.
-    suspects: events refused alone and not parked, and whether others were taken since.
-    """
-
-    window: str
-    paused: bool
-    not_before: datetime | None
-    failures: int
-    suspects: Mapping[int, bool]
-
-
-def lease(
-    store: Store,
-    destination: str,
-    worker: str,
-    now: datetime,
-    pick: Callable[[State, Sequence[Any], float], tuple[list[int], str]],
-) -> list[Batch]:
-    """Take due batches of a destination for two minutes.
-
-    now: the worker's time, which decides what is due; the lease runs in the database's.
-    pick(state, rows, seconds): chooses among due batches, oldest first, by ids, and gives the
-        destination's new window; seconds is the database's time, for the pace.
-    """
-
-    def work(connection: Connection) -> list[Batch]:
-        state = _locked(store, connection, destination)
-        at = store.now(connection)
-        free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
-        rows = connection.execute(
-            select(batches.c.id, batches.c.identity, batches.c.events, batches.c.attempts)
-            .where(
-                batches.c.destination == destination,
-                batches.c.state == "queued",
-                batches.c.due_at <= now,
-                free,
-            )
-            .order_by(batches.c.due_at, batches.c.id)
-            .limit(_LOOK)
-        ).all()
-        ids, window = pick(state, rows, at.timestamp())
-        if not ids:
-            return []
-        connection.execute(
-            update(batches)
-            .where(batches.c.id.in_(ids))
-            .values(
-                lease_until=at + timedelta(seconds=LEASE_SECONDS),
-                worker=worker,
-                attempts=batches.c.attempts + 1,
-            )
-        )
-        connection.execute(
-            update(destinations).where(destinations.c.name == destination).values(window=window)
-        )
-        return _load(connection, ids)
-
-    if not store.read(lambda connection: _any_due(connection, destination, now)):
-        return []
-    return store.write(work)
-
-
-def reserve(
-    store: Store,
-    destination: str,
-    ids: Sequence[int],
-    pace: Callable[[str, float], str | None],
-) -> bool:
-    """Make room in the pace for a further request of a lease, and renew the lease.
-
-    pace: makes the new window out of the stored one, or gives None where there is no room now.
-    """
-
-    def work(connection: Connection) -> bool:
-        stored = _locked(store, connection, destination)
-        at = store.now(connection)
-        until = at + timedelta(seconds=LEASE_SECONDS)
-        connection.execute(update(batches).where(batches.c.id.in_(ids)).values(lease_until=until))
-        window = pace(stored.window, at.timestamp())
-        if window is None:
-            return False
-        connection.execute(
-            update(destinations).where(destinations.c.name == destination).values(window=window)
-        )
-        return True
-
-    return store.write(work)
-
-
-def _any_due(connection: Connection, destination: str, now: datetime) -> bool:
-    found = connection.execute(
-        select(batches.c.id)
-        .where(
-            batches.c.destination == destination,
-            batches.c.state == "queued",
-            batches.c.due_at <= now,
-        )
-        .limit(1)
-    )
-    return found.first() is not None
-
-
-def _locked(store: Store, connection: Connection, destination: str) -> State:
-    row = store.insert(destinations).values(
-        name=destination, window="", paused=False, failures=0, suspects="{}"
-    )
-    connection.execute(row.on_conflict_do_nothing(index_elements=["name"]))
-    found = connection.execute(
-        select(destinations).where(destinations.c.name == destination).with_for_update()
-    ).one()
-    return State(
-        window=found.window,
-        paused=found.paused,
-        not_before=found.not_before,
-        failures=found.failures,
-        suspects={int(id_): went for id_, went in json.loads(found.suspects).items()},
-    )
-
-
-def _load(connection: Connection, ids: Sequence[int]) -> list[Batch]:
-    found: dict[int, list[tuple[int, bytes]]] = {id_: [] for id_ in ids}
-    events = connection.execute(
-        select(outbox.c.id, outbox.c.batch_id, outbox.c.body)
-        .where(outbox.c.batch_id.in_(ids), outbox.c.parked.is_(False))
-        .order_by(outbox.c.id)
-    )
-    for event in events:
-        found[event.batch_id].append((event.id, event.body))
-    rows = connection.execute(
-        select(batches.c.id, batches.c.attempts, batches.c.identity).where(batches.c.id.in_(ids))
-    )
-    by_id = {row.id: row for row in rows}
-    return [Batch(id_, by_id[id_].attempts, by_id[id_].identity, tuple(found[id_])) for id_ in ids]
+    key: str
+    kind: str
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What became of leased batches, to be written in one transaction.
+class Parcel:
+    """Heap events of one purchase that go to one user at one destination.
 
-    sent: batches that are done. later: batches to try again, with the moment and the reason.
-    parked: outbox events that Heap refuses, with the reason.
-    tried: (batch, outcome, status, reason, seconds) of each request.
-    state: of the destination from now on. window: makes the new pace out of the stored one.
+    identity: the user; it is kept as a hash, for the pace per identity.
     """
 
-    sent: Sequence[int]
-    later: Mapping[int, tuple[datetime, str]]
-    parked: Mapping[int, str]
-    tried: Sequence[Mapping[str, Any]]
-    window: Callable[[str, float], str]
-    paused: bool
-    reason: str | None
-    not_before: datetime | None
-    failures: int
-    suspects: Mapping[int, bool]
+    source: str
+    order_row: int
+    destination: str
+    identity: str
+    events: Sequence[Outgoing]
+
+    def parts(self) -> Iterator["Parcel"]:
+        """Give parcels that fit one request each."""
+        for start in range(0, len(self.events), BATCH_EVENTS):
+            yield Parcel(
+                source=self.source,
+                order_row=self.order_row,
+                destination=self.destination,
+                identity=self.identity,
+                events=self.events[start : start + BATCH_EVENTS],
+            )
 
 
-def finish(store: Store, destination: str, worker: str, now: datetime, result: Result) -> None:
-    """Write what became of leased batches; those another worker has taken over stay its own."""
-
-    def work(connection: Connection) -> None:
-        state = _locked(store, connection, destination)
-        mine = batches.c.worker == worker
-        if result.sent:
-            connection.execute(
-                update(batches)
-                .where(batches.c.id.in_(result.sent), mine)
-                .values(state="sent", sent_at=now, lease_until=None, reason=None)
-            )
-        for id_, (due_at, reason) in result.later.items():
-            connection.execute(
-                update(batches)
-                .where(batches.c.id == id_, mine)
-                .values(due_at=due_at, lease_until=None, reason=reason)
-            )
-        for id_, reason in result.parked.items():
-            connection.execute(
-                update(outbox).where(outbox.c.id == id_).values(parked=True, reason=reason)
-            )
-        if result.tried:
-            connection.execute(insert(attempts), [{**tried, "at": now} for tried in result.tried])
-        connection.execute(
-            update(destinations)
-            .where(destinations.c.name == destination)
-            .values(
-                window=result.window(state.window, store.now(connection).timestamp()),
-                paused=result.paused,
-                reason=result.reason,
-                not_before=result.not_before,
-                failures=result.failures,
-                suspects=json.dumps(dict(result.suspects)),
-            )
-        )
-
-    store.write(work)
+def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) -> None:
+    """Put Heap events into the outbox, due at once, in the caller's transaction."""
+    parts = [part for parcel in parcels for part in parcel.parts()]
+    if not parts:
+        return
+    made = connection.execute(
+        insert(batches).returning(batches.c.id, sort_by_parameter_order=True),
+        [
+            {
+                "source": part.source,
+                "destination": part.destination,
+                "order_id": part.order_row,
+                "identity": hashlib.sha256(part.identity.encode()).hexdigest()[:32],
+                "events": len(part.events),
+                "state": "queued",
+                "due_at": now,
+                "attempts": 0,
+                "created_at": now,
+            }
+            for part in parts
+        ],
+    ).scalars()
+    connection.execute(
+        insert(outbox),
+        [
+            {
+                "source": part.source,
+                "key": event.key,
+                "kind": event.kind,
+                "order_id": part.order_row,
+                "batch_id": batch,
+                "parked": False,
+                "body": event.body,
+            }
+            for part, batch in zip(parts, made, strict=True)
+            for event in part.events
+        ],
+    )
 
 
 def redirect(store: Store, source: str, destination: str, *, tests: bool, now: datetime) -> int:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from bridge.store import outbox as sending
 from bridge.store.engine import Store
 from bridge.store.find import Named
-from bridge.store.inbox import lock
+from bridge.store.ledger import Purchase, lock
 from bridge.store.tables import batches, inbox, orders, outbox
 
 
@@ -101,7 +101,7 @@ class Replay:
             )
         return Replayed(name, "is normalised again")
 
-    def _resend(self, connection: Connection, order: Row[Any]) -> Replayed:
+    def _resend(self, connection: Connection, order: Purchase) -> Replayed:
         """Queue a settled order's events once more, for today's destination."""
         name = f"o{order.id}"
         target = self.targets.get(order.source)

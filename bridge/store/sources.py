@@ -20,7 +20,7 @@ def start(store: Store, name: str, provider: str, now: datetime) -> tuple[dateti
     return store.write(work)
 
 
-def account(connection: Connection, name: str, named: str) -> str:
+def account(connection: Connection, *, name: str, named: str) -> str:
     """Keep the account of a source's first verified delivery; gives the one that is kept."""
     connection.execute(
         update(sources)

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import requests
-import structlog
 from sqlalchemy import Connection, delete, select
 
 from bridge.config import Config
+from bridge.logs import logger
 from bridge.store import Store, status
 from bridge.store.tables import alerts
 
-log = structlog.get_logger()
+log = logger()
 
 LATE = timedelta(minutes=15)
 _TIMEOUT = (3.05, 10)

@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
 from bridge.heap.client import Answer, HeapClient
 from bridge.heap.pace import Window, backoff
-from bridge.store import Store, outbox
-from bridge.store.outbox import Batch, Result, State
+from bridge.logs import logger
+from bridge.store import Store, leases
+from bridge.store.leases import Batch, Result, State
 from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, Sending, Sent
 
-log = structlog.get_logger()
+log = logger()
 
 _PROBE = timedelta(seconds=60)
 # While a split waits for the pace, it looks again this often.
@@ -57,7 +56,7 @@ class Deliverer:
             seen[:] = [state]
             return self._pick(state, rows, at, now)
 
-        leased = outbox.lease(self.store, self.name, self.worker, now, pick)
+        leased = leases.lease(self.store, self.name, self.worker, now, pick)
         if not leased:
             return 0
         state = seen[0]
@@ -71,7 +70,7 @@ class Deliverer:
         events = [Sent(id_, b.identity, body) for b in leased for id_, body in b.events]
         sending.send(events[:1] if state.paused else events, self.per_minute)
         result = self._result(state, leased, sending)
-        outbox.finish(self.store, self.name, self.worker, self.clock(), result)
+        leases.finish(self.store, self.name, self.worker, self.clock(), result)
         return len(sending.taken) + len(result.parked)
 
     def _window(self, text: str) -> Window:
@@ -113,7 +112,7 @@ class Deliverer:
                 window.reserve(self.worker, at, counts).text() if window.fits(counts, at) else None
             )
 
-        while not outbox.reserve(self.store, self.name, ids, reserve):
+        while not leases.reserve(self.store, self.name, ids, reserve):
             if self.stop.wait(_LOOK_SECONDS):
                 return False
         return True

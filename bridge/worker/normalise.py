@@ -5,21 +5,24 @@ transaction, so a worker that dies at any point leaves either all of it or nothi
 """
 
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
-import structlog
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
+from adapters.contract import Known
 from adapters.errors import MalformedPayload
 from bridge.config import Config, Source
 from bridge.errors import StoreUnavailable
-from bridge.store import Store, inbox, orders, sources
-from bridge.worker.settle import Ledger
+from bridge.logs import logger
+from bridge.store import Store, inbox, joining, ledger, sources
+from bridge.store.inbox import End, Stored
+from bridge.store.joining import Joined, Naming
+from bridge.worker.settle import Settling
 
-log = structlog.get_logger()
+log = logger()
 
 # After so many tries a webhook that breaks our own code is parked.
 MOST_TRIES = 5
@@ -32,19 +35,16 @@ _CLAIM = 96
 class Normaliser:
     """The normalise loop's one step, and what it needs.
 
-    sources: the configured sources by name. since: per source, the moment before which orders
-    are recorded and not sent. clock: the time of day, a parameter so that tests can wait 72 hours.
+    since: per source, the moment before which orders are recorded and not sent.
+    clock: the time of day, a parameter so that tests can wait 72 hours.
+    accounts: per source, the account of its first verified delivery, once known.
     """
 
     store: Store
     config: Config
     since: Mapping[str, datetime]
     clock: Callable[[], datetime]
-
-    @property
-    def sources(self) -> Mapping[str, Source]:
-        """The configured sources by name."""
-        return self.config.sources
+    accounts: dict[str, str] = field(default_factory=dict)
 
     def step(self) -> int:
         """Normalise what is new and what has waited long enough; gives how much was done.
@@ -53,136 +53,170 @@ class Normaliser:
         """
         claimed = inbox.claim(self.store, _CLAIM)
         for start in range(0, len(claimed), _SLICE):
-            self._slice(claimed[start : start + _SLICE])
-        due = orders.due(self.store, self.clock(), _SLICE)
-        for row in due:
-            self._due(row)
+            self._claimed(claimed[start : start + _SLICE])
+        due = ledger.due(self.store, self.clock(), _SLICE)
+        self._due(due)
         return len(claimed) + len(due)
 
-    def _slice(self, claimed: list[inbox.Stored]) -> None:
-        """Do several webhooks in one transaction; one that breaks it is done alone."""
+    def _claimed(self, claimed: Sequence[Stored]) -> None:
+        """Do several webhooks in one transaction; where that breaks, each alone."""
+        readable, ends = self._read(claimed)
         try:
-            self.store.write(lambda connection: self._settle_all(connection, claimed))
+            self.store.write(partial(self._settle_claimed, readable, ends))
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a webhook does, the others go on
             if len(claimed) > 1:
                 for stored in claimed:
-                    self._slice([stored])
+                    self._claimed([stored])
             else:
                 self._stumbled(claimed[0], error)
 
-    def _settle_all(self, connection: Connection, claimed: list[inbox.Stored]) -> None:
-        ledger = self._ledger(connection)
-        touched: dict[int, None] = {}
+    def _read(self, claimed: Sequence[Stored]) -> tuple[list[tuple[Stored, Naming]], list[End]]:
+        """Ask the adapters for the ids; before the transaction, because it takes no database."""
+        readable: list[tuple[Stored, Naming]] = []
+        ends: list[End] = []
         for stored in claimed:
-            row = self._join(ledger, stored)
-            if row is not None:
-                touched[row] = None
-        # A purchase may have been merged into another by a later event of this slice.
-        for found in orders_of(connection, touched):
-            ledger.settle(found)
+            source = self.config.sources.get(stored.source)
+            try:
+                end = self._end(source, stored) if source else _unknown(stored)
+                if end is None and source:
+                    ids = source.adapter.ids(stored.event)
+                    received_at = stored.event.received_at or self.clock()
+                    naming = Naming(stored.id, stored.source, ids, received_at)
+                    end = None if ids else self._alone(source, stored)
+            except MalformedPayload as error:
+                log.warning("event parked", source=stored.source, id=f"e{stored.id}", at=error.path)
+                end = End(stored.id, "parked", f"cannot be read: {error}")
+            if end is None:
+                readable.append((stored, naming))
+            else:
+                ends.append(end)
+        return readable, ends
 
-    def _ledger(self, connection: Connection) -> Ledger:
-        return Ledger(self.store, connection, self.config, self.since, self.clock())
-
-    def _join(self, ledger: Ledger, stored: inbox.Stored) -> int | None:
-        """Find the purchase of one webhook; None where it has none and is done."""
-        connection = ledger.connection
-        source = self.sources.get(stored.source)
-        if source is None:
-            reason = f"source {stored.source} is not configured"
-            inbox.finish(connection, [stored.id], "parked", reason=reason)
+    def _end(self, source: Source, stored: Stored) -> End | None:
+        """Hold a delivery's account against its source's; where it is another's, it ends here."""
+        named = stored.event.account
+        if not source.adapter.one_account or named is None:
             return None
-        try:
-            wrong = self._other_account(connection, source, stored)
-            ids = source.adapter.ids(stored.event) if not wrong else ()
-            if not ids:
-                state, reason = self._alone(source, stored, wrong)
-                inbox.finish(connection, [stored.id], state, reason=reason)
-                return None
-        except MalformedPayload as error:
-            inbox.finish(connection, [stored.id], "parked", reason=f"cannot be read: {error}")
-            log.warning("event parked", source=stored.source, id=stored.id, at=error.path)
+        if source.name not in self.accounts:
+            kept = source.account or self.store.write(
+                partial(sources.account, name=source.name, named=named)
+            )
+            self.accounts[source.name] = kept
+        if named == self.accounts[source.name]:
             return None
-        rows = inbox.join(self.store, connection, stored, ids)
-        row = ledger.merge(rows) if len(rows) > 1 else rows[0]
-        inbox.finish(connection, [stored.id], "joined", order_row=row)
-        return row
+        return End(stored.id, "parked", f"names shop {named}: add it as a source")
 
-    def _alone(self, source: Source, stored: inbox.Stored, wrong: str | None) -> tuple[str, str]:
-        """Say why a webhook belongs to no purchase."""
-        if wrong:
-            return "parked", wrong
-        known = Ledger.known(source, None)
+    def _alone(self, source: Source, stored: Stored) -> End:
+        """End a webhook that belongs to no purchase."""
+        known = Known(account="self", settings=source.settings)
         outcomes = source.adapter.normalize((stored.event,), known)
         reasons = (
             [getattr(outcome, "reason", "") for outcome in outcomes]
             if isinstance(outcomes, tuple)
             else []
         )
-        return "ignored", "; ".join(filter(None, reasons)) or f"topic {stored.event.topic}"
+        reason = "; ".join(filter(None, reasons)) or f"topic {stored.event.topic}"
+        return End(stored.id, "ignored", reason)
 
-    def _other_account(
-        self, connection: Connection, source: Source, stored: inbox.Stored
-    ) -> str | None:
-        """Hold a delivery's account against its source's; the reason where it is another."""
-        named = stored.event.account
-        if not source.adapter.one_account or named is None:
-            return None
-        kept = source.account or sources.account(connection, source.name, named)
-        return None if named == kept else f"names shop {named}: add it as a source"
+    def _settle_claimed(
+        self,
+        readable: Sequence[tuple[Stored, Naming]],
+        ends: Sequence[End],
+        connection: Connection,
+    ) -> None:
+        settling = self._settling(connection)
+        settling.ends += ends
+        by_row = {stored.id: stored for stored, _ in readable}
+        namings = [naming for _, naming in readable]
+        joined = joining.join(self.store, connection, namings)
+        purchases = []
+        for group in joined:
+            kept = group.purchases[0]
+            if len(group.purchases) > 1:
+                kept = settling.merge(group.purchases)
+            first = min(kept.first_event_at, group.first_event_at)
+            purchases.append((replace(kept, first_event_at=first), group))
+            settling.ends += [End(row, "joined", None, kept.id) for row in group.members]
+        siblings = inbox.of_orders(connection, [kept.id for kept, _ in purchases])
+        for kept, group in purchases:
+            settling.settle(kept, _together(siblings[kept.id], group, by_row))
+        settling.write()
 
-    def _due(self, row: int) -> None:
-        def work(connection: Connection) -> None:
-            for found in inbox.lock(connection, [row]):
-                if found.state == "waiting":
-                    self._ledger(connection).settle(found)
+    def _settling(self, connection: Connection) -> Settling:
+        return Settling(
+            self.store, connection, self.config, self.since, self.accounts, self.clock()
+        )
 
+    def _due(self, rows: Sequence[int]) -> None:
+        """Settle purchases whose waiting is over; where that breaks, each alone."""
+        if not rows:
+            return
         try:
-            self.store.write(work)
+            self.store.write(partial(self._settle_due, rows))
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an order does, the others go on
-            self._order_stumbled(row, error)
+            if len(rows) > 1:
+                for row in rows:
+                    self._due([row])
+            else:
+                self._order_stumbled(rows[0], error)
 
-    def _stumbled(self, stored: inbox.Stored, error: Exception) -> None:
+    def _settle_due(self, rows: Iterable[int], connection: Connection) -> None:
+        settling = self._settling(connection)
+        waiting = [one for one in ledger.lock(connection, rows) if one.state == "waiting"]
+        siblings = inbox.of_orders(connection, [one.id for one in waiting])
+        for purchase in waiting:
+            settling.settle(purchase, siblings[purchase.id])
+        settling.write()
+
+    def _stumbled(self, stored: Stored, error: Exception) -> None:
         """Leave a webhook that broke our code for another try, or park it after the fifth."""
         where = frames(error)
-        log.error("event failed", source=stored.source, id=stored.id, tries=stored.tries, at=where)
+        name = f"e{stored.id}"
+        log.error("event failed", source=stored.source, id=name, tries=stored.tries, at=where)
 
         def work(connection: Connection) -> None:
             if stored.tries >= MOST_TRIES:
                 reason = f"fault in the bridge, tried {stored.tries} times: {where}"
-                inbox.finish(connection, [stored.id], "parked", reason=reason)
+                inbox.finish(connection, [End(stored.id, "parked", reason)])
             else:
                 until = self.store.now(connection) + timedelta(seconds=2**stored.tries)
-                inbox.retry(connection, [stored.id], until, where)
+                inbox.retry(connection, stored.id, until, where)
 
         self.store.write(work)
 
     def _order_stumbled(self, row: int, error: Exception) -> None:
         where = frames(error)
-        log.error("order failed", order=row, at=where)
+        log.error("order failed", order=f"o{row}", at=where)
 
         def work(connection: Connection) -> None:
-            for found in inbox.lock(connection, [row]):
+            for found in ledger.lock(connection, [row]):
                 tries = found.tries + 1
                 if tries >= MOST_TRIES:
                     reason = f"fault in the bridge, tried {tries} times: {where}"
-                    orders.stand(connection, row, "parked", reason=reason, tries=0)
+                    after = replace(found, state="parked", reason=reason, due_at=None, tries=0)
                 else:
-                    due = self.clock() + timedelta(seconds=2**tries)
-                    orders.stand(connection, row, "waiting", due_at=due, tries=tries)
+                    due_at = self.clock() + timedelta(seconds=2**tries)
+                    after = replace(found, state="waiting", due_at=due_at, tries=tries)
+                ledger.save(connection, [after])
 
         self.store.write(work)
 
 
-def orders_of(connection: Connection, rows: Mapping[int, None]) -> list[Row[Any]]:
-    """Lock the purchases that are still their own."""
-    if not rows:
-        return []
-    return [row for row in inbox.lock(connection, list(rows)) if row.merged_into is None]
+def _unknown(stored: Stored) -> End:
+    return End(stored.id, "parked", f"source {stored.source} is not configured")
+
+
+def _together(
+    siblings: Sequence[Stored], group: Joined, by_row: Mapping[int, Stored]
+) -> list[Stored]:
+    """Put a purchase's earlier events and those that just joined it in the order of arrival."""
+    found = {stored.id: stored for stored in siblings}
+    found |= {row: by_row[row] for row in group.members}
+    return [found[row] for row in sorted(found)]
 
 
 def frames(error: Exception) -> str:

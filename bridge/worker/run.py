@@ -6,17 +6,16 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import structlog
-
 from bridge.config import Config, Destination
 from bridge.errors import StoreUnavailable
 from bridge.heap.client import HeapClient
-from bridge.store import Store, outbox, sources
+from bridge.logs import logger
+from bridge.store import Store, inbox, leases, outbox, sources
 from bridge.worker import alerts
 from bridge.worker.deliver import Deliverer
 from bridge.worker.normalise import Normaliser, frames
 
-log = structlog.get_logger()
+log = logger()
 
 # An order is recorded but not sent when it happened longer than this before the first start.
 SINCE = timedelta(days=3)
@@ -86,6 +85,9 @@ def run(config: Config) -> None:
     try:
         store.check_schema()
         store.only("worker")
+        if store.on_sqlite:
+            inbox.release(store)
+            leases.release(store)
         work(store, config, stop)
     finally:
         store.close()

@@ -1,13 +1,12 @@
-"""Decide what a purchase comes to, and write it: the step from outcomes to the outbox."""
+"""Decide what a purchase comes to: the step from outcomes to the outbox."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from adapters.contract import Known
 from adapters.errors import MalformedPayload
@@ -15,103 +14,116 @@ from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Config, Source
 from bridge.heap.events import HeapEvent, correction, heap_events
 from bridge.heap.identity import identify
-from bridge.store import Store, inbox, orders, sources
-from bridge.store.orders import Outgoing
+from bridge.logs import logger
+from bridge.store import Store, inbox, ledger, outbox
+from bridge.store.inbox import End, Stored
+from bridge.store.ledger import Purchase
+from bridge.store.outbox import Outgoing, Parcel
 
-log = structlog.get_logger()
+log = logger()
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 # So long a missing link is waited for.
 LINK_WAIT = timedelta(hours=72)
-UNLINKED = (
+_WAITS_FOR_LINK = "waits for the link between a payment and an invoice of the same amount"
+_UNLINKED = (
     "unlinked: {this} and {other} of the same customer, amount and currency may be one purchase; "
     "tick invoice_payment.paid for this endpoint and resend it from the provider's dashboard"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """What one transaction writes about purchases, at one moment."""
+@dataclass(slots=True)
+class Settling:
+    """What one transaction settles, gathered so that each table is written once.
+
+    accounts: the account of each source's first verified delivery.
+    """
 
     store: Store
     connection: Connection
     config: Config
     since: Mapping[str, datetime]
+    accounts: Mapping[str, str]
     now: datetime
+    purchases: list[Purchase] = field(default_factory=list)
+    parcels: list[Parcel] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
 
-    @staticmethod
-    def known(source: Source, account: str | None) -> Known:
-        """Tell the adapter what the bridge knows beside the events."""
-        return Known(account=source.account or account or "self", settings=source.settings)
+    def write(self) -> None:
+        """Write what was gathered."""
+        ledger.save(self.connection, self.purchases)
+        outbox.enqueue(self.connection, self.parcels, self.now)
+        inbox.finish(self.connection, self.ends)
+        self.purchases, self.parcels, self.ends = [], [], []
 
-    def settle(self, row: Row[Any]) -> None:
-        """Normalise a locked purchase from all its events, and write what it comes to.
+    def settle(self, purchase: Purchase, events: Sequence[Stored]) -> None:
+        """Normalise a locked purchase from all its events, and gather what it comes to.
 
         One that was sent stays as it was sent: Heap ignores a repeated key.
         """
-        if row.state == "settled":
+        if purchase.state == "settled":
             return
-        source = self.config.sources.get(row.source)
+        source = self.config.sources.get(purchase.source)
         if source is None:
-            self._park(row, f"source {row.source} is not configured")
+            self._park(purchase, f"source {purchase.source} is not configured")
             return
-        found = self._normalize(source, row)
+        found = self._normalize(source, purchase, events)
         if isinstance(found, Wait):
             if found.until > self.now:
-                self._note_counterpart(row, found.otherwise)
-                self._stand(row, "waiting", due_at=found.until, reason=f"waits for {found.what}")
+                purchase = self._counterpart(purchase, found.otherwise)
+                reason = f"waits for {found.what}"
+                self._stand(purchase, "waiting", due_at=found.until, reason=reason)
                 return
             found = found.otherwise
-        for outcome in found:
-            if isinstance(outcome, Order):
-                self._order(source, row, outcome)
-                return
+        purchase = self._counterpart(purchase, found)
+        order = next((outcome for outcome in found if isinstance(outcome, Order)), None)
+        if order is not None:
+            self._order(source, purchase, order)
+            return
         parked = [outcome.reason for outcome in found if isinstance(outcome, Parked)]
         if parked:
-            self._park(row, "; ".join(parked))
+            self._park(purchase, "; ".join(parked))
             return
         ignored = [outcome.reason for outcome in found if isinstance(outcome, Ignored)]
-        self._stand(row, "open", reason="; ".join(ignored) or "nothing to send yet")
+        self._stand(purchase, "open", reason="; ".join(ignored) or "nothing to send yet")
 
-    def merge(self, rows: list[int]) -> int:
-        """Join purchases that have turned out to be one; the row that stays is given.
+    def merge(self, purchases: Sequence[Purchase]) -> Purchase:
+        """Join purchases that have turned out to be one; the one that stays is given.
 
         Where more than one was sent, the later ones are taken back at Heap by an Order Changed
         of minus their total, and the operator is told.
         """
-        locked = inbox.lock(self.connection, rows)
-        kept, also_sent = orders.merge(self.connection, locked)
-        if len({row.counterpart_side for row in locked if row.counterpart_side}) > 1:
+        self.write()
+        kept, also_sent = ledger.merge(self.connection, purchases)
+        kept = replace(kept, first_event_at=min(one.first_event_at for one in purchases))
+        if len({one.counterpart_side for one in purchases if one.counterpart_side}) > 1:
             # The link is here: this purchase is no other's missing half any more.
-            orders.wake(self.connection, kept, self.now)
-            orders.note_counterpart(self.connection, kept.id, None, kept.placed_at)
-        for row in also_sent:
-            order = ORDER.validate_json(row.record)
-            voice = self._voice(self.config.sources[row.source], order)
-            event = correction(order, at=self.now, **voice)
-            log.warning(
-                "one purchase was sent as two orders; the later one is corrected",
-                source=row.source,
-                order=order.order_id,
-                kept=kept.key,
-                corrected=row.key,
-            )
-            if event is not None:
-                orders.enqueue(
-                    self.connection,
-                    row.source,
-                    kept.id,
-                    _outgoing((event,)),
-                    destination=row.destination,
-                    identity=voice["identity"].value,
-                    now=self.now,
-                )
-        return int(kept.id)
+            ledger.wake(self.connection, kept, self.now)
+            kept = replace(kept, counterpart_group=None, counterpart_side=None)
+        for also in also_sent:
+            self._take_back(also, kept)
+        self.purchases.append(kept)
+        return kept
 
-    def _normalize(self, source: Source, row: Row[Any]) -> tuple[Outcome, ...] | Wait:
-        events = inbox.of_order(self.connection, row.id)
-        account = self._account(source, events)
-        known = self.known(source, account)
+    def _take_back(self, purchase: Purchase, kept: Purchase) -> None:
+        order = ORDER.validate_json(purchase.record or "")
+        voice = self._voice(self.config.sources[purchase.source], order)
+        log.warning(
+            "one purchase was sent as two orders; the later one is corrected",
+            source=purchase.source,
+            order=f"o{kept.id}",
+            kept=kept.key,
+            corrected=purchase.key,
+        )
+        event = correction(order, at=self.now, **voice)
+        if event is not None:
+            self._send(purchase.source, kept.id, (event,), purchase.destination or "", voice)
+
+    def _normalize(
+        self, source: Source, purchase: Purchase, events: Sequence[Stored]
+    ) -> tuple[Outcome, ...] | Wait:
+        account = source.account or self.accounts.get(source.name, "self")
+        known = Known(account=account, settings=source.settings)
         normalize = source.adapter.normalize
         try:
             return normalize([stored.event for stored in events], known)
@@ -123,7 +135,7 @@ class Ledger:
                     readable.append(stored)
                 except MalformedPayload as error:
                     reason = f"cannot be read: {error}"
-                    inbox.finish(self.connection, [stored.id], "parked", reason=reason)
+                    self.ends.append(End(stored.id, "parked", reason, purchase.id))
             if not readable:
                 return (Parked("no event of it can be read"),)
             try:
@@ -131,76 +143,69 @@ class Ledger:
             except MalformedPayload as error:
                 return (Parked(f"its events contradict each other: {error}"),)
 
-    def _account(self, source: Source, events: list[inbox.Stored]) -> str | None:
-        named = next((s.event.account for s in events if s.event.account), None)
-        if not source.adapter.one_account or named is None or source.account:
-            return named
-        return sources.account(self.connection, source.name, named)
-
-    def _order(self, source: Source, row: Row[Any], order: Order) -> None:
-        """Write an order that counts: sent, held, or waiting for its other half."""
-        details = {
-            "order_id": order.order_id,
-            "placed_at": order.placed_at,
-            "test": order.test,
-            "record": ORDER.dump_json(order, exclude_none=True).decode(),
-        }
-        if self._unlinked(row, order, details):
+    def _order(self, source: Source, purchase: Purchase, order: Order) -> None:
+        """Gather an order that counts: sent, held, parked, or waiting for its other half."""
+        purchase = replace(
+            purchase,
+            order_id=order.order_id,
+            placed_at=order.placed_at,
+            test=order.test,
+            record=ORDER.dump_json(order, exclude_none=True).decode(),
+        )
+        if self._unlinked(purchase, order):
             return
-        voice = self._voice(source, order)
         held = self._held(source, order)
         if held:
-            self._stand(row, "held", reason=held, **details)
-        elif voice["identity"] is None:
-            self._park(row, "no identity: no email, and BRIDGE_NO_IDENTITY is park", **details)
-        else:
-            events = _outgoing(heap_events(order, received_at=row.first_event_at, **voice))
-            if len({event.key for event in events}) < len(events):
-                self._park(row, "two of its lines have the same id", **details)
-                return
-            destination = source.destination.name
-            orders.settle(
-                self.connection,
-                row,
-                events,
-                destination=destination,
-                identity=voice["identity"].value,
-                now=self.now,
-                key=order.id,
-                tries=0,
-                **details,
-            )
+            self._stand(purchase, "held", reason=held)
+            return
+        voice = self._voice(source, order)
+        if voice["identity"] is None:
+            self._park(purchase, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
+            return
+        events = heap_events(order, received_at=purchase.first_event_at, **voice)
+        if len({event.key for event in events}) < len(events):
+            self._park(purchase, "two of its lines have the same id")
+            return
+        destination = source.destination.name
+        sent = replace(
+            purchase, key=order.id, settled_at=self.now, destination=destination, tries=0
+        )
+        self._stand(sent, "settled")
+        self._send(source.name, purchase.id, events, destination, voice)
 
-    def _unlinked(self, row: Row[Any], order: Order, details: dict[str, Any]) -> bool:
+    def _unlinked(self, purchase: Purchase, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""
         counterpart = order.counterpart
-        self._note_counterpart(row, (order,))
-        if counterpart is None or not orders.counterparts(
-            self.store, self.connection, row, counterpart, order.placed_at
+        if counterpart is None:
+            return False
+        # The halves settled earlier in this transaction are among those to be looked at.
+        self.write()
+        if not ledger.has_counterpart(
+            self.store, self.connection, purchase, counterpart, order.placed_at
         ):
             return False
-        until = row.first_event_at + LINK_WAIT
+        until = purchase.first_event_at + LINK_WAIT
         if until > self.now:
-            reason = "waits for the link between a payment and an invoice of the same amount"
-            self._stand(row, "waiting", due_at=until, reason=reason, **details)
+            self._stand(purchase, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
         else:
             sides = ("invoice", "payment")
             this, other = sides if counterpart.side == "invoice" else sides[::-1]
-            reason = UNLINKED.format(this=f"this {this}", other=f"a {other}")
-            self._park(row, reason, **details)
+            self._park(purchase, _UNLINKED.format(this=f"this {this}", other=f"a {other}"))
         return True
 
-    def _note_counterpart(self, row: Row[Any], outcomes: tuple[Outcome, ...]) -> None:
+    def _counterpart(self, purchase: Purchase, outcomes: tuple[Outcome, ...]) -> Purchase:
         """Keep under which group and side this purchase may be another's other half."""
         order = next((found for found in outcomes if isinstance(found, Order)), None)
         counterpart = order.counterpart if order else None
         group = counterpart.group if counterpart else None
-        if group == row.counterpart_group:
-            return
-        if row.counterpart_group:
-            orders.wake(self.connection, row, self.now)
-        orders.note_counterpart(
-            self.connection, row.id, counterpart, order.placed_at if order else row.placed_at
+        if purchase.counterpart_group and purchase.counterpart_group != group:
+            self.write()
+            ledger.wake(self.connection, purchase, self.now)
+        return replace(
+            purchase,
+            counterpart_group=group,
+            counterpart_side=counterpart.side if counterpart else None,
+            placed_at=order.placed_at if order else purchase.placed_at,
         )
 
     def _held(self, source: Source, order: Order) -> str | None:
@@ -214,26 +219,46 @@ class Ledger:
     def _voice(self, source: Source, order: Order) -> dict[str, Any]:
         """Give what every Heap event of an order is written with."""
         provider = source.adapter.name
-        identity = identify(
-            order,
-            provider=provider,
-            email_case=source.email_case,
-            no_identity=source.no_identity,
-        )
         return {
             "provider": provider,
             "source": source.name,
             "names": self.config.names,
-            "identity": identity,
+            "identity": identify(
+                order,
+                provider=provider,
+                email_case=source.email_case,
+                no_identity=source.no_identity,
+            ),
         }
 
-    def _park(self, row: Row[Any], reason: str, **values: Any) -> None:
-        log.warning("order parked", source=row.source, order=row.id)
-        self._stand(row, "parked", reason=reason, **values)
+    def _send(
+        self,
+        source: str,
+        order_row: int,
+        events: Sequence[HeapEvent],
+        destination: str,
+        voice: Mapping[str, Any],
+    ) -> None:
+        self.parcels.append(
+            Parcel(
+                source=source,
+                order_row=order_row,
+                destination=destination,
+                identity=voice["identity"].value,
+                events=[Outgoing(event.key, event.kind, event.body) for event in events],
+            )
+        )
 
-    def _stand(self, row: Row[Any], state: str, **values: Any) -> None:
-        orders.stand(self.connection, row.id, state, **values)
+    def _park(self, purchase: Purchase, reason: str) -> None:
+        log.warning("order parked", source=purchase.source, order=f"o{purchase.id}")
+        self._stand(purchase, "parked", reason=reason)
 
-
-def _outgoing(events: tuple[HeapEvent, ...]) -> list[Outgoing]:
-    return [Outgoing(event.key, event.kind, event.body) for event in events]
+    def _stand(
+        self,
+        purchase: Purchase,
+        state: str,
+        *,
+        reason: str | None = None,
+        due_at: datetime | None = None,
+    ) -> None:
+        self.purchases.append(replace(purchase, state=state, reason=reason, due_at=due_at))

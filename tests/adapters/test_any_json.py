@@ -22,6 +22,8 @@ from bridge.samples import Story, stories, to_json
 Deliver = Callable[[Adapter, Story], list[WebhookEvent]]
 Normalize = Callable[[Adapter, Sequence[WebhookEvent]], tuple[Outcome, ...] | Wait]
 
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
 # Stands for brackets nested deeper than json.dumps would write.
 DEEP = "deep"
 NESTED = b"[" * 300 + b"]" * 300
@@ -124,6 +126,7 @@ def check(adapter: Adapter, events: Sequence[WebhookEvent], normalized: Normaliz
         else:
             assert all(one and well_formed(one) for one in ids)
     outcomes = told(lambda: normalized(adapter, events))
+    assert told(lambda: normalized(adapter, [*reversed(events), events[0]])) == outcomes
     if isinstance(outcomes, str):
         assert outcomes.startswith("$")
         assert well_formed(outcomes)
@@ -157,7 +160,7 @@ def test_any_json_under_any_topic_gives_outcomes_or_says_where(
 ) -> None:
     body = json.dumps(data.draw(VALUES)).encode().replace(json.dumps(DEEP).encode(), NESTED)
     topic = data.draw(st.sampled_from([*adapter.topics, "", "something/else", "else"]))
-    event = WebhookEvent("k", topic, body, received_at=datetime(2026, 11, 20, 12, tzinfo=UTC))
+    event = WebhookEvent("k", topic, body, received_at=NOON)
 
     check(adapter, [event], normalized)
 
@@ -179,8 +182,9 @@ def test_any_json_under_any_topic_gives_outcomes_or_says_where(
     ],
     ids=lambda body: body[:12].decode("ascii", "backslashreplace"),
 )
-def test_an_unreadable_body_is_refused_at_the_root(
-    adapter: Adapter, normalized: Normalize, body: bytes
-) -> None:
-    for topic in adapter.topics:
-        check(adapter, [WebhookEvent("k", topic, body)], normalized)
+def test_an_unreadable_body_is_refused_at_the_root(adapter: Adapter, body: bytes) -> None:
+    request = adapter.sign(WebhookEvent("", "", body, signed_at=NOON), "a secret")
+    event = adapter.verify(request, "a secret")
+
+    # So that the bridge, which has to ask for the ids, parks it.
+    assert told(partial(adapter.ids, event)) == "$"

@@ -154,8 +154,7 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
             begin(store, config, clock),
             deliverers(store, config, threading.Event(), clock),
         )
-        for sender in rig.senders:
-            opened.append(sender.client.close)
+        opened.extend(sender.client.close for sender in rig.senders)
         opened.extend([store.close, acceptor.close, sandbox.stop])
         return rig
 

@@ -5,6 +5,9 @@ import random
 from decimal import Decimal
 from typing import Any
 
+from adapters.registry import adapters
+from bridge.samples import stories
+
 DAY = 1_763_600_000  # 2025-11-20T00:53:20Z, long enough ago for every settle time
 
 
@@ -95,10 +98,7 @@ def link(invoice_id: str = "in_1", intent: str = "pi_1") -> dict[str, Any]:
     }
 
 
-def test_every_story_shuffled_and_repeated_reaches_heap_once(rig, bodies):
-    from adapters.registry import adapters
-    from bridge.samples import stories
-
+def test_every_story_shuffled_and_repeated_reaches_heap_once(rig):
     deliveries = [
         (name, event.topic, event.body)
         for name, adapter in adapters().items()
@@ -208,7 +208,7 @@ def test_a_link_that_comes_after_both_were_sent_takes_the_later_one_back(rig):
     (change,) = rig.sent("Order Changed")
     assert change["idempotency_key"].startswith("stripe:self:in_1:change:")
     assert change["properties"]["reason"] == "other"
-    total = sum(Decimal(str(e["properties"]["total"])) for e in rig.sent("Order") + [change])
+    total = sum(Decimal(str(e["properties"]["total"])) for e in [*rig.sent("Order"), change])
     assert total == Decimal("25.99")
     rig.post("stripe", "", event("invoice_payment.paid", link(), 2))
     rig.work()

@@ -1,0 +1,131 @@
+"""How webhooks find their purchase: by any id that any of them names."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from bridge.store import ledger
+from bridge.store.engine import Collision, Store, short
+from bridge.store.ledger import Purchase
+from bridge.store.tables import aliases, orders
+
+
+@dataclass(slots=True)
+class Joined:
+    """Webhooks that name one purchase.
+
+    members: the rows of the webhooks. purchases: what was known of it; more than one have turned
+        out to be the same and are to be merged.
+    """
+
+    source: str
+    ids: dict[str, None]
+    members: list[int]
+    first_event_at: datetime
+    rows: set[int] = field(default_factory=set)
+    purchases: list[Purchase] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """One webhook and the ids it names."""
+
+    row: int
+    source: str
+    ids: tuple[str, ...]
+    received_at: datetime
+
+
+def join(store: Store, connection: Connection, named: Sequence[Naming]) -> list[Joined]:
+    """Find or make the purchase of each webhook, and remember every id they name.
+
+    Purchases that were there are locked, the lowest row first, so that two workers cannot lock
+    each other out. Raises Collision where another worker makes or merges one at this moment.
+    """
+    joined: list[Joined] = []
+    for source in sorted({naming.source for naming in named}):
+        ours = [naming for naming in named if naming.source == source]
+        joined += _of_source(store, connection, source, ours)
+    return joined
+
+
+def _of_source(
+    store: Store, connection: Connection, source: str, named: Sequence[Naming]
+) -> list[Joined]:
+    wanted = {short(id_) for naming in named for id_ in naming.ids}
+    known = {
+        row.id: row.order_id
+        for row in connection.execute(
+            select(aliases.c.id, aliases.c.order_id).where(
+                aliases.c.source == source, aliases.c.id.in_(wanted)
+            )
+        )
+    }
+    groups = _connected(source, named, known)
+    there = sorted({row for group in groups for row in group.rows})
+    locked = {purchase.id: purchase for purchase in ledger.lock(connection, there)}
+    if len(locked) < len(there) or any(one.merged_into for one in locked.values()):
+        raise Collision
+    _make(connection, [group for group in groups if not group.rows])
+    for group in groups:
+        group.purchases += [locked[row] for row in sorted(group.rows)]
+    new = [
+        {"source": source, "id": id_, "order_id": group.purchases[0].id}
+        for group in groups
+        for id_ in group.ids
+        if id_ not in known
+    ]
+    if new:
+        statement = store.insert(aliases).on_conflict_do_nothing(index_elements=["source", "id"])
+        made = connection.execute(
+            statement.returning(aliases.c.id), sorted(new, key=lambda alias: str(alias["id"]))
+        ).all()
+        if len(made) < len(new):
+            raise Collision
+    return groups
+
+
+def _connected(source: str, named: Iterable[Naming], known: dict[str, int]) -> list[Joined]:
+    """Group webhooks that share an id, or that name ids of one purchase."""
+    groups: list[Joined] = []
+    for naming in named:
+        ids = dict.fromkeys(short(id_) for id_ in naming.ids)
+        found = Joined(source, ids, [naming.row], naming.received_at)
+        found.rows = {known[id_] for id_ in ids if id_ in known}
+        apart = []
+        for group in groups:
+            if group.ids.keys() & found.ids.keys() or group.rows & found.rows:
+                found = Joined(
+                    source,
+                    {**group.ids, **found.ids},
+                    group.members + found.members,
+                    min(group.first_event_at, found.first_event_at),
+                    group.rows | found.rows,
+                )
+            else:
+                apart.append(group)
+        groups = [*apart, found]
+    return groups
+
+
+def _make(connection: Connection, groups: Sequence[Joined]) -> None:
+    """Make a purchase for each group that has none."""
+    if not groups:
+        return
+    made = connection.execute(
+        orders.insert().returning(orders.c.id, sort_by_parameter_order=True),
+        [
+            {
+                "source": group.source,
+                "state": "waiting",
+                "due_at": group.first_event_at,
+                "first_event_at": group.first_event_at,
+                "tries": 0,
+            }
+            for group in groups
+        ],
+    ).scalars()
+    for group, row in zip(groups, made, strict=True):
+        group.purchases = [Purchase(row, group.source, group.first_event_at)]

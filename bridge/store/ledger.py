@@ -1,0 +1,157 @@
+"""The ledger: where each purchase stands, and the order as it was sent."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from adapters.schema import Counterpart
+from bridge.store.engine import Store
+from bridge.store.tables import aliases, groups, inbox, orders
+
+# Two halves of one purchase are told within a day of each other.
+_APART = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One row of the ledger; a new state of it is written by `save`.
+
+    state: waiting (until due_at), open (nothing to send yet), held (recorded, not sent), parked,
+        settled (its Heap events are in the outbox) or merged (into another).
+    key: the canonical id, once it was sent; it never changes then.
+    order_id: the merchant's. record: the order as JSON. tries: of normalising, that failed.
+    """
+
+    id: int
+    source: str
+    first_event_at: datetime
+    state: str = "waiting"
+    due_at: datetime | None = None
+    reason: str | None = None
+    key: str | None = None
+    order_id: str | None = None
+    placed_at: datetime | None = None
+    settled_at: datetime | None = None
+    destination: str | None = None
+    test: bool | None = None
+    tries: int = 0
+    counterpart_group: str | None = None
+    counterpart_side: str | None = None
+    merged_into: int | None = None
+    record: str | None = None
+
+
+_COLUMNS = [orders.c[field.name] for field in fields(Purchase)]
+_SAVE = (
+    update(orders)
+    .where(orders.c.id == bindparam("row"))
+    .values({column: bindparam(f"new_{column.name}") for column in _COLUMNS[1:]})
+)
+
+
+def lock(connection: Connection, rows: Iterable[int]) -> list[Purchase]:
+    """Lock the rows of purchases, the lowest first, and read them."""
+    wanted = list(rows)
+    if not wanted:
+        return []
+    found = connection.execute(
+        select(*_COLUMNS).where(orders.c.id.in_(wanted)).order_by(orders.c.id).with_for_update()
+    )
+    return [Purchase(*row) for row in found]
+
+
+def save(connection: Connection, purchases: Sequence[Purchase]) -> None:
+    """Write new states of locked purchases."""
+    rows = []
+    for purchase in purchases:
+        values = asdict(purchase)
+        row = values.pop("id")
+        rows.append({"row": row, **{f"new_{name}": value for name, value in values.items()}})
+    if rows:
+        connection.execute(_SAVE, rows)
+
+
+def due(store: Store, now: datetime, limit: int) -> list[int]:
+    """Name the purchases whose waiting is over, the longest due first."""
+
+    def work(connection: Connection) -> list[int]:
+        found = connection.execute(
+            select(orders.c.id)
+            .where(orders.c.state == "waiting", orders.c.due_at <= now)
+            .order_by(orders.c.due_at)
+            .limit(limit)
+        )
+        return [row.id for row in found]
+
+    return store.read(work)
+
+
+def has_counterpart(
+    store: Store,
+    connection: Connection,
+    purchase: Purchase,
+    counterpart: Counterpart,
+    at: datetime,
+) -> bool:
+    """Tell whether another purchase may be this one's other half, told without a link.
+
+    It must be of the same group, of the other side, and within a day. The group is locked until
+    the transaction ends, so that of two halves settling at once one sees the other.
+    """
+    row = store.insert(groups).values(source=purchase.source, name=counterpart.group, touched_at=at)
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["source", "name"], set_={"touched_at": row.excluded.touched_at}
+        )
+    )
+    found = connection.execute(
+        select(orders.c.id).where(
+            orders.c.source == purchase.source,
+            orders.c.counterpart_group == counterpart.group,
+            orders.c.counterpart_side != counterpart.side,
+            orders.c.id != purchase.id,
+            orders.c.merged_into.is_(None),
+            orders.c.placed_at.between(at - _APART, at + _APART),
+        )
+    )
+    return found.first() is not None
+
+
+def wake(connection: Connection, purchase: Purchase, now: datetime) -> None:
+    """Look again at the purchases of this one's group that wait for a link or are parked."""
+    connection.execute(
+        update(orders)
+        .where(
+            orders.c.source == purchase.source,
+            orders.c.counterpart_group == purchase.counterpart_group,
+            orders.c.id != purchase.id,
+            orders.c.merged_into.is_(None),
+            orders.c.state.in_(["waiting", "parked"]),
+        )
+        .values(state="waiting", due_at=now)
+    )
+
+
+def merge(connection: Connection, purchases: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
+    """Make one purchase of several; gives the one that stays and those that were sent as well.
+
+    The one that was sent first stays, so that the keys Heap has seen stay true; the events and
+    aliases of the others become its own.
+    """
+    ordered = sorted(
+        purchases, key=lambda p: (p.settled_at is None, p.settled_at or p.first_event_at, p.id)
+    )
+    kept, others = ordered[0], ordered[1:]
+    moved = [purchase.id for purchase in others]
+    for table in (inbox, aliases):
+        connection.execute(
+            update(table).where(table.c.order_id.in_(moved)).values(order_id=kept.id)
+        )
+    connection.execute(
+        update(orders)
+        .where(orders.c.id.in_(moved))
+        .values(merged_into=kept.id, state="merged", due_at=None, reason=None)
+    )
+    return kept, [purchase for purchase in others if purchase.settled_at is not None]

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+
+@pytest.fixture
+def bridge(run, monkeypatch, tmp_path):
+    """A bridge of two Stripe accounts and one shop, its database ready."""
+    (tmp_path / "bridge.toml").write_text(
+        '[[source]]\nname = "eu"\nprovider = "stripe"\nwebhook_secret_env = ["EU_SECRET"]\n',
+        encoding="utf-8",
+    )
+    for name in ("STRIPE_WEBHOOK_SECRET", "SHOPIFY_WEBHOOK_SECRET", "EU_SECRET"):
+        monkeypatch.setenv(name, "old-secret,new-secret")
+    monkeypatch.setenv("HEAP_APP_ID", "12345")
+    assert run("migrate").stdout == "The database has schema 0001, which is this release's.\n"
+    return run
+
+
+def test_check_tells_per_source_what_to_paste_where(bridge):
+    told = bridge("check", "--json", "--url", "https://bridge.example/")
+    assert told.exit_code == 0
+    found = json.loads(told.stdout)
+    assert [(one["source"], one["url"], one["secrets"]) for one in found["sources"]] == [
+        ("stripe", "https://bridge.example/webhooks/stripe", 2),
+        ("shopify", "https://bridge.example/webhooks/shopify", 2),
+        ("eu", "https://bridge.example/webhooks/stripe/eu", 2),
+    ]
+    assert "orders/paid" in found["sources"][1]["topics"]
+    assert found["wrong"] == []
+
+
+def test_check_asks_for_the_link_of_invoices_at_every_stripe_source(bridge):
+    notes = json.loads(bridge("check", "--json").stdout)["notes"]
+    asked = [note.partition(":")[0] for note in notes if "invoice_payment.paid" in note]
+    assert asked == ["stripe", "eu"]
+
+
+def test_check_for_people_says_that_nothing_is_wrong_and_shows_no_secret(bridge):
+    told = bridge("check")
+    assert told.exit_code == 0
+    assert "https://<your address>/webhooks/stripe/eu\n" in told.stdout
+    assert told.stdout.endswith("\nNothing is wrong.\n")
+    assert "new-secret" not in told.stdout
+
+
+def test_check_finds_missing_tables_and_sources(run):
+    told = run("check", "--json")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["wrong"] == [
+        "no source is configured: no webhook will be let in",
+        "the database has schema none, this release needs 0001: run `bridge migrate`",
+    ]
+
+
+def test_check_live_knocks_at_heap_and_sends_nothing(bridge, monkeypatch, sandbox):
+    monkeypatch.setenv("HEAP_API_URL", sandbox.url)
+    assert bridge("check", "--live").exit_code == 0
+    assert sandbox.requests == []
+    sandbox.stop()
+    told = bridge("check", "--live", "--json")
+    assert told.exit_code == 1
+    (fault,) = json.loads(told.stdout)["wrong"]
+    assert fault.startswith("HEAP_API_URL: nothing answers at http://127.0.0.1:")

@@ -1,0 +1,208 @@
+"""The README's tables, held against the code in both directions."""
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.registry import ADAPTERS
+from adapters.schema import LineItem, Order
+from adapters.shopify.settings import ShopifySettings
+from bridge.cli import main
+from bridge.config import database, load
+from bridge.config.sources import CHOICES
+from bridge.heap.events import EventNames, correction, heap_events
+from bridge.heap.identity import Identity
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+class Asked(Mapping[str, str]):
+    """An empty environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def section(readme: str, heading: str) -> str:
+    return readme.split(f"\n## {heading}\n")[1].partition("\n## ")[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every row of the tables in a text, headings left out."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def spans(text: str) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def full_order() -> Order:
+    """An order in which nothing is left out."""
+    one = Decimal(1)
+    line = LineItem(
+        id="1",
+        product_id="p",
+        quantity=one,
+        gross_price=one,
+        net_price=one,
+        price=one,
+        discount=one,
+        discount_codes=("A",),
+        tax=one,
+        taxes_included="true",
+        name="n",
+        category="c",
+        brand="b",
+        type="t",
+        variant="v",
+        sku="s",
+        unknown=True,
+    )
+    return Order(
+        id="1",
+        account="self",
+        order_id="1",
+        placed_at=AT,
+        currency="EUR",
+        total=one,
+        lines=(line,),
+        test=False,
+        email="a@example.com",
+        subtotal=one,
+        shipping=one,
+        shipping_discount=one,
+        discount=one,
+        discount_codes=("A",),
+        tax=one,
+        tax_included=one,
+        taxes_included="mixed",
+        tip=one,
+        duties=one,
+        uncaptured=one,
+        order_count=1,
+        order_name="#1",
+        channel="web",
+        presentment_total=one,
+        presentment_currency="USD",
+    )
+
+
+def test_the_readme_names_every_command_and_no_other(readme: str) -> None:
+    told = [name for row in rows(section(readme, "Commands")) for name in spans(row[0])]
+    assert sorted(name.split()[1] for name in told) == sorted(main.commands)
+
+
+def test_the_readme_names_every_variable_that_is_read_and_no_other(
+    readme: str, tmp_path: Path
+) -> None:
+    asked = Asked()
+    load(asked, tmp_path)
+    told = {
+        name for name in spans(section(readme, "Variables")) if re.fullmatch("[A-Z_]{4,}", name)
+    }
+    assert told == asked.names
+
+
+def test_the_readme_gives_the_defaults_that_the_code_has(readme: str, tmp_path: Path) -> None:
+    secrets = {f"{one.name.upper()}_WEBHOOK_SECRET": "a-secret" for one in ADAPTERS}
+    config = load(secrets, tmp_path)
+    source = config.sources["example"]
+    expected: dict[str, Any] = {
+        "DATABASE_URL": database.DEFAULT,
+        "PORT": config.port,
+        "HEAP_API_URL": config.destination.url,
+        "HEAP_ORDER_EVENT": config.names.order,
+        "HEAP_PURCHASE_EVENT": config.names.purchase,
+        "HEAP_CHANGE_EVENT": config.names.change,
+        "HEAP_EVENTS_PER_MINUTE": config.events_per_minute,
+        "BRIDGE_SEND_TEST_ORDERS": source.send_test_orders,
+        "BRIDGE_EMAIL_CASE": source.email_case,
+        "BRIDGE_NO_IDENTITY": source.no_identity,
+    } | {
+        f"{one.name}_{field}".upper(): info.default
+        for one in ADAPTERS
+        for field, info in one.settings.model_fields.items()
+    }
+    switches = {True: "on", False: "off"}
+    told = {row[0].strip("`"): row[1].strip("`") for row in rows(section(readme, "Variables"))}
+    assert {name: told[name] for name in expected} == {
+        name: switches[value] if isinstance(value, bool) else str(value)
+        for name, value in expected.items()
+    }
+
+
+def test_the_bridge_toml_of_the_readme_is_read_and_shows_every_key(
+    readme: str, tmp_path: Path
+) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "bridge.toml").write_text(example, encoding="utf-8")
+    config = load({"EU_SECRET": "new-one", "EU_SECRET_OLD": "old-one"}, tmp_path)
+    (table,) = tomllib.loads(example)["source"]
+    assert (config.sources["eu-shop"].path, config.warnings) == ("/webhooks/shopify/eu-shop", ())
+    assert set(table) == {
+        *("name", "provider", "webhook_secret_env", "shop"),
+        *CHOICES,
+        *ShopifySettings.model_fields,
+    }
+
+
+@pytest.mark.parametrize("name", ["Order", "Purchase", "Order Changed"])
+def test_the_readme_names_every_property_that_reaches_heap_and_no_other(
+    readme: str, name: str
+) -> None:
+    voice: dict[str, Any] = {
+        "provider": "example",
+        "source": "example",
+        "names": EventNames(),
+        "identity": Identity("a@example.com"),
+    }
+    order = full_order()
+    taken_back = correction(order, at=AT, **voice)
+    assert taken_back
+    made = [*heap_events(order, received_at=AT, **voice), taken_back]
+    sent = {event["event"]: event["properties"] for event in (json.loads(e.body) for e in made)}
+    (told,) = [
+        row[2] for row in rows(section(readme, "What reaches Heap")) if row[0] == f"`{name}`"
+    ]
+    assert sorted(spans(told)) == sorted(sent[name])
+
+
+def test_the_readme_names_every_make_target_and_no_other(readme: str, root: Path) -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", (root / "Makefile").read_text("utf-8"), re.MULTILINE)
+    told = {word for span in spans(readme) for word in re.findall(r"^make ([a-z-]+)", span)}
+    assert told == set(phony.split()) - {"help"}
+
+
+def test_what_runs_in_ci_is_what_the_readme_names(readme: str, root: Path, tmp_path: Path) -> None:
+    """With a make that only notes its target, and next to nothing else to run."""
+    bash, dirname = shutil.which("bash"), shutil.which("dirname")
+    assert bash
+    assert dirname
+    notes, make = tmp_path / "notes", tmp_path / "make"
+    make.write_text('#!/bin/sh\necho "$@" >>"$NOTES"\n', encoding="utf-8")
+    make.chmod(0o755)
+    (tmp_path / "dirname").symlink_to(dirname)
+    environ = {"PATH": str(tmp_path), "NOTES": str(notes)}
+    subprocess.run([bash, root / ".ci" / "run"], env=environ, check=True, capture_output=True)
+    ran = notes.read_text("utf-8").split()
+    assert {"check", "test"} <= set(ran) <= {s.removeprefix("make ") for s in spans(readme)}
