@@ -1,7 +1,7 @@
 """The ledger: where each purchase stands, and the order as it was sent."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -43,11 +43,12 @@ class Purchase:
     record: str | None = None
 
 
-_COLUMNS = [orders.c[field.name] for field in fields(Purchase)]
+_VALUES = [field.name for field in fields(Purchase) if field.name != "id"]
+_COLUMNS = [orders.c.id, *(orders.c[name] for name in _VALUES)]
 _SAVE = (
     update(orders)
     .where(orders.c.id == bindparam("row"))
-    .values({column: bindparam(f"new_{column.name}") for column in _COLUMNS[1:]})
+    .values({orders.c[name]: bindparam(f"new_{name}") for name in _VALUES})
 )
 
 
@@ -64,11 +65,10 @@ def lock(connection: Connection, rows: Iterable[int]) -> list[Purchase]:
 
 def save(connection: Connection, purchases: Sequence[Purchase]) -> None:
     """Write new states of locked purchases."""
-    rows = []
-    for purchase in purchases:
-        values = asdict(purchase)
-        row = values.pop("id")
-        rows.append({"row": row, **{f"new_{name}": value for name, value in values.items()}})
+    rows = [
+        {"row": purchase.id, **{f"new_{name}": getattr(purchase, name) for name in _VALUES}}
+        for purchase in purchases
+    ]
     if rows:
         connection.execute(_SAVE, rows)
 

@@ -65,9 +65,13 @@ def look(store: Store, config: Config, now: datetime) -> int:
             else:
                 store.write(partial(_forget, alert.name))
     for name, since in store.read(lambda connection: _over(connection, wrong)):
-        if _post(url, Alert(name, f"{name} is over"), "over", since):
-            store.write(partial(_forget, name))
-            told += 1
+        # Whoever removes the row is the one that tells.
+        if store.write(partial(_forget, name)):
+            over = Alert(name, f"{name} is over")
+            if _post(url, over, "over", since):
+                told += 1
+            else:
+                store.write(partial(_raise, store, over, since))
     return told
 
 
@@ -84,8 +88,8 @@ def _raise(store: Store, alert: Alert, now: datetime, connection: Connection) ->
     return claimed.first() is not None
 
 
-def _forget(name: str, connection: Connection) -> None:
-    connection.execute(delete(alerts).where(alerts.c.name == name))
+def _forget(name: str, connection: Connection) -> bool:
+    return connection.execute(delete(alerts).where(alerts.c.name == name)).rowcount > 0
 
 
 def _over(connection: Connection, wrong: Sequence[Alert]) -> list[tuple[str, datetime]]:

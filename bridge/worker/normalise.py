@@ -27,7 +27,7 @@ log = logger()
 # After so many tries a webhook that breaks our own code is parked.
 MOST_TRIES = 5
 # One transaction's worth; on SQLite the web process waits while it is written.
-_SLICE = 16
+_SLICE = 8
 _CLAIM = 96
 
 

@@ -33,10 +33,13 @@ def now() -> datetime:
 
 def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> Normaliser:
     """Note the sources' first start, turn what is queued to today's destinations."""
-    since = {}
+    since: dict[str, datetime] = {}
+    accounts: dict[str, str] = {}
     for name, source in config.sources.items():
-        started_at, _ = sources.start(store, name, source.adapter.name, clock())
+        started_at, account = sources.start(store, name, source.adapter.name, clock())
         since[name] = source.since or started_at - SINCE
+        if source.account or account:
+            accounts[name] = source.account or account or ""
         turned = outbox.redirect(
             store,
             name,
@@ -46,7 +49,7 @@ def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> 
         )
         if turned:
             log.info("orders turned to", destination=source.destination.name, orders=turned)
-    return Normaliser(store, config, since, clock)
+    return Normaliser(store, config, since, clock, accounts)
 
 
 def deliverers(

@@ -122,6 +122,8 @@ class Settling:
     def _normalize(
         self, source: Source, purchase: Purchase, events: Sequence[Stored]
     ) -> tuple[Outcome, ...] | Wait:
+        if not events:
+            return (Parked("no event of it can be read"),)
         account = source.account or self.accounts.get(source.name, "self")
         known = Known(account=account, settings=source.settings)
         normalize = source.adapter.normalize
