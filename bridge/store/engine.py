@@ -35,6 +35,7 @@ REVISION = "0001"
 _AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
 _POOL_SECONDS = 2
+_REST_SECONDS = 0.003
 # Providers' ids have at most 255 characters; PostgreSQL's index takes some 2,700 bytes.
 _LONGEST_KEY = 300
 
@@ -56,14 +57,16 @@ class Store:
         self._writer = engine.execution_options(bridge_writes=True)
 
     @classmethod
-    def open(cls, url: str, *, connections: int = 2) -> "Store":
+    def open(cls, url: str, *, connections: int = 2, gives_way: bool = False) -> "Store":
         """Open the database of an SQLAlchemy URL; nothing is created but an SQLite file.
 
-        connections: the most this process ever has open.
+        connections: the most this process ever has open. gives_way: on SQLite, leave the web
+        process the next turn to write.
         """
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return cls(_sqlite(parsed, connections), Turns(_lock_file(parsed)))
+            turns = Turns(_lock_file(parsed), _REST_SECONDS if gives_way else 0.0)
+            return cls(_sqlite(parsed, connections), turns)
         return cls(_postgresql(parsed, connections), None)
 
     @property

@@ -8,6 +8,7 @@ SQLite one web and one worker process.
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,13 @@ class Turns:
     """The right to write, shared by the threads of this process and by other processes.
 
     path: of the lock file, `<database>.lock`.
+    rest: seconds to stand back after each turn. The lock knows no queue: a worker that wants it
+        again at once would leave the web process, whose shoppers wait, too few turns.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rest: float = 0.0) -> None:
         self._path = path
+        self._rest = rest
         self._threads = threading.Lock()
         self._file = _opened(path)
         self._roles: list[int] = []
@@ -36,6 +40,8 @@ class Turns:
                 yield
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
+                if self._rest:
+                    time.sleep(self._rest)
 
     def only(self, role: str) -> None:
         """Make this process the only one of its role on the database, until it ends.

@@ -29,6 +29,8 @@ MOST_TRIES = 5
 # One transaction's worth; on SQLite the web process waits while it is written.
 _SLICE = 8
 _CLAIM = 96
+# A step that did so much found a backlog: the next follows at once.
+FULL = 48
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bridge.config import Config, Destination
@@ -13,7 +14,8 @@ from bridge.logs import logger
 from bridge.store import Store, inbox, leases, outbox, sources
 from bridge.worker import alerts
 from bridge.worker.deliver import Deliverer
-from bridge.worker.normalise import Normaliser, frames
+from bridge.worker.normalise import FULL, Normaliser, frames
+from bridge.worker.sending import REQUEST_EVENTS
 
 log = logger()
 
@@ -21,7 +23,7 @@ log = logger()
 SINCE = timedelta(days=3)
 # The sandbox wants digits like Heap; which ones is all the same to it.
 SANDBOX_APP_ID = "1000000001"
-_IDLE = (0.02, 0.25)
+_GATHER_SECONDS = 0.05
 _ALERT_SECONDS = 15.0
 _AFTER_FAULT = 1.0
 
@@ -84,7 +86,7 @@ def run(config: Config) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    store = Store.open(config.database_url, connections=2)
+    store = Store.open(config.database_url, connections=2, gives_way=True)
     try:
         store.check_schema()
         store.only("worker")
@@ -100,14 +102,20 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
     """Run every loop until `stop` is set."""
     normaliser = begin(store, config)
     senders = deliverers(store, config, stop)
-    steps: list[Callable[[], int]] = [normaliser.step, *(sender.step for sender in senders)]
-    threads = [threading.Thread(target=_loop, args=(step, stop, _IDLE)) for step in steps]
-    alerting = (_ALERT_SECONDS, _ALERT_SECONDS)
-    threads.append(
-        threading.Thread(
-            target=_loop, args=(lambda: alerts.look(store, config, now()), stop, alerting)
-        )
-    )
+    loops = [
+        Loop(normaliser.step, stop, full=FULL, gather=_GATHER_SECONDS),
+        *(
+            Loop(sender.step, stop, full=REQUEST_EVENTS // 2, gather=_GATHER_SECONDS)
+            for sender in senders
+        ),
+        Loop(
+            lambda: alerts.look(store, config, now()),
+            stop,
+            shortest=_ALERT_SECONDS,
+            longest=_ALERT_SECONDS,
+        ),
+    ]
+    threads = [threading.Thread(target=loop.run) for loop in loops]
     for thread in threads:
         thread.start()
     log.info("worker started", sources=sorted(config.sources))
@@ -118,22 +126,37 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
     log.info("worker stopped")
 
 
-def _loop(step: Callable[[], int], stop: threading.Event, idle: tuple[float, float]) -> None:
-    """Take step after step; rest a little longer each time there was nothing to do."""
-    shortest, longest = idle
-    rest = shortest
-    down = False
-    while not stop.is_set():
-        try:
-            done = step()
-            down = False
-            rest = shortest if done else min(rest * 2, longest)
-        except StoreUnavailable as error:
-            if not down:
-                log.warning("the store is not available; trying on", reason=error.reason)
-            done, rest, down = 0, _AFTER_FAULT, True
-        except Exception as error:  # noqa: BLE001 - a loop that ends is an order that is lost
-            log.error("a step failed; trying on", at=frames(error))  # noqa: TRY400 - the text may quote a payload
-            done, rest = 0, _AFTER_FAULT
-        if not done:
-            stop.wait(rest * random.uniform(0.8, 1.2))  # noqa: S311 - spreads, hides nothing
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Takes step after step until `stop` is set; one that fails is taken again.
+
+    step: gives how much it did. full: having done less than this, it lets some gather, so that
+    many small orders share a transaction and a request. shortest, longest: seconds of rest where
+    there was nothing to do, doubling.
+    """
+
+    step: Callable[[], int]
+    stop: threading.Event
+    full: int = 1
+    gather: float = 0.0
+    shortest: float = 0.02
+    longest: float = 0.25
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        rest, down = self.shortest, False
+        while not self.stop.is_set():
+            try:
+                done = self.step()
+                down = False
+                rest = self.shortest if done else min(rest * 2, self.longest)
+                wait = 0.0 if done >= self.full else self.gather if done else rest
+            except StoreUnavailable as error:
+                if not down:
+                    log.warning("the store is not available; trying on", reason=error.reason)
+                wait, down = _AFTER_FAULT, True
+            except Exception as error:  # noqa: BLE001 - a loop that ends is an order that is lost
+                log.error("a step failed; trying on", at=frames(error))  # noqa: TRY400 - the text may quote a payload
+                wait = _AFTER_FAULT
+            if wait:
+                self.stop.wait(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads, hides nothing
