@@ -1,10 +1,13 @@
-"""What can go wrong inside an adapter: the delivery is not trusted, or it cannot be read.
+"""What can go wrong inside an adapter: not trusted, not readable, or not to be looked up.
 
 AdapterError
 ├── NotTrusted            answered 401, nothing is stored
 │   ├── SignatureMissing
 │   └── SignatureInvalid
-└── MalformedPayload      stored, answered 200, parked with its path
+├── MalformedPayload      stored, answered 200, parked with its path
+└── LookUpFailed          the provider's API gave no answer to build on
+    ├── TryAgain          retried
+    └── KeyRefused        retried once the operator has mended the key; pauses the account
 """
 
 
@@ -35,3 +38,26 @@ class MalformedPayload(AdapterError):
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
+
+
+class LookUpFailed(AdapterError):
+    """The provider's API refused a look-up; of its own class, asking again cannot help.
+
+    The text is the operator's words: never the key, an email or what the provider quoted.
+    """
+
+
+class TryAgain(LookUpFailed):
+    """The provider or the way there is in trouble; the same look-up may succeed later.
+
+    retry_after: seconds that the provider asks to wait, as it said them and so without a limit;
+        None where it says nothing.
+    """
+
+    def __init__(self, words: str, retry_after: float | None = None) -> None:
+        super().__init__(words)
+        self.retry_after = retry_after
+
+
+class KeyRefused(LookUpFailed):
+    """The provider does not let this key in, or not there: each look-up will end the same way."""

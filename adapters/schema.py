@@ -117,9 +117,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Nothing to send for now, and why; a later event may change that."""
+    """Nothing to send for now, and why; a later event may change that.
+
+    counterpart, placed_at: set, both, where what is ignored was paid for and its payment may come
+        without a link: a payment of that group then waits for the link instead of counting alone.
+    """
 
     reason: str
+    counterpart: Counterpart | None = None
+    placed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

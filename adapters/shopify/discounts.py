@@ -2,7 +2,8 @@
 
 `discount_applications` holds what was applied (a code, an automatic discount, a title given by
 hand); `discount_allocations` of a line holds how much of which application fell on it, to the minor
-unit. A line's own `total_discount` is "0.00" on most discounted lines and is left alone.
+unit. A line's own `total_discount` is "0.00" on most discounted lines and is left alone wherever a
+line has allocations.
 Source: Shopify's LineItem and DiscountApplication references and real orders, read 2026-11.
 """
 

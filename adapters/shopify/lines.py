@@ -108,10 +108,18 @@ def _discounts(
         return [allocated(row) if "discount_allocations" in row else None for row in rows]
     # Bodies of old API versions, and subscriptions that leave the allocations out.
     goods = payload.decimal_or_none("subtotal_price")
-    whole = sum(gross, ZERO)
-    if goods is None or goods > whole:
+    off = None if goods is None else sum(gross, ZERO) - goods
+    stated = payload.decimal_or_none("total_discounts")
+    if off is None or off < 0 or (stated is not None and off > stated):
+        # What the goods cost less is then no discount that Shopify states; none is made up.
         return [None] * len(rows)
-    return allocate(whole - goods, gross, places)
+    own = [row.decimal_or_none("total_discount") or ZERO for row in rows]
+    rest = off - sum(own, ZERO)
+    if rest < 0:
+        own, rest = [ZERO] * len(rows), off
+    weights = [whole - told for whole, told in zip(gross, own, strict=True)]
+    shares = allocate(rest, weights, places)
+    return [told + share for told, share in zip(own, shares, strict=True)]
 
 
 def _tax_of(row: Payload) -> Decimal | None:

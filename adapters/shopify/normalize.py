@@ -4,7 +4,7 @@ Each is a full state of the order at its `updated_at`; they come in any order an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from adapters.contract import Known, WebhookEvent
@@ -17,7 +17,7 @@ from adapters.shopify.shape import why_no_order
 
 _PAID = frozenset({"paid", "partially_refunded", "refunded"})
 _NEVER_PLACED = frozenset({"voided", "expired"})
-_UNDATED = datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
 def _state(event: WebhookEvent) -> _State:
     payload = event.payload
     return _State(
-        at=payload.time_or_none("updated_at") or _UNDATED,
+        at=payload.time_or_none("updated_at") or _NEVER,
         status=(payload.text_or_none("financial_status") or "unknown").lower(),
         event=event,
         payload=payload,
@@ -96,7 +96,10 @@ def _first_readable(states: Sequence[_State], account: str) -> Order:
     problems = []
     for state in states:
         try:
-            return order_of(state.payload, account)
+            order = order_of(state.payload, account)
         except MalformedPayload as problem:
             problems.append(problem)
+        else:
+            # A shop may date a sale ahead; none happened after its webhook came.
+            return replace(order, placed_at=min(order.placed_at, state.event.received_at or _NEVER))
     raise problems[0]

@@ -50,7 +50,7 @@ def order_of(payload: Payload, account: str) -> Order:
         subtotal=_subtotal(payload, lines),
         shipping=shipping,
         shipping_discount=shipping_discount,
-        discount=payload.decimal_or_none("total_discounts"),
+        discount=_discount(payload, lines, shipping_discount),
         discount_codes=codes.all,
         tax=payload.decimal_or_none("total_tax"),
         tax_included=_tax_included(payload),
@@ -58,7 +58,7 @@ def order_of(payload: Payload, account: str) -> Order:
         tip=payload.decimal_or_none("total_tip_received"),
         duties=_duties(payload),
         order_name=payload.text_or_none("name"),
-        channel=payload.text_or_none("source_name"),
+        channel=payload.id_or_none("source_name"),
         presentment_total=presentment_total,
         presentment_currency=presentment_currency,
     )
@@ -107,6 +107,18 @@ def _shipping(payload: Payload) -> tuple[Decimal | None, Decimal | None]:
     return charged, discount
 
 
+def _discount(
+    payload: Payload, lines: Sequence[LineItem], shipping_discount: Decimal | None
+) -> Decimal | None:
+    """Give every discount; where the body leaves the sum out, what its parts make."""
+    stated = payload.decimal_or_none("total_discounts")
+    if stated is not None:
+        return stated
+    parts = [*(line.discount for line in lines), shipping_discount]
+    known = [part for part in parts if part is not None]
+    return sum(known, ZERO) if len(known) == len(parts) else None
+
+
 def _tax_included(payload: Payload) -> Decimal | None:
     tax = payload.decimal_or_none("total_tax")
     by_flag = {"true": tax, "false": None if tax is None else ZERO}
@@ -119,12 +131,14 @@ def _subtotal(payload: Payload, lines: Sequence[LineItem]) -> Decimal | None:
     if goods is None:
         goods = sum((line.net_price for line in lines), ZERO)
     included = taxes_included(payload)
-    if included != "true":
-        return goods if included else None
+    tax = payload.decimal_or_none("total_tax")
+    if included == "false" or tax == ZERO:
+        return goods
+    if included is None:
+        return None
     if line_taxes_stated(payload):
         return goods - sum((line.tax for line in lines if line.tax is not None), ZERO)
     # Imported orders may state their tax on the order alone.
-    tax = payload.decimal_or_none("total_tax")
     return None if tax is None else goods - tax
 
 

@@ -1,5 +1,7 @@
 """Invoice -> sums. Its webhook carries the first page of its lines, discounts and taxes."""
 
+from collections.abc import Iterable
+
 from adapters.payload import Payload
 from adapters.schema import LineItem
 from adapters.stripe.lines import Line, Tax, invoice_lines, line_items, read_tax, share_discount
@@ -26,11 +28,6 @@ def invoice_sums(invoice: Payload, name: str | None) -> Sums:
     return readings[0].marked(f"total departs from its parts by {difference}")
 
 
-def is_complete(invoice: Payload) -> bool:
-    """Whether the payload holds every line."""
-    return invoice_lines(invoice) is not None
-
-
 def charged(invoice: Payload) -> int:
     """Tell how much of the invoice a payment through Stripe took, minor units.
 
@@ -42,6 +39,15 @@ def charged(invoice: Payload) -> int:
     paid = invoice.integer_or_none("amount_paid")
     outside = invoice.integer_or_none("amount_paid_off_stripe") or 0
     return (invoice.integer("total") if paid is None else paid) - outside
+
+
+def still_due(invoice: Payload, captured: int) -> bool:
+    """Whether an invoice that was seen open asks for more than this, minor units.
+
+    It may be paid by several payments, days apart, and is one purchase: it counts when it is paid.
+    """
+    due = invoice.integer_or_none("amount_due")
+    return invoice.text_or_none("status") == "open" and due is not None and captured < due
 
 
 def is_renewal(invoice: Sighting) -> bool:
@@ -65,10 +71,11 @@ def _sums(
 ) -> Sums:
     money = currency_of(invoice)
     total = invoice.integer("total")
-    shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax)
+    told = _told(lines)
+    shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax, told)
     goods = total - (shipping or 0) - (tax.whole - tax.included if tax else 0)
     discount = _discount(invoice, lines, goods)
-    goods_tax = _goods_tax(tax, lines, shipping_tax)
+    goods_tax = _goods_tax(tax, told, shipping_tax)
     inside = goods_tax.included if goods_tax else 0
     if lines is None:
         lump = unknown_line(
@@ -99,26 +106,30 @@ def _sums(
 
 
 def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]:
-    """Give what all tax may be, the invoice's own sum first, then its lines' with its shipping's.
+    """Give what all tax may be, the likeliest first: the total shows which it is.
 
-    `tax` of shapes before 2019 was on top of the prices.
+    The invoice's own sum, or its lines' and its shipping's, whose place may be untold; the latter
+    first where the invoice's sum is the lines' alone. `tax`, before 2019, was on top of prices.
     """
-    found: list[Tax | None] = []
-    if own := read_tax(invoice, "total_taxes", "total_tax_amounts"):
-        found.append(own)
-    if told := [line.tax for line in lines or () if line.tax]:
-        goods = Tax(sum(tax.whole for tax in told), sum(tax.included for tax in told))
-        _, shipping = _shipping(invoice.object_or_none("shipping_cost"), goods)
-        found.append(Tax(goods.whole + shipping.whole, goods.included + shipping.included))
+    cost, told = invoice.object_or_none("shipping_cost"), _told(lines)
+    own = read_tax(invoice, "total_taxes", "total_tax_amounts")
+    found: list[Tax | None] = [own] if own else []
+    if lines and any(line.tax for line in lines):
+        goods = _sum(line.tax for line in lines if line.tax)
+        guess = _shipping(cost, own or goods, told)[1]
+        flipped = Tax(guess.whole, guess.whole - guess.included)
+        by_lines = [_sum((goods, guess)), _sum((goods, flipped))]
+        found = [*by_lines, *found] if guess.whole and own == told else [*found, *by_lines]
     whole = invoice.integer_or_none("tax")
     return found or [None if whole is None else Tax(whole, 0)]
 
 
-def _shipping(cost: Payload | None, tax: Tax | None) -> tuple[int | None, Tax]:
+def _shipping(cost: Payload | None, tax: Tax | None, told: Tax | None) -> tuple[int | None, Tax]:
     """Give shipping as the shopper was charged, and its tax.
 
     That is amount_total where its tax is inside the price, else amount_subtotal. Its own taxes are
-    in the payload only at times; without them its tax is placed where all other tax is.
+    in the payload only at times; without them its tax is what all tax has beyond that of the lines
+    (`told`), else placed where all other tax is.
     """
     if cost is None:
         return None, Tax(0, 0)
@@ -126,6 +137,8 @@ def _shipping(cost: Payload | None, tax: Tax | None) -> tuple[int | None, Tax]:
     whole = cost.integer_or_none("amount_tax") or 0
     if own:
         inside = bool(own.included)
+    elif tax and told and tax.whole - told.whole == whole:
+        inside = tax.included - told.included == whole
     else:
         inside = tax is not None and tax.whole != 0 and tax.included == tax.whole
     before, after = (cost.integer_or_none(key) for key in ("amount_subtotal", "amount_total"))
@@ -149,11 +162,20 @@ def _discount(invoice: Payload, lines: tuple[Line, ...] | None, goods: int) -> i
     return max(before - goods, 0)
 
 
-def _goods_tax(tax: Tax | None, lines: tuple[Line, ...] | None, shipping: Tax) -> Tax | None:
+def _goods_tax(tax: Tax | None, told: Tax | None, shipping: Tax) -> Tax | None:
     """Give the goods' part of the tax: what all lines tell, else all but shipping's."""
-    if lines and all(line.tax for line in lines):
-        told = [line.tax for line in lines if line.tax]
-        return Tax(sum(one.whole for one in told), sum(one.included for one in told))
-    if tax is None:
-        return None
+    if told or tax is None:
+        return told
     return Tax(max(tax.whole - shipping.whole, 0), max(tax.included - shipping.included, 0))
+
+
+def _told(lines: tuple[Line, ...] | None) -> Tax | None:
+    """Give the tax of the goods where every line tells its own."""
+    if not lines or not all(line.tax for line in lines):
+        return None
+    return _sum(line.tax for line in lines if line.tax)
+
+
+def _sum(taxes: Iterable[Tax]) -> Tax:
+    known = list(taxes)
+    return Tax(sum(tax.whole for tax in known), sum(tax.included for tax in known))

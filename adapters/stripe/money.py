@@ -73,6 +73,7 @@ class Sums:
     tax: Decimal | None = None
     tax_included: Decimal | None = None
     taxes_included: TaxesIncluded | None = None
+    tip: Decimal | None = None
     uncaptured: Decimal | None = None
     contradiction: str | None = None
 
@@ -80,7 +81,7 @@ class Sums:
         """Tell by how much the total departs from its parts; zero where all is well."""
         parts = sum((line.net_price for line in self.lines), ZERO) + (self.shipping or ZERO)
         on_top = (self.tax or ZERO) - (self.tax_included or ZERO)
-        return self.total - (parts + on_top - (self.uncaptured or ZERO))
+        return self.total - (parts + on_top + (self.tip or ZERO) - (self.uncaptured or ZERO))
 
     def marked(self, contradiction: str) -> "Sums":
         """Say which of the provider's figures disagree; none of them is altered."""

@@ -4,14 +4,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from adapters.contract import Known, WebhookEvent
-from adapters.schema import Counterpart, Ignored, Order, Outcome, Wait
-from adapters.stripe.invoice import charged, invoice_sums, is_renewal
-from adapters.stripe.money import Sums
+from adapters.schema import Counterpart, Ignored, Order, Outcome, Parked, Wait
+from adapters.stripe.invoice import charged, invoice_sums, is_renewal, still_due
+from adapters.stripe.money import Currency, Sums, currency_of
 from adapters.stripe.payment import bare_sums, taken
 from adapters.stripe.purchase import Purchase
 from adapters.stripe.session import has_sums, session_sums
 from adapters.stripe.settings import StripeSettings
-from adapters.stripe.sighting import Sighting, sight
+from adapters.stripe.sighting import Sighting, sight, within
+
+# What belongs together is waited for as long as Stripe sends an event again.
+_LONGEST_WAIT = 72 * 3600
+_UNSEEN = (
+    "renewals are switched off, and the invoice that tells whether this payment is one was not "
+    "seen: tick invoice.paid for this endpoint and resend it from the provider's dashboard"
+)
 
 
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:
@@ -25,20 +32,19 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     """
     settings: StripeSettings = known.settings
     seen = [sight(event) for event in sorted(events, key=lambda event: (event.key, event.body))]
-    sightings = tuple(one for one in seen if isinstance(one, Sighting))
+    sightings = tuple(part for one in seen if isinstance(one, Sighting) for part in within(one))
     if not sightings:
         ignored = (one for one in seen if isinstance(one, Ignored))
         return (next(ignored, Ignored("no events")),)
     purchase = Purchase(sightings)
     invoice, session = purchase.invoice, purchase.session
     if invoice and is_renewal(invoice) and not settings.renewals:
-        return (Ignored("a subscription's renewal, and renewals are switched off"),)
+        return (_renewal_off(purchase, invoice),)
     if invoice and taken(invoice) and invoice.thing.integer("total") > 0:
         return _of_invoice(purchase, invoice, settings)
     paid = purchase.payments or (session and taken(session))
     if session and purchase.sells_once and paid and (taken(session) or has_sums(session.thing)):
-        sums = session_sums(session.thing, purchase.payments, purchase.description)
-        return (_order(purchase, sums, settings),)
+        return (_of_session(purchase, session, settings),)
     if purchase.payments:
         return _of_payment(purchase, settings)
     return (Ignored(_why_not(purchase)),)
@@ -49,23 +55,54 @@ def _of_invoice(
 ) -> tuple[Outcome, ...] | Wait:
     sums = invoice_sums(invoice.thing, purchase.description)
     paid = charged(invoice.thing)
-    if paid <= 0 or purchase.ids_of("payment_intent") or purchase.ids_of("charge"):
+    if paid <= 0 or purchase.is_linked:
         return (_order(purchase, sums, settings),)
-    counterpart = _counterpart(purchase, f"{paid}|{sums.currency.code}", "invoice")
-    order = _order(purchase, sums, settings, counterpart)
-    return _wait("the invoice's link (invoice_payment.paid)", purchase, settings, order)
+    order = _order(purchase, sums, settings, _counterpart(purchase, paid, sums.currency, "invoice"))
+    link = "the invoice's link (invoice_payment.paid)"
+    return _wait(link, purchase, settings.settle_seconds, order)
+
+
+def _renewal_off(purchase: Purchase, invoice: Sighting) -> Ignored:
+    """Ignore a renewal, and hold back its payment where no link says yet that it is this one's."""
+    half = None
+    if taken(invoice) and not purchase.is_linked and (paid := charged(invoice.thing)) > 0:
+        half = _counterpart(purchase, paid, currency_of(invoice.thing), "invoice")
+    return Ignored(
+        "a subscription's renewal, and renewals are switched off",
+        counterpart=half,
+        placed_at=purchase.placed_at if half else None,
+    )
+
+
+def _of_session(purchase: Purchase, session: Sighting, settings: StripeSettings) -> Order:
+    thing = session.thing
+    sums = session_sums(thing, purchase.payments, purchase.description)
+    creation = thing.object_or_none("invoice_creation")
+    half = None
+    if creation and creation.flag("enabled") and not purchase.ids_of("invoice"):
+        # It sold through an invoice that it does not name yet, and that will not name it.
+        half = _counterpart(purchase, thing.integer("amount_total"), sums.currency, "payment")
+    return _order(purchase, sums, settings, half)
 
 
 def _of_payment(purchase: Purchase, settings: StripeSettings) -> tuple[Outcome, ...] | Wait:
-    sums = bare_sums(purchase.payments, purchase.description)
+    sums = bare_sums(purchase.payments, purchase.description, purchase.tip)
     if purchase.session and purchase.sells_once:
         return (_order(purchase, sums, settings),)
-    counterpart = None
-    if not (purchase.session or purchase.ids_of("invoice")):
-        captured = sum(payment.captured for payment in purchase.payments)
-        counterpart = _counterpart(purchase, f"{captured}|{sums.currency.code}", "payment")
-    order = _order(purchase, sums, settings, counterpart)
-    return _wait("its checkout session or invoice", purchase, settings, order)
+    captured = sum(payment.captured for payment in purchase.payments)
+    if purchase.invoice and still_due(purchase.invoice.thing, captured):
+        return (Ignored("its invoice is paid in part: it counts once it is paid"),)
+    if purchase.session or not purchase.ids_of("invoice"):
+        half = None
+        if not purchase.session:
+            half = _counterpart(purchase, captured, sums.currency, "payment")
+        order = _order(purchase, sums, settings, half)
+        return _wait("its checkout session or invoice", purchase, settings.settle_seconds, order)
+    if purchase.invoice is None and not settings.renewals:
+        return _wait("its invoice, which tells renewals", purchase, _LONGEST_WAIT, Parked(_UNSEEN))
+    longest = purchase.is_one_of_several and purchase.invoice is None
+    seconds = _LONGEST_WAIT if longest else settings.settle_seconds
+    return _wait("its invoice", purchase, seconds, _order(purchase, sums, settings))
 
 
 def _order(
@@ -92,6 +129,7 @@ def _order(
         tax=sums.tax,
         tax_included=sums.tax_included,
         taxes_included=sums.taxes_included,
+        tip=sums.tip,
         uncaptured=sums.uncaptured,
         lines=sums.lines,
         channel=purchase.channel,
@@ -103,19 +141,17 @@ def _order(
     )
 
 
-def _counterpart(purchase: Purchase, amount: str, side: str) -> Counterpart | None:
+def _counterpart(purchase: Purchase, minor: int, money: Currency, side: str) -> Counterpart | None:
     """Name what a missing half would share; a guest's payment is never an invoice's."""
     customer = purchase.customer_id
-    return (
-        Counterpart(group=f"{purchase.account}|{customer}|{amount}", side=side)
-        if customer
-        else None
-    )
+    if customer is None:
+        return None
+    return Counterpart(group=f"{purchase.account}|{customer}|{minor}|{money.code}", side=side)
 
 
-def _wait(what: str, purchase: Purchase, settings: StripeSettings, order: Order) -> Wait:
-    until = purchase.first_received_at + timedelta(seconds=settings.settle_seconds)
-    return Wait(what, until, (order,))
+def _wait(what: str, purchase: Purchase, seconds: int, otherwise: Outcome) -> Wait:
+    until = purchase.first_received_at + timedelta(seconds=seconds)
+    return Wait(what, until, (otherwise,))
 
 
 def _why_not(purchase: Purchase) -> str:

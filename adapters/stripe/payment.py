@@ -41,7 +41,7 @@ def taken(sighting: Sighting) -> int:
         return 0
     thing = sighting.thing
     if sighting.kind == "charge":
-        return _captured(thing)
+        return captured_of(thing)
     if sighting.kind == "payment_intent":
         return _received(thing)
     if sighting.kind == "session":
@@ -75,12 +75,12 @@ def payments(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
     return tuple(sorted(found, key=lambda payment: payment.sighting.rank))
 
 
-def bare_sums(payments: tuple[Payment, ...], name: str | None) -> Sums:
+def bare_sums(payments: tuple[Payment, ...], name: str | None, tip: int | None = None) -> Sums:
     """Make the sums of a purchase of which nothing but its payments is known.
 
     What was for goods, shipping and tax cannot be told apart: one line carries all that was
-    ordered, and subtotal, shipping, tax and discount are left out. Several payments (of an invoice
-    paid in parts) add up.
+    ordered but the tip, and subtotal, shipping, tax and discount are left out. Several payments (of
+    an invoice paid in parts) add up.
     """
     money = payments[0].currency
     alike = [payment for payment in payments if payment.currency == money]
@@ -89,7 +89,8 @@ def bare_sums(payments: tuple[Payment, ...], name: str | None) -> Sums:
     return Sums(
         currency=money,
         total=money.major(ordered - released),
-        lines=(unknown_line(money, gross=ordered, name=name),),
+        lines=(unknown_line(money, gross=ordered - (tip or 0), name=name),),
+        tip=money.major_or_none(tip),
         uncaptured=money.major(released) if released else None,
     )
 
@@ -100,7 +101,8 @@ def captured_in(payments: tuple[Payment, ...], money: Currency) -> Decimal | Non
     return sum((money.major(minor) for minor in alike), ZERO) if alike else None
 
 
-def _captured(charge: Payload) -> int:
+def captured_of(charge: Payload) -> int:
+    """Tell how much a charge took, minor units, whatever the topic that shows it."""
     if charge.text_or_none("status") in _UNPAID_CHARGE or charge.raw("paid") is False:
         return 0
     captured = charge.integer_or_none("amount_captured")

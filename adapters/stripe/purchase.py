@@ -10,7 +10,7 @@ from functools import cached_property
 from adapters.payload import Payload
 from adapters.stripe.invoice import is_of_subscription
 from adapters.stripe.money import currency
-from adapters.stripe.payment import Payment, payments, taken
+from adapters.stripe.payment import Payment, captured_of, payments, taken
 from adapters.stripe.sighting import BEST_FIRST, Kind, Sighting, clamp
 
 # `heap1-<user id>-<session id>`, then `_<own id>` where the shop has one of its own.
@@ -92,6 +92,11 @@ class Purchase:
         for payment in self.payments:
             if payment.sighting.kind == "charge":
                 return clamp(payment.sighting.thing.time("created"), payment.sighting)
+        for seen in self.states:
+            # One that took money tells its time under any topic, such as charge.updated.
+            made = seen.thing.time_or_none("created") if seen.kind == "charge" else None
+            if made and captured_of(seen.thing):
+                return clamp(made, seen)
         return min(clamp(seen.created, seen) for seen in self.sightings if taken(seen))
 
     @property
@@ -131,6 +136,29 @@ class Purchase:
         """What the shop wrote on the charge or payment intent."""
         things = self._things("charge", "payment_intent")
         return next(filter(None, (thing.text_or_none("description") for thing in things)), None)
+
+    @property
+    def tip(self) -> int | None:
+        """The tip inside what a payment intent took, minor units; None where there is none."""
+        for thing in self._things("payment_intent"):
+            details = thing.object_or_none("amount_details")
+            tip = details.object_or_none("tip") if details else None
+            amount = tip.integer_or_none("amount") if tip else None
+            if amount and 0 < amount <= (thing.integer_or_none("amount_received") or 0):
+                return amount
+        return None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether its invoice's payment is named; also one that was made outside Stripe."""
+        links = any(seen.kind == "invoice_payment" for seen in self.sightings)
+        return links or bool(self.ids_of("payment_intent") or self.ids_of("charge"))
+
+    @property
+    def is_one_of_several(self) -> bool:
+        """Whether it pays an invoice beside others: Stripe marks the one that pays all of it."""
+        links = self._things("invoice_payment")
+        return any(link.raw("is_default") is False for link in links)
 
     @property
     def email(self) -> str | None:

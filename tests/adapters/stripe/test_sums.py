@@ -362,6 +362,45 @@ def test_an_invoice_whose_taxes_leave_out_shippings_still_agrees(
     assert (order.tax, order.shipping) == (Decimal("3.00"), Decimal("5.00"))
 
 
+SHIPPING_TAX = {"amount": 45, "tax_behavior": "inclusive"}
+
+
+@pytest.mark.parametrize(
+    ("before", "own", "of_invoice"),
+    [
+        (500, [SHIPPING_TAX], [SHIPPING_TAX]),
+        (500, [SHIPPING_TAX], []),
+        (500, None, [SHIPPING_TAX]),
+        (500, None, []),
+        (455, [SHIPPING_TAX], [SHIPPING_TAX]),
+        (455, None, [SHIPPING_TAX]),
+    ],
+)
+def test_shippings_tax_inside_its_price_is_found_wherever_it_is_told(
+    event: Make, normalize: Run, before: int, own: Any, of_invoice: list[Any]
+) -> None:
+    on_top = {"amount": 100, "tax_behavior": "exclusive"}
+    invoice = invoice_of(
+        {"id": "il_1", "amount": 1000, "taxes": [on_top]},
+        total=1600,
+        total_taxes=[on_top, *of_invoice],
+        shipping_cost={
+            "amount_subtotal": before,
+            "amount_tax": 45,
+            "amount_total": 500,
+            "taxes": own,
+        },
+    )
+    order = the_order(normalize(event("invoice.paid", invoice)))
+    assert obeys_the_law(order)
+    assert (order.shipping, order.tax, order.tax_included, order.subtotal) == (
+        Decimal("5.00"),
+        Decimal("1.45"),
+        Decimal("0.45"),
+        Decimal("10.00"),
+    )
+
+
 @given(
     st.sampled_from(["1e18", "-1e18", "1e-15", "0", "999999999999999999.999", "x"]),
     st.integers(-(10**18), 10**18),

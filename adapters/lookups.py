@@ -1,0 +1,42 @@
+"""Asking a provider's API for what a webhook does not say.
+
+    Need -Api.fetch-> plain JSON | None
+
+A look-up is the one thing of an adapter that does I/O. It goes through a provider's own package,
+in the adapter's `api` room and nowhere else; what comes back is plain JSON that can be stored.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+# One JSON object as the provider wrote it: amounts are integers or strings, never floats.
+Json = dict[str, Any]
+
+SELF = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing to look up.
+
+    kind: which look-up of the adapter, such as `charge`.
+    id: of what; the provider's id or, for some kinds, an email address, so it is in no repr.
+    account: whose it is: `self`, or the connected account's id.
+    """
+
+    kind: str
+    id: str = field(repr=False)
+    account: str = SELF
+
+
+class Api(Protocol):
+    """A provider's API as the bridge sees it; many threads may use one at the same time."""
+
+    def fetch(self, need: Need) -> Json | None:
+        """Look one thing up, now; None where the provider has no such thing.
+
+        Raises LookUpFailed: TryAgain where waiting helps, KeyRefused where the operator must act.
+        """
+
+    def close(self) -> None:
+        """Let go of the connections."""
