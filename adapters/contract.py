@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from adapters.lookups import Api, Lookup, nothing_known
 from adapters.payload import Payload, parse
 from adapters.schema import Outcome, Wait
 
@@ -66,10 +67,12 @@ class Known:
 
     account: the source's account: the shop's domain, or `self`.
     settings: what the operator decided for this source; an instance of the adapter's `settings`.
+    lookup: what the provider's API has answered so far; a source without a key knows no answers.
     """
 
     account: str
     settings: Any
+    lookup: Lookup = nothing_known
 
 
 class NoSettings(BaseModel, frozen=True, extra="forbid"):
@@ -96,6 +99,8 @@ class Adapter:
         another is parked. False where the signed body itself says whose it is.
     samples: a folder of stories: raw bodies, and a `story.json` that says what they come to.
     page: where in the provider's dashboard the webhook's URL is pasted.
+    connect(settings): the provider's API for look-ups, None where no key is set; made in the
+        worker, never before a fork.
     """
 
     name: str
@@ -109,4 +114,5 @@ class Adapter:
     samples: Traversable
     page: str
     settings: type[BaseModel] = NoSettings
+    connect: Callable[[Any], Api | None] | None = None
     one_account: bool = True

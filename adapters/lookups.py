@@ -1,13 +1,17 @@
 """Asking a provider's API for what a webhook does not say.
 
-    Need -Api.fetch-> plain JSON | None
+    Need -Api.fetch-> plain JSON | None   (the worker, outside every transaction)
+    Need -Lookup-> Payload | ABSENT | None  (normalize, from what was fetched)
 
 A look-up is the one thing of an adapter that does I/O. It goes through a provider's own package,
 in the adapter's `api` room and nowhere else; what comes back is plain JSON that can be stored.
 """
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Protocol
+
+from adapters.payload import Payload
 
 # One JSON object as the provider wrote it: amounts are integers or strings, never floats.
 Json = dict[str, Any]
@@ -27,6 +31,26 @@ class Need:
     kind: str
     id: str = field(repr=False)
     account: str = SELF
+
+
+class Absent(Enum):
+    """The provider was asked, and has no such thing."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+class Lookup(Protocol):
+    """What is known of the provider's answers; pure, it asks nobody."""
+
+    def __call__(self, need: Need) -> Payload | Absent | None:
+        """Give the answer; ABSENT where there is no such thing, None where it was not asked yet."""
+
+
+def nothing_known(_need: Need) -> None:
+    """Be the Lookup of a source without a key."""
 
 
 class Api(Protocol):

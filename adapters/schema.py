@@ -16,6 +16,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from adapters.lookups import Need
+
 TaxesIncluded = Literal["true", "false", "mixed"]
 
 
@@ -80,6 +82,8 @@ class Order:
     uncaptured: what was ordered and not captured; `total` is what was captured.
     order_count: which of the customer's orders this is, 1 for the first; None where unknown.
     presentment_total, presentment_currency: what the shopper saw, where it differs.
+    settlement_total, settlement_currency: what reached the account, by the provider's own rate.
+    billing_reason: why a subscription was billed, in the provider's word.
     test: made in the provider's test mode.
     counterpart: set where a link to another family of events may be missing.
     contradiction: where the provider's own figures disagree, which ones; for the operator's view.
@@ -111,6 +115,9 @@ class Order:
     channel: str | None = None
     presentment_total: Decimal | None = None
     presentment_currency: str | None = None
+    settlement_total: Decimal | None = None
+    settlement_currency: str | None = None
+    billing_reason: str | None = None
     counterpart: Counterpart | None = None
     contradiction: str | None = None
 
@@ -135,7 +142,65 @@ class Parked:
     reason: str
 
 
-Outcome = Order | Ignored | Parked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """Units of one line that left the order.
+
+    line_id: of the order's line. quantity: positive. amount: their share of the line's net_price,
+        positive; what the units of several refunds share adds up to the line.
+    """
+
+    line_id: str
+    quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money that went back, once it has succeeded, and the units that left with it.
+
+    id: the provider's, of the refund or dispute; it enters the idempotency key.
+    at: when it was made. amount: positive; zero where only units left.
+    reason: the provider's word; `dispute` for a dispute that was lost.
+    shipping, tax: the parts of amount that are shipping and tax, where the provider tells them.
+    failed_at: set where it had succeeded and failed later: it is then taken back.
+    """
+
+    id: str
+    at: datetime
+    amount: Decimal
+    currency: str
+    reason: str | None = None
+    shipping: Decimal | None = None
+    tax: Decimal | None = None
+    items: tuple[Units, ...] = ()
+    failed_at: datetime | None = None
+    settlement_total: Decimal | None = None
+    settlement_currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What an order comes to by its newest state, refunds left aside.
+
+    at: when that state was made. total: what the shop collected or is owed, before refunds. Where
+        it departs from what Heap was told, an Order Changed of the difference is sent.
+    reason: why it may differ.
+    The other figures are those of the newest state; None where it does not tell.
+    """
+
+    at: datetime
+    total: Decimal
+    reason: Literal["edit", "capture", "uncollected", "tax", "other"]
+    subtotal: Decimal | None = None
+    shipping: Decimal | None = None
+    discount: Decimal | None = None
+    tax: Decimal | None = None
+    tip: Decimal | None = None
+    duties: Decimal | None = None
+
+
+Outcome = Order | Refund | Standing | Ignored | Parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +208,12 @@ class Wait:
     """Not yet: more events of the same purchase are likely.
 
     what: what is waited for, in the operator's words.
-    until: when the waiting ends; an event that comes earlier starts normalising anew.
+    until: when the waiting ends; an event or answer that comes earlier starts normalising anew.
     otherwise: what holds if nothing has come by then.
+    needs: what is to be looked up meanwhile.
     """
 
     what: str
     until: datetime
     otherwise: tuple[Outcome, ...]
+    needs: tuple[Need, ...] = ()
