@@ -45,7 +45,7 @@ ABSENT = Absent.ABSENT
 class Lookup(Protocol):
     """What is known of the provider's answers; pure, it asks nobody."""
 
-    def __call__(self, need: Need) -> Payload | Absent | None:
+    def __call__(self, need: Need, /) -> Payload | Absent | None:
         """Give the answer; ABSENT where there is no such thing, None where it was not asked yet."""
 
 
