@@ -9,7 +9,7 @@ import click
 import requests
 
 from bridge.cli import paper
-from bridge.cli.group import WRONG
+from bridge.cli.group import WRONG, in_words
 from bridge.cli.opened import configured
 from bridge.config import Config, Destination, Source
 from bridge.errors import StoreOutdated, StoreUnavailable
@@ -130,7 +130,7 @@ def _wrong_in_store(config: Config, *, live: bool) -> Iterator[str]:
     except StoreOutdated as error:
         yield str(error)
     except StoreUnavailable as error:
-        yield f"DATABASE_URL: {error}"
+        yield in_words(error)
 
 
 def _wrong_on_the_way(destination: Destination) -> Iterator[str]:

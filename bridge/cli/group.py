@@ -29,13 +29,18 @@ class Bridge(click.Group):
             _tell([str(error)])
             ctx.exit(MISUSED)
         except StoreUnavailable as error:
-            _tell([_WORDS.get(error.reason, str(error))])
+            _tell([in_words(error)])
             ctx.exit(WRONG)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order they were written in: what runs first, then what tells."""
         del ctx
         return list(self.commands)
+
+
+def in_words(error: StoreUnavailable) -> str:
+    """Say what an operator can look at."""
+    return _WORDS.get(error.reason, str(error))
 
 
 def _tell(faults: Sequence[str]) -> None:

@@ -140,12 +140,6 @@ class _Log(Logger):  # type: ignore[misc]  # it has no types
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
-    def warning(self, msg: str, *args: object, **kwargs: object) -> None:
-        """Pass warnings on, but not those that quote what a stranger sent."""
-        if msg.startswith("Invalid request"):
-            msg, args = "a request was no HTTP and was refused", ()
-        super().warning(msg, *args, **kwargs)
-
 
 def _bind(host: str | None, port: int) -> str:
     """Give the address in gunicorn's form, once it is sure to be free."""

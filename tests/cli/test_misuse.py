@@ -45,9 +45,10 @@ def test_a_database_without_tables_names_the_command_that_helps(run, command):
     ]
 
 
-def test_a_database_that_is_away_is_told_in_words(run, monkeypatch):
+@pytest.mark.parametrize("command", ["status", "migrate"])
+def test_a_database_that_is_away_is_told_in_words(run, monkeypatch, command):
     monkeypatch.setenv("DATABASE_URL", "postgres://user:hidden@127.0.0.1:1/bridge")
-    told = run("status")
+    told = run(command)
     assert (told.exit_code, told.stdout) == (1, "")
     assert told.stderr == (
         "the database does not answer: look at DATABASE_URL, and whether it runs\n"

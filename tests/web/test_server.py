@@ -164,7 +164,8 @@ def test_a_request_that_two_readers_could_read_differently_is_refused(
     more: list[str], wanted: int, web: Any, signed: Signed
 ) -> None:
     headers, body = signed("shopify", b'{"smuggled": "canary4711"}', SECRET)
-    assert status(web.say(head("/webhooks/shopify", headers, *more) + body)) == wanted
+    answer = web.say(head("/webhooks/shopify", headers, *more) + body)
+    assert (status(answer), answer.partition(b"\r\n\r\n")[2]) == (wanted, b'{"error":"no HTTP"}\n')
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,13 @@ def test_refused_clients_that_stay_do_not_hold_up_the_others(web: Any) -> None:
         one.sendall(head("/webhooks/stripe", {"Content-Length": "1000"}))
     assert web.ask("GET", "/healthz").status == 200
     for one in staying:
+        one.close()
+
+
+def test_clients_that_connect_and_say_nothing_take_no_thread(web: Any) -> None:
+    silent = [web.connect() for _ in range(30)]
+    assert web.ask("GET", "/healthz").status == 200
+    for one in silent:
         one.close()
 
 
