@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from adapters.contract import Adapter, Known, WebhookEvent
 from adapters.errors import MalformedPayload
-from adapters.schema import Ignored, Order, Outcome, Parked, Wait
+from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Wait
 from bridge.corpus_files import Body, read
 from bridge.laws import broken
 from bridge.samples import SHOP
@@ -70,7 +70,9 @@ def _settings(adapter: Adapter) -> BaseModel:
 
 
 def _told(outcomes: tuple[Outcome, ...] | Wait) -> Result:
-    held = outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
+    told = outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
+    # Of one file alone an order stands where it stood.
+    held = tuple(outcome for outcome in told if not isinstance(outcome, Standing))
     laws = [law for outcome in held if isinstance(outcome, Order) for law in broken(outcome)]
     if laws:
         return Result("breaks the law", f"breaks the law: {'; '.join(laws)}")
@@ -92,6 +94,11 @@ def _line(outcome: Outcome) -> str:
         case Order():
             text = f"order of {outcome.total} {outcome.currency}, {len(outcome.lines)} lines"
             return text + (f" ({outcome.contradiction})" if outcome.contradiction else "")
+        case Refund():
+            taken_back = ", which failed later" if outcome.failed_at else ""
+            return f"refund of {outcome.amount} {outcome.currency}{taken_back}"
+        case Standing():
+            return f"stands at {outcome.total}"
         case Ignored(reason):
             return f"ignored: {reason}"
         case Parked(reason):

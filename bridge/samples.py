@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from adapters.contract import Adapter, WebhookEvent
-from adapters.schema import Ignored, Order, Outcome, Parked, Wait
+from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Wait
 
 STORY = "story.json"
 # The day on which everything in the samples happens, in UTC.
@@ -104,6 +104,10 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case Order():
             return {"order": _fields(outcome)}
+        case Refund():
+            return {"refund": _fields(outcome)}
+        case Standing():
+            return {"standing": _fields(outcome)}
         case Ignored(reason):
             return {"ignored": reason}
         case Parked(reason):

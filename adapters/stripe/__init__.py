@@ -5,13 +5,13 @@ from importlib.resources import files
 from adapters.contract import Adapter
 from adapters.stripe.normalize import normalize
 from adapters.stripe.settings import StripeSettings
-from adapters.stripe.sighting import DECIDING, ids
+from adapters.stripe.sighting import DECIDING, RETURNING, ids
 from adapters.stripe.webhook import HEADER, sign, verify
 
 STRIPE = Adapter(
     name="stripe",
     title="Stripe",
-    topics=DECIDING,
+    topics=(*DECIDING, *RETURNING),
     signature_headers=(HEADER,),
     verify=verify,
     sign=sign,

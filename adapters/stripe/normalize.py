@@ -1,17 +1,18 @@
-"""Stripe's events of one purchase -> one order, from what their payloads say and nothing else."""
+"""Stripe's events of one purchase -> one order and its refunds, from what their payloads say."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from adapters.contract import Known, WebhookEvent
 from adapters.schema import Counterpart, Ignored, Order, Outcome, Parked, Wait
+from adapters.stripe.after import followed, unsold
 from adapters.stripe.invoice import charged, invoice_sums, is_renewal, still_due
 from adapters.stripe.money import Currency, Sums, currency_of
 from adapters.stripe.payment import bare_sums, taken
 from adapters.stripe.purchase import Purchase
 from adapters.stripe.session import has_sums, session_sums
 from adapters.stripe.settings import StripeSettings
-from adapters.stripe.sighting import Sighting, sight, within
+from adapters.stripe.sighting import AFTER, Sighting, sight, within
 
 # What belongs together is waited for as long as Stripe sends an event again.
 _LONGEST_WAIT = 72 * 3600
@@ -27,16 +28,24 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     The invoice's figures come before the session's, the session's before those of the payment. A
     paid invoice with its link and a paid session of mode payment wait for nothing; a payment alone
     waits for its session or invoice, an invoice for its link, settle_seconds from the first event
-    that showed money.
+    that showed money. Behind an order come its refunds and its standing, which leave it as it is.
     Raises MalformedPayload where a figure is missing that no order can be right without.
     """
     settings: StripeSettings = known.settings
     seen = [sight(event) for event in sorted(events, key=lambda event: (event.key, event.body))]
-    sightings = tuple(part for one in seen if isinstance(one, Sighting) for part in within(one))
-    if not sightings:
-        ignored = (one for one in seen if isinstance(one, Ignored))
-        return (next(ignored, Ignored("no events")),)
-    purchase = Purchase(sightings)
+    shown = [part for one in seen if isinstance(one, Sighting) for part in within(one)]
+    later = [part for part in shown if part.kind in AFTER]
+    sightings = tuple(part for part in shown if part.kind not in AFTER)
+    if sightings:
+        purchase = Purchase(sightings)
+        return followed(_sale(purchase, settings), purchase, later)
+    if later:
+        return unsold(later)
+    ignored = (one for one in seen if isinstance(one, Ignored))
+    return (next(ignored, Ignored("no events")),)
+
+
+def _sale(purchase: Purchase, settings: StripeSettings) -> tuple[Outcome, ...] | Wait:
     invoice, session = purchase.invoice, purchase.session
     if invoice and is_renewal(invoice) and not settings.renewals:
         return (_renewal_off(purchase, invoice),)

@@ -1,6 +1,11 @@
 """What an operator decides about a Stripe source."""
 
-from pydantic import BaseModel, Field
+from collections.abc import Mapping
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+# What a line may be told by beside its provider's own fields; names as in schema.LineItem.
+_FACTS = frozenset("sku category brand type variant product_id".split())
 
 
 class StripeSettings(BaseModel, frozen=True, extra="forbid"):
@@ -23,3 +28,46 @@ class StripeSettings(BaseModel, frozen=True, extra="forbid"):
     renewals: bool = Field(
         default=True, description="whether subscription renewals count as orders (on, off)"
     )
+    api_key: SecretStr | None = Field(
+        default=None, description="a restricted key that may read what orders are made of"
+    )
+    api_url: str | None = Field(
+        default=None, description="scheme and host of Stripe's API; for tests"
+    )
+    metadata_map: str = Field(
+        default="sku=sku,category=category,brand=brand,type=type,variant=variant,product_id=product_id",
+        description=(
+            "pairs field=metadata key, separated by commas, of the fields "
+            "sku, category, brand, type, variant and product_id"
+        ),
+    )
+    lookup_seconds: int = Field(
+        default=900,
+        ge=0,
+        le=259_200,
+        description=(
+            "how many seconds an order waits for facts that only describe; "
+            "BRIDGE_LOOKUP_SECONDS sets it"
+        ),
+    )
+
+    @field_validator("metadata_map")
+    @classmethod
+    def _is_a_map(cls, text: str) -> str:
+        _pairs(text)
+        return text
+
+    @property
+    def metadata_keys(self) -> Mapping[str, str]:
+        """Field of a line -> the metadata key that holds it."""
+        return _pairs(self.metadata_map)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        field, sign, key = (part.strip() for part in pair.partition("="))
+        if not sign or not key or field not in _FACTS or field in found:
+            raise ValueError("not pairs of field=metadata key")
+        found[field] = key
+    return found

@@ -9,18 +9,23 @@ from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Ignored
 
-Kind = Literal["invoice", "payment_intent", "session", "charge", "invoice_payment"]
+Kind = Literal[
+    "invoice", "payment_intent", "session", "charge", "invoice_payment", "refund", "dispute"
+]
 
-# Topic prefix -> the object such an event carries.
+# Topic prefix -> the object such an event carries; charge.refunded, without a second dot, a charge.
 _FAMILIES: dict[str, Kind] = {
     "checkout.session.": "session",
     "payment_intent.": "payment_intent",
     "invoice_payment.": "invoice_payment",
     "invoice.": "invoice",
+    "charge.dispute.": "dispute",
+    "charge.refund.": "refund",
     "charge.": "charge",
+    "refund.": "refund",
 }
-# These carry a refund or a dispute; charge.refunded, without the second dot, a charge.
-_REFUNDS = ("refund.", "charge.refund.", "charge.dispute.")
+# What comes after the sale, and never makes or changes an order.
+AFTER: tuple[Kind, ...] = ("refund", "dispute")
 
 # The topics that can show that money was paid. Others of the family (created, pending, failed,
 # updated, refunded) belong to the purchase and link it, but never make an order: charge.updated
@@ -34,6 +39,14 @@ DECIDING = (
     "invoice.paid",
     "invoice.payment_succeeded",
     "invoice_payment.paid",
+)
+# The topics that show that money went back, or came back after all.
+RETURNING = (
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.closed",
+    "charge.dispute.funds_reinstated",
 )
 
 # Object -> (what it is linked to, where its ids stand). Since basil (2025-03-31) charge and payment
@@ -64,10 +77,12 @@ _LINKS: dict[Kind, tuple[tuple[Kind, str], ...]] = {
         ("payment_intent", "payment.payment_intent"),
         ("charge", "payment.charge"),
     ),
+    "refund": (("payment_intent", "payment_intent"), ("charge", "charge"), ("refund", "id")),
+    "dispute": (("payment_intent", "payment_intent"), ("charge", "charge"), ("dispute", "id")),
 }
 BEST_FIRST: tuple[Kind, ...] = ("invoice", "payment_intent", "session", "charge")
-# Without these a listed charge could not be read as one.
-_CHARGE_MARKS = ("id", "amount", "currency", "created")
+# Without these a listed charge or refund could not be read as one.
+_MARKS = ("id", "amount", "currency", "created")
 _LONGEST_TOPIC = 80
 
 
@@ -111,33 +126,43 @@ class Sighting:
 def sight(event: WebhookEvent) -> Sighting | Ignored:
     """Tell which object of a purchase an event shows, or why it shows none.
 
-    Raises MalformedPayload where a snapshot event has no type, time or object.
+    Raises MalformedPayload where a snapshot event has no type, time or object, and where a refund
+    or dispute has no id.
     """
     payload = event.payload
     if reason := _not_a_snapshot(payload):
         return Ignored(reason)
     topic = payload.text("type")
-    if topic.startswith(_REFUNDS):
-        return Ignored(f"{topic}: refunds and disputes are not sent yet")
     kind = next((kind for prefix, kind in _FAMILIES.items() if topic.startswith(prefix)), None)
     if kind is None:
         return Ignored(f"{topic[:_LONGEST_TOPIC]}: this topic tells of no purchase")
     thing = payload.object("data").object("object")
     if kind == "session" and thing.text_or_none("mode") == "setup":
         return Ignored("a session of mode setup saves a card and sells nothing")
+    if kind in AFTER:
+        thing.id("id")  # each is told apart by it
     return Sighting(kind, topic, thing, event, payload.time("created"))
 
 
 def within(seen: Sighting) -> Iterator[Sighting]:
-    """Give an object, and the charges it carries: a payment intent listed its own until 2022-11-15.
+    """Give an object, and the charges and refunds it carries, until 2022-11-15.
 
-    They tell the address and the time of payment also where no charge event is ticked.
+    A payment intent listed its charges: they tell the address and the time of payment also where
+    no charge event is ticked. A charge listed its refunds.
     """
     yield seen
-    listed = seen.thing.object_or_none("charges") if seen.kind == "payment_intent" else None
-    for charge in listed.objects_or_empty("data") if listed else ():
-        if all(charge.raw(key) is not None for key in _CHARGE_MARKS):
-            yield replace(seen, kind="charge", thing=charge)
+    charges = _listed(seen, "charges", "charge") if seen.kind == "payment_intent" else ()
+    yield from charges
+    for charge in (seen,) if seen.kind == "charge" else charges:
+        yield from _listed(charge, "refunds", "refund")
+
+
+def was(seen: Sighting, key: str) -> str | None:
+    """Give what the event says that a text of its own object was before; None where untold."""
+    if not seen.topic.startswith(("refund.", "charge.refund.", "charge.dispute.")):
+        return None
+    before = seen.event.payload.object("data").object_or_none("previous_attributes")
+    return before.text_or_none(key) if before else None
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
@@ -149,7 +174,7 @@ def ids(event: WebhookEvent) -> tuple[str, ...]:
     if isinstance(seen, Ignored):
         return ()
     account = event.account or "self"
-    found = (linked for kind in BEST_FIRST for linked in seen.linked(kind))
+    found = (linked for kind in (*BEST_FIRST, *AFTER) for linked in seen.linked(kind))
     return tuple(dict.fromkeys(f"{account}:{linked}" for linked in found))
 
 
@@ -164,6 +189,15 @@ def _not_a_snapshot(payload: Payload) -> str | None:
     if "specversion" in payload:
         return "an Azure Event Grid envelope: point a webhook endpoint here instead"
     return None
+
+
+def _listed(seen: Sighting, key: str, kind: Kind) -> tuple[Sighting, ...]:
+    listed = seen.thing.object_or_none(key)
+    return tuple(
+        replace(seen, kind=kind, thing=thing)
+        for thing in (listed.objects_or_empty("data") if listed else ())
+        if all(thing.raw(mark) is not None for mark in _MARKS)
+    )
 
 
 def _ids_at(thing: Payload, path: list[str]) -> Iterator[str]:

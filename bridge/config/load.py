@@ -85,6 +85,10 @@ def _names(variables: Variables, faults: Faults) -> EventNames:
         order=variables.named("HEAP_ORDER_EVENT", values.event_name, "Order"),
         purchase=variables.named("HEAP_PURCHASE_EVENT", values.event_name, "Purchase"),
         change=variables.named("HEAP_CHANGE_EVENT", values.event_name, "Order Changed"),
+        refund=variables.named("HEAP_REFUND_EVENT", values.event_name, "Refund"),
+        refunded_item=variables.named(
+            "HEAP_REFUNDED_ITEM_EVENT", values.event_name, "Refunded Item"
+        ),
     )
     if names.order is not None and names.order == names.purchase:
         faults.warn("HEAP_PURCHASE_EVENT", "named like HEAP_ORDER_EVENT; sums count money twice")

@@ -40,9 +40,11 @@ class Destination:
 class EventNames:
     """What the events are called at Heap; None switches one off."""
 
-    order: str | None
-    purchase: str | None
-    change: str | None
+    order: str | None = "Order"
+    purchase: str | None = "Purchase"
+    change: str | None = "Order Changed"
+    refund: str | None = "Refund"
+    refunded_item: str | None = "Refunded Item"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

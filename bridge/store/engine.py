@@ -31,13 +31,32 @@ _T = TypeVar("_T")
 # The revision of the newest migration; a test holds it against the folder.
 REVISION = "0001"
 
-# Serialization failure, deadlock, and our own wish to see what another transaction just wrote.
+# Serialization failure and deadlock: the transaction is run again.
 _AGAIN = frozenset({"40001", "40P01"})
+# PostgreSQL's classes of `not now`: connection, resources, limits of this moment, operator, system.
+_NOT_NOW = ("08", "53", "55", "57", "58")
+# After a failover the old address may lead to a server that only reads.
+_READ_ONLY = "25006"
 _TRIES = 8
 _POOL_SECONDS = 2
 _REST_SECONDS = 0.003
 # Providers' ids have at most 255 characters; PostgreSQL's index takes some 2,700 bytes.
 _LONGEST_KEY = 300
+# A worker whose machine is gone must not hold a row for the hours that TCP takes to notice: the
+# server ends what idles in a transaction, and the client gives up a connection that is silent.
+_LIMITS = (
+    "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s';"
+    " SET LOCAL statement_timeout = '15s'"
+)
+_CONNECTION = {
+    # No prepared statements, so that it runs behind PgBouncer in transaction mode.
+    "prepare_threshold": None,
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 
 
 class Collision(Exception):
@@ -193,16 +212,23 @@ def _sqlite(url: URL, connections: int) -> Engine:
 
 
 def _postgresql(url: URL, connections: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         # A connection that died while idle is found before it is used, not after.
         pool_pre_ping=True,
-        # No prepared statements, so that it runs behind PgBouncer in transaction mode.
-        connect_args={"prepare_threshold": None, "connect_timeout": 3},
+        connect_args=_CONNECTION,
     )
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # For this transaction only: behind PgBouncer the session is another's in a moment.
+        if connection.get_execution_options().get("bridge_writes"):
+            connection.exec_driver_sql(_LIMITS)
+
+    return engine
 
 
 def _again(error: Exception) -> bool:
@@ -213,9 +239,12 @@ def _again(error: Exception) -> bool:
 
 def _unavailable(error: Exception) -> Exception:
     """Turn what means `not now` into StoreUnavailable; a fault of ours stays what it is."""
-    full = "disk is full" in str(getattr(error, "orig", "")) or "No space" in str(error)
-    if full or getattr(getattr(error, "orig", None), "sqlstate", None) == "53100":
+    told = str(getattr(error, "orig", ""))
+    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+    if "disk is full" in told or "No space left" in told or state == "53100":
         return StoreUnavailable("disk")
+    if state.startswith(_NOT_NOW) or state == _READ_ONLY:
+        return StoreUnavailable("database")
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout | Collision):
         return StoreUnavailable("database")
     if isinstance(error, DBAPIError) and (error.connection_invalidated or _missing_table(error)):

@@ -13,7 +13,7 @@ from bridge.store.engine import Store
 from bridge.store.tables import inbox
 
 # A worker that dies gives its webhooks back after so long.
-LEASE_SECONDS = 30
+LEASE_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,10 @@ class End:
 
 
 def claim(store: Store, limit: int) -> list[Stored]:
-    """Take the oldest new webhooks for half a minute; the try counts even if the worker dies.
+    """Take the oldest new webhooks for a quarter minute; the try counts even if the worker dies.
 
-    One that was tried before comes alone, so that what it does to a worker befalls no other.
+    One that was tried before comes alone, so that what it does to a worker befalls no other; and
+    in its turn, so that it does not wait for a pause in which nothing new comes.
     """
 
     def work(connection: Connection) -> list[Stored]:
@@ -57,8 +58,8 @@ def claim(store: Store, limit: int) -> list[Stored]:
             .limit(limit)
             .with_for_update(skip_locked=True)
         ).all()
-        first_time = [row for row in found if row.tries == 0]
-        taken = first_time or found[:1]
+        alone = found[:1] if found and found[0].tries else []
+        taken = alone or [row for row in found if row.tries == 0]
         if taken:
             connection.execute(
                 update(inbox)
@@ -70,6 +71,28 @@ def claim(store: Store, limit: int) -> list[Stored]:
     if not store.read(_any_new):
         return []
     return store.write(work)
+
+
+def give_back(store: Store, rows: Sequence[int]) -> None:
+    """Make claimed webhooks free again that no worker has begun with; the try does not count."""
+    if rows:
+        free = update(inbox).where(inbox.c.id.in_(rows), inbox.c.state == "new")
+        values = {"tries": inbox.c.tries - 1, "lease_until": None}
+        store.write(lambda connection: connection.execute(free.values(values)))
+
+
+def oldest_new(connection: Connection) -> datetime | None:
+    """Tell when the oldest webhook came that waits for its first try, or is in it.
+
+    One that failed its first try is left out: nothing else is to wait for it.
+    """
+    found: datetime | None = connection.execute(
+        select(inbox.c.received_at)
+        .where(inbox.c.state == "new", inbox.c.tries <= 1, inbox.c.reason.is_(None))
+        .order_by(inbox.c.id)
+        .limit(1)
+    ).scalar()
+    return found
 
 
 def release(store: Store) -> None:
@@ -124,9 +147,11 @@ def finish(connection: Connection, ends: Sequence[End]) -> None:
 
 
 def retry(connection: Connection, row: int, until: datetime, reason: str) -> None:
-    """Leave a webhook new, to be claimed again after a moment."""
+    """Leave a webhook new, to be claimed again after a moment, unless another worker ended it."""
     connection.execute(
-        update(inbox).where(inbox.c.id == row).values(lease_until=until, reason=reason)
+        update(inbox)
+        .where(inbox.c.id == row, inbox.c.state == "new")
+        .values(lease_until=until, reason=reason)
     )
 
 

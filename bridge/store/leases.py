@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bridge.store.engine import Store
 from bridge.store.tables import attempts, batches, destinations, outbox
 
 # Longer than the longest request; each further request of a split renews it.
-LEASE_SECONDS = 30
+LEASE_SECONDS = 20
 # A look at so many batches fills a request even where each holds one order of two events.
 _LOOK = 500
+
+
+class LeaseLost(Exception):
+    """The worker stood still for so long that its batches are another's now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,34 @@ class State:
     """What all workers share about one destination.
 
     window: the pace of the last minute, as text. paused: only single events probe it.
+    reason: why it rests. not_before: until when.
     suspects: events refused alone and not parked, and whether others were taken since.
     """
 
     window: str
     paused: bool
+    reason: str | None
     not_before: datetime | None
     failures: int
     suspects: Mapping[int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What the next request is to carry.
+
+    ids: of batches. window: the destination's new pace. not_before: when the next request may
+        leave, because this one only probes. later: batches that have no room, and until when, so
+        that they do not stand before those that have.
+    """
+
+    ids: Sequence[int]
+    window: str
+    not_before: datetime | None = None
+    later: Mapping[int, datetime] = field(default_factory=dict)
+
+
+_LATER = update(batches).where(batches.c.id == bindparam("row")).values(due_at=bindparam("until"))
 
 
 def lease(
@@ -50,16 +74,17 @@ def lease(
     destination: str,
     worker: str,
     now: datetime,
-    pick: Callable[[State, Sequence[Any], float], tuple[list[int], str]],
-) -> list[Batch]:
-    """Take due batches of a destination for half a minute.
+    pick: Callable[[State, Sequence[Any], float], Picked],
+) -> tuple[State, list[Batch]] | None:
+    """Take due batches of a destination for a third of a minute; None where none may go.
 
     now: the worker's time, which decides what is due; the lease runs in the database's.
-    pick(state, rows, seconds): chooses among due batches, oldest first, by ids, and gives the
-        destination's new window; seconds is the database's time, for the pace.
+    pick(state, rows, seconds): chooses among due batches, oldest first; seconds is the database's
+        time, for the pace.
+    Gives the destination's state as it stands after it.
     """
 
-    def work(connection: Connection) -> list[Batch]:
+    def work(connection: Connection) -> tuple[State, list[Batch]] | None:
         state = _locked(store, connection, destination)
         at = store.now(connection)
         free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
@@ -74,12 +99,16 @@ def lease(
             .order_by(batches.c.due_at, batches.c.id)
             .limit(_LOOK)
         ).all()
-        ids, window = pick(state, rows, at.timestamp())
-        if not ids:
-            return []
+        picked = pick(state, rows, at.timestamp())
+        if picked.later:
+            connection.execute(
+                _LATER, [{"row": id_, "until": until} for id_, until in picked.later.items()]
+            )
+        if not picked.ids:
+            return None
         connection.execute(
             update(batches)
-            .where(batches.c.id.in_(ids))
+            .where(batches.c.id.in_(picked.ids))
             .values(
                 lease_until=at + timedelta(seconds=LEASE_SECONDS),
                 worker=worker,
@@ -87,31 +116,42 @@ def lease(
             )
         )
         connection.execute(
-            update(destinations).where(destinations.c.name == destination).values(window=window)
+            update(destinations)
+            .where(destinations.c.name == destination)
+            .values(window=picked.window, not_before=picked.not_before)
         )
-        return _load(connection, ids)
+        left = replace(state, window=picked.window, not_before=picked.not_before)
+        return left, _load(connection, picked.ids)
 
     if not store.read(lambda connection: _any_due(connection, destination, now)):
-        return []
+        return None
     return store.write(work)
 
 
 def reserve(
     store: Store,
     destination: str,
+    worker: str,
     ids: Sequence[int],
     pace: Callable[[str, float], str | None],
 ) -> bool:
     """Make room in the pace for a further request of a lease, and renew the lease.
 
     pace: makes the new window out of the stored one, or gives None where there is no room now.
+    Raises LeaseLost where another worker has taken over; then nothing more is to be sent.
     """
 
     def work(connection: Connection) -> bool:
         stored = _locked(store, connection, destination)
         at = store.now(connection)
         until = at + timedelta(seconds=LEASE_SECONDS)
-        connection.execute(update(batches).where(batches.c.id.in_(ids)).values(lease_until=until))
+        renewed = connection.execute(
+            update(batches)
+            .where(batches.c.id.in_(ids), batches.c.worker == worker)
+            .values(lease_until=until)
+        )
+        if renewed.rowcount < len(ids):
+            raise LeaseLost
         window = pace(stored.window, at.timestamp())
         if window is None:
             return False
@@ -153,6 +193,7 @@ def _locked(store: Store, connection: Connection, destination: str) -> State:
     return State(
         window=found.window,
         paused=found.paused,
+        reason=found.reason,
         not_before=found.not_before,
         failures=found.failures,
         suspects={int(id_): went for id_, went in json.loads(found.suspects).items()},
@@ -182,7 +223,7 @@ class Result:
     sent: batches that are done. later: batches to try again, with the moment and the reason.
     parked: outbox events that Heap refuses, with the reason.
     tried: (batch, outcome, status, reason, seconds) of each request.
-    state: of the destination from now on. window: makes the new pace out of the stored one.
+    window: makes the new pace out of the stored one. The rest: of the destination from now on.
     """
 
     sent: Sequence[int]
@@ -197,11 +238,17 @@ class Result:
     suspects: Mapping[int, bool]
 
 
-def finish(store: Store, destination: str, worker: str, now: datetime, result: Result) -> None:
-    """Write what became of leased batches; those another worker has taken over stay its own."""
+def finish(
+    store: Store, destination: str, worker: str, now: datetime, judge: Callable[[State], Result]
+) -> Result:
+    """Write what became of leased batches; those another worker has taken over stay its own.
 
-    def work(connection: Connection) -> None:
+    judge: makes the result, knowing what other workers have learned of the destination meanwhile.
+    """
+
+    def work(connection: Connection) -> Result:
         state = _locked(store, connection, destination)
+        result = judge(state)
         mine = batches.c.worker == worker
         if result.sent:
             connection.execute(
@@ -217,7 +264,9 @@ def finish(store: Store, destination: str, worker: str, now: datetime, result: R
             )
         for id_, reason in result.parked.items():
             connection.execute(
-                update(outbox).where(outbox.c.id == id_).values(parked=True, reason=reason)
+                update(outbox)
+                .where(outbox.c.id == id_, outbox.c.batch_id.in_(select(batches.c.id).where(mine)))
+                .values(parked=True, reason=reason)
             )
         if result.tried:
             connection.execute(insert(attempts), [{**tried, "at": now} for tried in result.tried])
@@ -233,5 +282,6 @@ def finish(store: Store, destination: str, worker: str, now: datetime, result: R
                 suspects=json.dumps(dict(result.suspects)),
             )
         )
+        return result
 
-    store.write(work)
+    return store.write(work)

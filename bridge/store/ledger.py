@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.schema import Counterpart
 from bridge.store.engine import Store
+from bridge.store.inbox import oldest_new
 from bridge.store.tables import aliases, groups, inbox, orders
 
 # Two halves of one purchase are told within a day of each other.
@@ -52,13 +53,19 @@ _SAVE = (
 )
 
 
-def lock(connection: Connection, rows: Iterable[int]) -> list[Purchase]:
-    """Lock the rows of purchases, the lowest first, and read them."""
+def lock(connection: Connection, rows: Iterable[int], *, free: bool = False) -> list[Purchase]:
+    """Lock the rows of purchases, the lowest first, and read them.
+
+    free: leave out those that another worker has in hand.
+    """
     wanted = list(rows)
     if not wanted:
         return []
     found = connection.execute(
-        select(*_COLUMNS).where(orders.c.id.in_(wanted)).order_by(orders.c.id).with_for_update()
+        select(*_COLUMNS)
+        .where(orders.c.id.in_(wanted))
+        .order_by(orders.c.id)
+        .with_for_update(skip_locked=free)
     )
     return [Purchase(*row) for row in found]
 
@@ -74,16 +81,23 @@ def save(connection: Connection, purchases: Sequence[Purchase]) -> None:
 
 
 def due(store: Store, now: datetime, limit: int) -> list[int]:
-    """Name the purchases whose waiting is over, the longest due first."""
+    """Name the purchases whose waiting is over, the longest due first.
+
+    It is over when everything that came meanwhile has been joined: after a worker was down, what a
+    purchase waits for may lie in the inbox.
+    """
 
     def work(connection: Connection) -> list[int]:
-        found = connection.execute(
+        wanted = (
             select(orders.c.id)
             .where(orders.c.state == "waiting", orders.c.due_at <= now)
             .order_by(orders.c.due_at)
             .limit(limit)
         )
-        return [row.id for row in found]
+        oldest = oldest_new(connection)
+        if oldest is not None:
+            wanted = wanted.where(orders.c.due_at < oldest)
+        return list(connection.execute(wanted).scalars())
 
     return store.read(work)
 
@@ -100,12 +114,7 @@ def has_counterpart(
     It must be of the same group, of the other side, and within a day. The group is locked until
     the transaction ends, so that of two halves settling at once one sees the other.
     """
-    row = store.insert(groups).values(source=purchase.source, name=counterpart.group, touched_at=at)
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["source", "name"], set_={"touched_at": row.excluded.touched_at}
-        )
-    )
+    _lock_group(store, connection, purchase.source, counterpart.group, at)
     found = connection.execute(
         select(orders.c.id).where(
             orders.c.source == purchase.source,
@@ -119,18 +128,36 @@ def has_counterpart(
     return found.first() is not None
 
 
-def wake(connection: Connection, purchase: Purchase, now: datetime) -> None:
-    """Look again at the purchases of this one's group that wait for a link or are parked."""
+def wake(
+    store: Store, connection: Connection, purchase: Purchase, group: str, now: datetime
+) -> None:
+    """Look again at the others of a group that wait for a link or are parked.
+
+    To be called when this purchase leaves the group. The group is locked, so that one which is
+    just about to wait for this purchase is found.
+    """
+    _lock_group(store, connection, purchase.source, group, now)
     connection.execute(
         update(orders)
         .where(
             orders.c.source == purchase.source,
-            orders.c.counterpart_group == purchase.counterpart_group,
+            orders.c.counterpart_group == group,
             orders.c.id != purchase.id,
             orders.c.merged_into.is_(None),
             orders.c.state.in_(["waiting", "parked"]),
         )
         .values(state="waiting", due_at=now)
+    )
+
+
+def _lock_group(
+    store: Store, connection: Connection, source: str, group: str, at: datetime
+) -> None:
+    row = store.insert(groups).values(source=source, name=group, touched_at=at)
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["source", "name"], set_={"touched_at": row.excluded.touched_at}
+        )
     )
 
 

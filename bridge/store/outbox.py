@@ -129,7 +129,7 @@ def _hold(connection: Connection, rows: Sequence[int]) -> None:
     connection.execute(
         update(batches)
         .where(batches.c.order_id.in_(rows), batches.c.state == "queued")
-        .values(state="held")
+        .values(state="held", worker=None)
     )
     connection.execute(update(orders).where(orders.c.id.in_(rows)).values(reason="test, not sent"))
 
@@ -145,6 +145,8 @@ def resend(
         "state": "queued",
         "due_at": now,
         "lease_until": None,
+        # Whoever has it in hand at this moment sends it elsewhere, or without what was parked.
+        "worker": None,
         "attempts": 0,
         "sent_at": None,
         "reason": None,

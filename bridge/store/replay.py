@@ -131,7 +131,15 @@ class Replay:
         connection.execute(
             update(batches)
             .where(batches.c.id == found.batch_id)
-            .values(state="queued", due_at=self.now, lease_until=None, sent_at=None, reason=None)
+            .values(
+                state="queued",
+                due_at=self.now,
+                lease_until=None,
+                # Whoever has the batch in hand at this moment sends it without this event.
+                worker=None,
+                sent_at=None,
+                reason=None,
+            )
         )
         return Replayed(name, "is queued again")
 

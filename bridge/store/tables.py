@@ -7,6 +7,9 @@ outbox     Heap events, frozen; never changed once written
 batches    the outbox events of one order that travel together; the lease is on the batch
 attempts   one row per try of a batch
 destinations  one row per Heap app: pace, pause
+facts      what providers answered to look-ups, or what is still to be asked
+wants      which orders wait for which facts
+pauses     accounts whose look-ups rest because their key is refused
 sources    what is remembered of a source: its first start, the account it speaks for
 refusals   signature failures per source and minute
 groups     rows to lock, so that two halves of one purchase do not settle at the same instant
@@ -86,6 +89,8 @@ orders = Table(
     Column("counterpart_side", Text),
     Column("merged_into", RowId),
     Column("record", Text),
+    # What the Order Changed events of it add up to, as JSON; kept for ever.
+    Column("told", Text),
     _partial("orders_due", "due_at", where="state = 'waiting'"),
     _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
     _partial("orders_parked", "source", "id", where="state = 'parked'"),
@@ -174,6 +179,44 @@ destinations = Table(
     Column("failures", Integer, nullable=False),
     # Outbox events refused alone, and whether others were taken since; a JSON object.
     Column("suspects", Text, nullable=False),
+)
+
+# wanted -> known | absent.
+facts = Table(
+    "facts",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("body", Text),
+    Column("due_at", Moment, nullable=False),
+    Column("lease_until", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("reason", Text),
+    Column("answered_at", Moment),
+    _partial("facts_wanted", "source", "due_at", where="state = 'wanted'"),
+)
+
+wants = Table(
+    "wants",
+    metadata,
+    Column("order_id", RowId, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Index("wants_fact", "source", "account", "kind", "id"),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("not_before", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 sources = Table(

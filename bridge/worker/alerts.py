@@ -4,13 +4,14 @@ One JSON POST to BRIDGE_ALERT_URL: `alert` (its name), `state` (`raised` or `ove
 and `message`. It holds no personal data: names of sources and destinations, and counts.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 import requests
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from bridge.config import Config
 from bridge.logs import logger
@@ -51,20 +52,27 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
         yield Alert("late", f"an order has waited since {oldest:%Y-%m-%d %H:%M} UTC")
 
 
-def look(store: Store, config: Config, now: datetime) -> int:
-    """Tell what is newly wrong and what is over; gives how many messages were sent."""
+def look(store: Store, config: Config, now: datetime, stop: threading.Event) -> int:
+    """Tell what is newly wrong and what is over; gives how many messages were sent.
+
+    stop: set when the worker is to end; what has not been told then is told by the next one.
+    """
     url = config.alert_url
     if url is None:
         return 0
     wrong = list(conditions(store, config, now))
     told = 0
     for alert in wrong:
+        if stop.is_set():
+            return told
         if store.write(partial(_raise, store, alert, now)):
             if _post(url, alert, "raised", now):
                 told += 1
             else:
                 store.write(partial(_forget, alert.name))
     for name, since in store.read(lambda connection: _over(connection, wrong)):
+        if stop.is_set():
+            return told
         # Whoever removes the row is the one that tells.
         if store.write(partial(_forget, name)):
             over = Alert(name, f"{name} is over")
@@ -77,6 +85,12 @@ def look(store: Store, config: Config, now: datetime) -> int:
 
 def _raise(store: Store, alert: Alert, now: datetime, connection: Connection) -> bool:
     """Claim an alert for this worker; False where another has told it already."""
+    # What was mended meanwhile counts no longer: one more after that is news again.
+    connection.execute(
+        update(alerts)
+        .where(alerts.c.name == alert.name, alerts.c.count > alert.count)
+        .values(count=alert.count)
+    )
     row = store.insert(alerts).values(name=alert.name, since=now, count=alert.count)
     claimed = connection.execute(
         row.on_conflict_do_update(

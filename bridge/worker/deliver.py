@@ -18,12 +18,14 @@ from bridge.heap.client import Answer, HeapClient
 from bridge.heap.pace import Window, backoff
 from bridge.logs import logger
 from bridge.store import Store, leases
-from bridge.store.leases import Batch, Result, State
-from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, Sending, Sent
+from bridge.store.leases import Batch, Picked, Result, State
+from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, Sent
 
 log = logger()
 
 _PROBE = timedelta(seconds=60)
+# What has no room is not looked at again sooner.
+_SHORTEST = timedelta(seconds=1)
 # While a split waits for the pace, it looks again this often.
 _LOOK_SECONDS = 1.0
 
@@ -50,16 +52,14 @@ class Deliverer:
         Raises StoreUnavailable; what was sent is then sent again later under the same keys.
         """
         now = self.clock()
-        seen: list[State] = []
 
-        def pick(state: State, rows: Sequence[Any], at: float) -> tuple[list[int], str]:
-            seen[:] = [state]
+        def pick(state: State, rows: Sequence[Any], at: float) -> Picked:
             return self._pick(state, rows, at, now)
 
-        leased = leases.lease(self.store, self.name, self.worker, now, pick)
-        if not leased:
+        lease = leases.lease(self.store, self.name, self.worker, now, pick)
+        if lease is None:
             return 0
-        state = seen[0]
+        state, leased = lease
         ids = [batch.id for batch in leased]
         sending = Sending(
             self.client,
@@ -69,19 +69,28 @@ class Deliverer:
         )
         events = [Sent(id_, b.identity, body) for b in leased for id_, body in b.events]
         sending.send(events[:1] if state.paused else events, self.per_minute)
-        result = self._result(state, leased, sending)
-        leases.finish(self.store, self.name, self.worker, self.clock(), result)
+        result = leases.finish(
+            self.store,
+            self.name,
+            self.worker,
+            self.clock(),
+            lambda found: self._result(state, found, leased, sending),
+        )
+        for id_ in result.parked:
+            log.warning("Heap event parked", destination=self.name, outbox_id=id_)
+        if result.paused and not state.paused:
+            log.error("destination paused", destination=self.name, reason=result.reason)
+        if state.paused and not result.paused:
+            log.info("destination takes events again", destination=self.name)
         return len(sending.taken) + len(result.parked)
 
     def _window(self, text: str) -> Window:
         return Window.of(text, per_minute=self.per_minute)
 
-    def _pick(
-        self, state: State, rows: Sequence[Any], at: float, now: datetime
-    ) -> tuple[list[int], str]:
+    def _pick(self, state: State, rows: Sequence[Any], at: float, now: datetime) -> Picked:
         """Choose the oldest batches that fit one request and the pace."""
         if state.not_before and state.not_before > now:
-            return [], state.window
+            return Picked([], state.window)
         window = self._window(state.window)
         if state.paused:
             # Another one each time, so that a bad event cannot keep the destination paused.
@@ -89,6 +98,7 @@ class Deliverer:
         left = min(REQUEST_EVENTS, window.room(at))
         ids: list[int] = []
         counts: dict[str, int] = {}
+        later: dict[int, datetime] = {}
         for row in rows:
             # One that is larger than a minute's pace goes alone, a minute's worth at a time.
             size = 1 if state.paused else min(row.events, self.per_minute)
@@ -96,15 +106,19 @@ class Deliverer:
                 break
             more = {**counts, row.identity: counts.get(row.identity, 0) + size}
             if not window.fits(more, at):
+                # One user's many orders must not stand before everybody else's.
+                later[row.id] = now + timedelta(seconds=window.wait_for({row.identity: size}, at))
                 continue
             counts, left = more, left - size
             ids.append(row.id)
+        later = {id_: max(until, now + _SHORTEST) for id_, until in later.items()}
         if not ids:
-            return [], state.window
-        return ids, window.reserve(self.worker, at, counts).text()
+            return Picked([], state.window, later=later)
+        reserved = window.reserve(self.worker, at, counts).text()
+        return Picked(ids, reserved, now + _PROBE if state.paused else None, later)
 
     def _admit(self, ids: Sequence[int], counts: Mapping[str, int]) -> bool:
-        """Wait until a further request of this lease may leave; False when the worker stops."""
+        """Wait until a further request of this lease may leave; False when none may any more."""
 
         def reserve(text: str, at: float) -> str | None:
             window = self._window(text).settle(self.worker, at)
@@ -112,12 +126,19 @@ class Deliverer:
                 window.reserve(self.worker, at, counts).text() if window.fits(counts, at) else None
             )
 
-        while not leases.reserve(self.store, self.name, ids, reserve):
-            if self.stop.wait(_LOOK_SECONDS):
+        while not self.stop.is_set():
+            try:
+                if leases.reserve(self.store, self.name, self.worker, ids, reserve):
+                    return True
+            except leases.LeaseLost:
                 return False
-        return True
+            self.stop.wait(_LOOK_SECONDS)
+        return False
 
-    def _result(self, state: State, leased: Sequence[Batch], sending: Sending) -> Result:
+    def _result(
+        self, seen: State, state: State, leased: Sequence[Batch], sending: Sending
+    ) -> Result:
+        """Judge what Heap said. seen: the destination before the request; state: at this moment."""
         now = self.clock()
         others_go = bool(sending.taken)
         # Refused while others go, or refused again after others went: it is the event.
@@ -128,11 +149,17 @@ class Deliverer:
         }
         done = sending.taken | set(parked)
         sent = [b.id for b in leased if all(id_ in done for id_, _ in b.events)]
-        failures = 0 if others_go or not sending.stopped else state.failures + 1
-        paused, reason, not_before = self._pause(state, sending, now, failures)
+        failed = sending.stopped not in (None, STOPPING) and not others_go
+        failures = max(state.failures, seen.failures + 1) if failed else 0
+        paused, reason, not_before = self._pause(seen, sending, now, failures)
+        # What another worker learned while this request was under way is not undone by it.
+        learned = (state.paused, state.not_before) != (seen.paused, seen.not_before)
+        if learned and not_before is None:
+            paused, reason, not_before = state.paused, state.reason, state.not_before
+            failures = state.failures
+        elif learned and state.not_before and not_before:
+            paused, not_before = paused or state.paused, max(not_before, state.not_before)
         later = {b.id: self._later(b, sending, now, not_before) for b in leased if b.id not in sent}
-        for id_ in parked:
-            log.warning("Heap event parked", destination=self.name, outbox_id=id_)
         suspects = {
             id_: went or others_go
             for id_, went in {**state.suspects, **dict.fromkeys(sending.refused, False)}.items()
@@ -156,9 +183,7 @@ class Deliverer:
     ) -> tuple[bool, str | None, datetime | None]:
         """Decide whether the destination rests, why, and until when."""
         stopped = sending.stopped
-        if sending.taken and not stopped:
-            if state.paused:
-                log.info("destination takes events again", destination=self.name)
+        if stopped is STOPPING or (sending.taken and not stopped):
             return False, None, None
         if stopped is not None and stopped.outcome == "paused":
             reason = f"{stopped.reason}: check HEAP_APP_ID and HEAP_API_URL"
@@ -172,8 +197,6 @@ class Deliverer:
             return False, stopped.reason, now + wait
         else:
             return False, None, None
-        if not state.paused:
-            log.error("destination paused", destination=self.name, reason=reason)
         return True, reason, now + _PROBE
 
     def _later(

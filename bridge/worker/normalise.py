@@ -6,6 +6,7 @@ transaction, so a worker that dies at any point leaves either all of it or nothi
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +27,9 @@ log = logger()
 
 # After so many tries a webhook that breaks our own code is parked.
 MOST_TRIES = 5
+_GIVEN_UP = (
+    f"fault in the bridge, tried {MOST_TRIES} times: the worker or its database ended each time"
+)
 # One transaction's worth; on SQLite the web process waits while it is written.
 _SLICE = 8
 _CLAIM = 96
@@ -55,15 +59,25 @@ class Normaliser:
         """
         claimed = inbox.claim(self.store, _CLAIM)
         for start in range(0, len(claimed), _SLICE):
-            self._claimed(claimed[start : start + _SLICE])
-        due = ledger.due(self.store, self.clock(), _SLICE)
-        self._due(due)
-        return len(claimed) + len(due)
+            try:
+                self._claimed(claimed[start : start + _SLICE])
+            except StoreUnavailable as error:
+                # A full disk is no webhook's fault; any other fault may be one of this slice's.
+                untried = claimed[start + (0 if error.reason == "disk" else _SLICE) :]
+                with suppress(StoreUnavailable):
+                    inbox.give_back(self.store, [stored.id for stored in untried])
+                raise
+        due = ledger.due(self.store, self.clock(), _CLAIM)
+        for start in range(0, len(due), _SLICE):
+            self._due(due[start : start + _SLICE])
+        # Behind one that was tried before, which came alone, there are others.
+        behind = FULL if claimed and claimed[0].tries > 1 else 0
+        return max(len(claimed) + len(due), behind)
 
     def _claimed(self, claimed: Sequence[Stored]) -> None:
         """Do several webhooks in one transaction; where that breaks, each alone."""
-        readable, ends = self._read(claimed)
         try:
+            readable, ends = self._read(claimed)
             self.store.write(partial(self._settle_claimed, readable, ends))
         except StoreUnavailable:
             raise
@@ -80,6 +94,10 @@ class Normaliser:
         ends: list[End] = []
         for stored in claimed:
             source = self.config.sources.get(stored.source)
+            if stored.tries > MOST_TRIES:
+                log.error("event given up", source=stored.source, id=f"e{stored.id}")
+                ends.append(End(stored.id, "parked", _GIVEN_UP, stored.order_id))
+                continue
             try:
                 end = self._end(source, stored) if source else _unknown(stored)
                 if end is None and source:
@@ -168,10 +186,13 @@ class Normaliser:
 
     def _settle_due(self, rows: Iterable[int], connection: Connection) -> None:
         settling = self._settling(connection)
-        waiting = [one for one in ledger.lock(connection, rows) if one.state == "waiting"]
+        free = ledger.lock(connection, rows, free=True)
+        # Another worker may have been here since: look at none twice, nor before its time.
+        now = settling.now
+        waiting = [p for p in free if p.state == "waiting" and p.due_at and p.due_at <= now]
         siblings = inbox.of_orders(connection, [one.id for one in waiting])
         for purchase in waiting:
-            settling.settle(purchase, siblings[purchase.id])
+            settling.settle(purchase, siblings[purchase.id], over=True)
         settling.write()
 
     def _stumbled(self, stored: Stored, error: Exception) -> None:
@@ -183,7 +204,7 @@ class Normaliser:
         def work(connection: Connection) -> None:
             if stored.tries >= MOST_TRIES:
                 reason = f"fault in the bridge, tried {stored.tries} times: {where}"
-                inbox.finish(connection, [End(stored.id, "parked", reason)])
+                inbox.finish(connection, [End(stored.id, "parked", reason, stored.order_id)])
             else:
                 until = self.store.now(connection) + timedelta(seconds=2**stored.tries)
                 inbox.retry(connection, stored.id, until, where)

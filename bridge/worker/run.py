@@ -109,7 +109,7 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
             for sender in senders
         ),
         Loop(
-            lambda: alerts.look(store, config, now()),
+            lambda: alerts.look(store, config, now(), stop),
             stop,
             shortest=_ALERT_SECONDS,
             longest=_ALERT_SECONDS,

@@ -7,6 +7,8 @@ from bridge.heap.client import Answer, HeapClient
 
 # Heap takes so many events in one request (bulk reference, read November 2026).
 REQUEST_EVENTS = 1000
+# Not Heap's word: the worker is to end, or its lease has ended; what is left goes later.
+STOPPING = Answer("later", None, None, "the worker is stopping", 0)
 # So many single events refused in a row, none taken between: the destination is wrong.
 REFUSED_IN_A_ROW = 3
 
@@ -24,7 +26,8 @@ class Sent:
 class Sending:
     """What is learned while events are sent.
 
-    admit: waits until so many events per identity may leave; False when the worker is to stop.
+    admit: waits until so many events per identity may leave; False when the worker is to stop, or
+        its lease has ended.
         The first request has been admitted with the lease.
     refused_in_a_row: single events refused since the last one was taken, by any worker.
     """
@@ -78,5 +81,5 @@ class Sending:
         for event in events:
             counts[event.identity] = counts.get(event.identity, 0) + 1
         if not self.admit(counts):
-            self.stopped = Answer("later", None, None, "the worker is stopping", 0)
+            self.stopped = STOPPING
         return self.stopped is None

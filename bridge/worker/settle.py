@@ -12,7 +12,8 @@ from adapters.contract import Known
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Config, Source
-from bridge.heap.events import HeapEvent, correction, heap_events
+from bridge.heap.after import correction
+from bridge.heap.events import HeapEvent, heap_events
 from bridge.heap.identity import identify
 from bridge.logs import logger
 from bridge.store import Store, inbox, ledger, outbox
@@ -56,20 +57,23 @@ class Settling:
         inbox.finish(self.connection, self.ends)
         self.purchases, self.parcels, self.ends = [], [], []
 
-    def settle(self, purchase: Purchase, events: Sequence[Stored]) -> None:
+    def settle(self, purchase: Purchase, events: Sequence[Stored], *, over: bool = False) -> None:
         """Normalise a locked purchase from all its events, and gather what it comes to.
 
         One that was sent stays as it was sent: Heap ignores a repeated key.
+        over: whether all that came before a Wait's end has been joined; else it goes on waiting.
         """
-        if purchase.state == "settled":
-            return
         source = self.config.sources.get(purchase.source)
+        if purchase.state == "settled":
+            if source is not None and purchase.counterpart_group:
+                self._linked(source, purchase, events)
+            return
         if source is None:
             self._park(purchase, f"source {purchase.source} is not configured")
             return
         found = self._normalize(source, purchase, events)
         if isinstance(found, Wait):
-            if found.until > self.now:
+            if found.until > self.now or not over:
                 purchase = self._counterpart(purchase, found.otherwise)
                 reason = f"waits for {found.what}"
                 self._stand(purchase, "waiting", due_at=found.until, reason=reason)
@@ -78,7 +82,7 @@ class Settling:
         purchase = self._counterpart(purchase, found)
         order = next((outcome for outcome in found if isinstance(outcome, Order)), None)
         if order is not None:
-            self._order(source, purchase, order)
+            self._order(source, purchase, order, events)
             return
         parked = [outcome.reason for outcome in found if isinstance(outcome, Parked)]
         if parked:
@@ -96,9 +100,11 @@ class Settling:
         self.write()
         kept, also_sent = ledger.merge(self.connection, purchases)
         kept = replace(kept, first_event_at=min(one.first_event_at for one in purchases))
+        # The halves that were there may have been what others wait for.
+        for group in sorted({one.counterpart_group or "" for one in purchases} - {""}):
+            ledger.wake(self.store, self.connection, kept, group, self.now)
         if len({one.counterpart_side for one in purchases if one.counterpart_side}) > 1:
             # The link is here: this purchase is no other's missing half any more.
-            ledger.wake(self.connection, kept, self.now)
             kept = replace(kept, counterpart_group=None, counterpart_side=None)
         for also in also_sent:
             self._take_back(also, kept)
@@ -145,7 +151,17 @@ class Settling:
             except MalformedPayload as error:
                 return (Parked(f"its events contradict each other: {error}"),)
 
-    def _order(self, source: Source, purchase: Purchase, order: Order) -> None:
+    def _linked(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> None:
+        """Let a purchase that was sent leave its group when its own link has come."""
+        found = self._normalize(source, purchase, events)
+        now = self._counterpart(purchase, found.otherwise if isinstance(found, Wait) else found)
+        if now.counterpart_group != purchase.counterpart_group:
+            group, side = now.counterpart_group, now.counterpart_side
+            self.purchases.append(replace(purchase, counterpart_group=group, counterpart_side=side))
+
+    def _order(
+        self, source: Source, purchase: Purchase, order: Order, events: Sequence[Stored]
+    ) -> None:
         """Gather an order that counts: sent, held, parked, or waiting for its other half."""
         purchase = replace(
             purchase,
@@ -164,8 +180,10 @@ class Settling:
         if voice["identity"] is None:
             self._park(purchase, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
             return
-        events = heap_events(order, received_at=purchase.first_event_at, **voice)
-        if len({event.key for event in events}) < len(events):
+        # Not the first webhook: that may have told of an invoice long before it was paid.
+        received_at = max(stored.event.received_at or self.now for stored in events)
+        sending = heap_events(order, received_at=received_at, **voice)
+        if len({event.key for event in sending}) < len(sending):
             self._park(purchase, "two of its lines have the same id")
             return
         destination = source.destination.name
@@ -173,7 +191,7 @@ class Settling:
             purchase, key=order.id, settled_at=self.now, destination=destination, tries=0
         )
         self._stand(sent, "settled")
-        self._send(source.name, purchase.id, events, destination, voice)
+        self._send(source.name, purchase.id, sending, destination, voice)
 
     def _unlinked(self, purchase: Purchase, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""
@@ -186,7 +204,8 @@ class Settling:
             self.store, self.connection, purchase, counterpart, order.placed_at
         ):
             return False
-        until = purchase.first_event_at + LINK_WAIT
+        # From the payment on: the first webhook may have told of an invoice long before it.
+        until = max(purchase.first_event_at, order.placed_at) + LINK_WAIT
         if until > self.now:
             self._stand(purchase, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
         else:
@@ -202,7 +221,8 @@ class Settling:
         group = counterpart.group if counterpart else None
         if purchase.counterpart_group and purchase.counterpart_group != group:
             self.write()
-            ledger.wake(self.connection, purchase, self.now)
+            former = purchase.counterpart_group
+            ledger.wake(self.store, self.connection, purchase, former, self.now)
         return replace(
             purchase,
             counterpart_group=group,

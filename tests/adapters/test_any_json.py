@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adapters.contract import Adapter, WebhookEvent
 from adapters.errors import MalformedPayload
-from adapters.schema import Ignored, Order, Outcome, Parked, Wait
+from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Wait
 from bridge.samples import Story, stories, to_json
 
 Deliver = Callable[[Adapter, Story], list[WebhookEvent]]
@@ -133,7 +133,9 @@ def check(adapter: Adapter, events: Sequence[WebhookEvent], normalized: Normaliz
         return
     held = outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
     assert held
-    assert all(isinstance(outcome, Order | Ignored | Parked) for outcome in held)
+    assert all(
+        isinstance(outcome, Order | Refund | Standing | Ignored | Parked) for outcome in held
+    )
     assert all(map(well_formed, held))
     for order in (outcome for outcome in held if isinstance(outcome, Order)):
         # Keys at Heap are made of these.

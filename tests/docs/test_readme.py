@@ -17,9 +17,10 @@ from adapters.registry import ADAPTERS
 from adapters.schema import LineItem, Order
 from adapters.shopify.settings import ShopifySettings
 from bridge.cli import main
-from bridge.config import database, load
+from bridge.config import EventNames, database, load
 from bridge.config.sources import CHOICES
-from bridge.heap.events import EventNames, correction, heap_events
+from bridge.heap.after import correction
+from bridge.heap.events import heap_events
 from bridge.heap.identity import Identity
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

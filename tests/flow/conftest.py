@@ -27,6 +27,8 @@ from bridge.worker.run import begin, deliverers
 SECRETS = {"stripe": "whsec_flow_stripe", "shopify": "flow-shopify", "example": "flow-example"}
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
+DAY = 1_763_600_000  # 2025-11-20T00:53:20Z, long enough ago for every settle time
+
 
 class Clock:
     """The time of day, turned by hand."""
@@ -178,3 +180,99 @@ def bodies() -> Callable[[str, str], list[tuple[str, dict[str, Any]]]]:
         return [(event.topic, json.loads(event.body)) for event in found.events]
 
     return read
+
+
+class Things:
+    """What Stripe's events carry, of one purchase of 25.99 unless said otherwise."""
+
+    @staticmethod
+    def event(type_: str, obj: dict[str, Any], number: int = 0) -> dict[str, Any]:
+        return {
+            "id": f"evt_{type_}_{obj['id']}_{number}",
+            "object": "event",
+            "api_version": "2026-10-28.endive",
+            "created": obj["created"],
+            "livemode": False,
+            "type": type_,
+            "data": {"object": obj},
+        }
+
+    @staticmethod
+    def charge(id_: str = "ch_1", **fields: Any) -> dict[str, Any]:
+        return {
+            "id": id_,
+            "object": "charge",
+            "amount": 2599,
+            "amount_captured": 2599,
+            "amount_refunded": 0,
+            "captured": True,
+            "paid": True,
+            "status": "succeeded",
+            "currency": "usd",
+            "created": DAY,
+            "customer": None,
+            "description": "A chair",
+            "livemode": False,
+            "metadata": {},
+            "billing_details": {"email": "kim@example.com"},
+            "payment_intent": None,
+            **fields,
+        }
+
+    @staticmethod
+    def invoice(id_: str = "in_1", **fields: Any) -> dict[str, Any]:
+        return {
+            "id": id_,
+            "object": "invoice",
+            "status": "paid",
+            "total": 2599,
+            "subtotal": 2599,
+            "amount_paid": 2599,
+            "amount_due": 2599,
+            "currency": "usd",
+            "created": DAY,
+            "customer": "cus_1",
+            "customer_email": "kim@example.com",
+            "billing_reason": "manual",
+            "livemode": False,
+            "metadata": {},
+            "status_transitions": {"paid_at": DAY},
+            "lines": {
+                "object": "list",
+                "has_more": False,
+                "data": [
+                    {
+                        "id": "il_1",
+                        "object": "line_item",
+                        "amount": 2599,
+                        "currency": "usd",
+                        "description": "A chair",
+                        "quantity": 1,
+                        "discount_amounts": [],
+                        "taxes": [],
+                    }
+                ],
+            },
+            "total_discount_amounts": [],
+            "total_taxes": [],
+            **fields,
+        }
+
+    @staticmethod
+    def link(invoice_id: str = "in_1", intent: str = "pi_1") -> dict[str, Any]:
+        return {
+            "id": f"inpay_{invoice_id}_{intent}",
+            "object": "invoice_payment",
+            "created": DAY,
+            "currency": "usd",
+            "amount_paid": 2599,
+            "invoice": invoice_id,
+            "status": "paid",
+            "livemode": False,
+            "payment": {"type": "payment_intent", "payment_intent": intent},
+        }
+
+
+@pytest.fixture
+def things() -> Things:
+    return Things()

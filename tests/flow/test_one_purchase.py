@@ -8,95 +8,6 @@ from typing import Any
 from adapters.registry import adapters
 from bridge.samples import stories
 
-DAY = 1_763_600_000  # 2025-11-20T00:53:20Z, long enough ago for every settle time
-
-
-def event(type_: str, obj: dict[str, Any], number: int = 0) -> dict[str, Any]:
-    return {
-        "id": f"evt_{type_}_{obj['id']}_{number}",
-        "object": "event",
-        "api_version": "2026-10-28.endive",
-        "created": obj["created"],
-        "livemode": False,
-        "type": type_,
-        "data": {"object": obj},
-    }
-
-
-def charge(id_: str = "ch_1", **fields: Any) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "object": "charge",
-        "amount": 2599,
-        "amount_captured": 2599,
-        "amount_refunded": 0,
-        "captured": True,
-        "paid": True,
-        "status": "succeeded",
-        "currency": "usd",
-        "created": DAY,
-        "customer": None,
-        "description": "A chair",
-        "livemode": False,
-        "metadata": {},
-        "billing_details": {"email": "kim@example.com"},
-        "payment_intent": None,
-        **fields,
-    }
-
-
-def invoice(id_: str = "in_1", **fields: Any) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "object": "invoice",
-        "status": "paid",
-        "total": 2599,
-        "subtotal": 2599,
-        "amount_paid": 2599,
-        "amount_due": 2599,
-        "currency": "usd",
-        "created": DAY,
-        "customer": "cus_1",
-        "customer_email": "kim@example.com",
-        "billing_reason": "manual",
-        "livemode": False,
-        "metadata": {},
-        "status_transitions": {"paid_at": DAY},
-        "lines": {
-            "object": "list",
-            "has_more": False,
-            "data": [
-                {
-                    "id": "il_1",
-                    "object": "line_item",
-                    "amount": 2599,
-                    "currency": "usd",
-                    "description": "A chair",
-                    "quantity": 1,
-                    "discount_amounts": [],
-                    "taxes": [],
-                }
-            ],
-        },
-        "total_discount_amounts": [],
-        "total_taxes": [],
-        **fields,
-    }
-
-
-def link(invoice_id: str = "in_1", intent: str = "pi_1") -> dict[str, Any]:
-    return {
-        "id": f"inpay_{invoice_id}_{intent}",
-        "object": "invoice_payment",
-        "created": DAY,
-        "currency": "usd",
-        "amount_paid": 2599,
-        "invoice": invoice_id,
-        "status": "paid",
-        "livemode": False,
-        "payment": {"type": "payment_intent", "payment_intent": intent},
-    }
-
 
 def test_every_story_shuffled_and_repeated_reaches_heap_once(rig):
     deliveries = [
@@ -124,12 +35,12 @@ def test_every_story_shuffled_and_repeated_reaches_heap_once(rig):
 
 
 def test_charge_intent_and_invoice_with_their_link_are_one_order_in_every_order_of_arrival(
-    make_rig,
+    make_rig, things
 ):
     told = [
-        event("charge.succeeded", charge(customer="cus_1", payment_intent="pi_1")),
-        event("invoice.paid", invoice()),
-        event("invoice_payment.paid", link()),
+        things.event("charge.succeeded", things.charge(customer="cus_1", payment_intent="pi_1")),
+        things.event("invoice.paid", things.invoice()),
+        things.event("invoice_payment.paid", things.link()),
     ]
     seen = set()
     rig = make_rig()
@@ -151,11 +62,13 @@ def test_charge_intent_and_invoice_with_their_link_are_one_order_in_every_order_
     assert rig.sent("Order Changed") == []
 
 
-def test_a_charge_whose_customer_has_an_unlinked_invoice_waits_and_is_parked(rig):
+def test_a_charge_whose_customer_has_an_unlinked_invoice_waits_and_is_parked(rig, things):
     rig.post(
-        "stripe", "", event("charge.succeeded", charge(customer="cus_1", payment_intent="pi_1"))
+        "stripe",
+        "",
+        things.event("charge.succeeded", things.charge(customer="cus_1", payment_intent="pi_1")),
     )
-    rig.post("stripe", "", event("invoice.paid", invoice()))
+    rig.post("stripe", "", things.event("invoice.paid", things.invoice()))
     rig.work()
     rig.clock.turn(hours=71)
     rig.work()
@@ -169,48 +82,50 @@ def test_a_charge_whose_customer_has_an_unlinked_invoice_waits_and_is_parked(rig
     ]
     assert all("invoice_payment.paid" in reason for _, reason in rig.stands())
 
-    rig.post("stripe", "", event("invoice_payment.paid", link()))
+    rig.post("stripe", "", things.event("invoice_payment.paid", things.link()))
     rig.work()
     assert rig.totals() == ["25.99"]
     assert [state for state, _ in rig.stands()] == ["settled"]
 
 
-def test_an_invoice_of_another_amount_does_not_hold_a_charge_back(rig):
+def test_an_invoice_of_another_amount_does_not_hold_a_charge_back(rig, things):
     rig.post(
         "stripe",
         "",
-        event("charge.succeeded", charge(customer="cus_1", amount=500, amount_captured=500)),
+        things.event(
+            "charge.succeeded", things.charge(customer="cus_1", amount=500, amount_captured=500)
+        ),
     )
-    rig.post("stripe", "", event("invoice.paid", invoice()))
+    rig.post("stripe", "", things.event("invoice.paid", things.invoice()))
     rig.clock.turn(seconds=61)
     rig.work()
     assert rig.totals() == ["5.00", "25.99"] or sorted(rig.totals()) == ["25.99", "5.00"]
 
 
-def test_a_charge_without_customer_is_never_an_invoices(rig):
-    rig.post("stripe", "", event("charge.succeeded", charge()))
-    rig.post("stripe", "", event("invoice.paid", invoice()))
+def test_a_charge_without_customer_is_never_an_invoices(rig, things):
+    rig.post("stripe", "", things.event("charge.succeeded", things.charge()))
+    rig.post("stripe", "", things.event("invoice.paid", things.invoice()))
     rig.clock.turn(seconds=61)
     rig.work()
     assert rig.totals() == ["25.99", "25.99"]
 
 
-def test_a_link_that_comes_after_both_were_sent_takes_the_later_one_back(rig):
-    rig.post("stripe", "", event("charge.succeeded", charge(payment_intent="pi_1")))
+def test_a_link_that_comes_after_both_were_sent_takes_the_later_one_back(rig, things):
+    rig.post("stripe", "", things.event("charge.succeeded", things.charge(payment_intent="pi_1")))
     rig.clock.turn(seconds=61)
     rig.work()
-    rig.post("stripe", "", event("invoice.paid", invoice()))
+    rig.post("stripe", "", things.event("invoice.paid", things.invoice()))
     rig.clock.turn(seconds=61)
     rig.work()
     assert len(rig.sent("Order")) == 2
-    rig.post("stripe", "", event("invoice_payment.paid", link()))
+    rig.post("stripe", "", things.event("invoice_payment.paid", things.link()))
     rig.work()
     (change,) = rig.sent("Order Changed")
     assert change["idempotency_key"].startswith("stripe:self:in_1:change:")
     assert change["properties"]["reason"] == "other"
     total = sum(Decimal(str(e["properties"]["total"])) for e in [*rig.sent("Order"), change])
     assert total == Decimal("25.99")
-    rig.post("stripe", "", event("invoice_payment.paid", link(), 2))
+    rig.post("stripe", "", things.event("invoice_payment.paid", things.link(), 2))
     rig.work()
     assert len(rig.sent("Order Changed")) == 1
 

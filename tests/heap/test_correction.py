@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 
 from adapters.schema import Order
-from bridge.heap.events import EventNames, correction, envelope
+from bridge.config import EventNames
+from bridge.heap.after import correction
+from bridge.heap.events import envelope
 from bridge.heap.identity import Identity
 
 FOUND = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

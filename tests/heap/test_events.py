@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.schema import LineItem, Order
-from bridge.heap.events import EventNames, HeapEvent, heap_events
+from bridge.config import EventNames
+from bridge.heap.events import HeapEvent, heap_events
 from bridge.heap.identity import Identity
 
 RECEIVED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

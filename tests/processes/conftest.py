@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
@@ -80,6 +80,13 @@ class Processes:
     def stop(self) -> None:
         for role in list(self.running):
             self.kill(role)
+
+    def end_leases(self) -> None:
+        """Let the time pass that leases last; to be called while no worker runs."""
+        store = Store.open(self.environ["BRIDGE_TEST_URL"])
+        store.write(lambda c: c.execute(update(inbox).values(lease_until=None)))
+        store.write(lambda c: c.execute(update(batches).values(lease_until=None)))
+        store.close()
 
     def drained(self, seconds: float = 60) -> None:
         """Wait until nothing is new, due or queued."""

@@ -80,6 +80,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "facts",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("due_at", Moment(), nullable=False),
+        sa.Column("lease_until", Moment(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("answered_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("source", "account", "kind", "id"),
+    )
+    op.create_index(
+        "facts_wanted",
+        "facts",
+        ["source", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'wanted'"),
+        postgresql_where=sa.text("state = 'wanted'"),
+    )
+    op.create_table(
         "groups",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -143,6 +166,7 @@ def upgrade() -> None:
         sa.Column("counterpart_side", sa.Text(), nullable=True),
         sa.Column("merged_into", RowId, nullable=True),
         sa.Column("record", sa.Text(), nullable=True),
+        sa.Column("told", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
@@ -203,6 +227,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("parked"),
     )
     op.create_table(
+        "pauses",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("not_before", Moment(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "account"),
+    )
+    op.create_table(
         "probes",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
@@ -223,3 +255,13 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.create_table(
+        "wants",
+        sa.Column("order_id", RowId, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("order_id", "source", "account", "kind", "id"),
+    )
+    op.create_index("wants_fact", "wants", ["source", "account", "kind", "id"], unique=False)

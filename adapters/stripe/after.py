@@ -1,0 +1,226 @@
+"""After the sale: what was refunded or lost in a dispute, and what the order comes to by now."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from adapters.money import ZERO
+from adapters.payload import Payload
+from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Units, Wait
+from adapters.stripe.money import currency_of
+from adapters.stripe.payment import Payment, taken
+from adapters.stripe.purchase import Purchase
+from adapters.stripe.sighting import Sighting, clamp, was
+
+# Stripe sends an event again for three days; an order that was to come has come by then.
+_ORDER_WAIT = timedelta(hours=72)
+_ORDER_UNKNOWN = (
+    "order unknown: money went back for a purchase that no webhook told of; resend its "
+    "charge.succeeded, checkout.session.completed or invoice.paid from the provider's dashboard, "
+    "or leave it where the purchase was made before the bridge"
+)
+_FAILED = frozenset({"failed", "canceled"})
+# Stripe's own word for an authorisation that ran out.
+_NEVER_CAPTURED = "expired_uncaptured_charge"
+
+
+def followed(
+    sale: tuple[Outcome, ...] | Wait, purchase: Purchase, later: Sequence[Sighting]
+) -> tuple[Outcome, ...] | Wait:
+    """Put behind an order its refunds, by time, and where it stands; the order stays as it is.
+
+    later: the refunds and disputes of the set. Without an order they are ignored with it, or wait
+    for it where nothing in the set could have told of it.
+    Raises MalformedPayload where money that went back has no amount, currency or time.
+    """
+    if isinstance(sale, Wait):
+        return replace(sale, otherwise=_behind(sale.otherwise, purchase, later))
+    if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(purchase):
+        return unsold(later) if _refunds(later, ()) else sale
+    return _behind(sale, purchase, later)
+
+
+def unsold(later: Sequence[Sighting]) -> tuple[Outcome, ...] | Wait:
+    """Say what refunds and disputes mean whose order is not seen: they wait 72 hours for it.
+
+    Raises MalformedPayload as `followed` does.
+    """
+    if not _refunds(later, ()):
+        newest = max(later, key=lambda seen: seen.rank)
+        return (Ignored(f"{newest.topic}: no money has gone back for good"),)
+    until = min(seen.received_at for seen in later) + _ORDER_WAIT
+    return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))
+
+
+def _is_told(purchase: Purchase) -> bool:
+    """Whether the set holds what tells that the purchase does not count."""
+    return bool(
+        purchase.invoice
+        or (purchase.session and purchase.sells_once)
+        or any(
+            (state.kind in {"charge", "payment_intent"} and state.deciding)
+            or (state.kind == "charge" and state.thing.raw("captured") is False)
+            for state in purchase.states
+        )
+    )
+
+
+def _behind(
+    outcomes: tuple[Outcome, ...], purchase: Purchase, later: Sequence[Sighting]
+) -> tuple[Outcome, ...]:
+    order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
+    if order is None:
+        return outcomes
+    refunds = _with_units(order, _refunds(later, purchase.payments))
+    return (*outcomes, *refunds, _standing(order, purchase))
+
+
+def _standing(order: Order, purchase: Purchase) -> Standing:
+    """Say what the order comes to: a later capture or payment moves it, a refund does not."""
+    moved = (clamp(state.created, state) for state in purchase.states if taken(state))
+    return Standing(
+        at=max(moved, default=order.placed_at),
+        total=order.total,
+        reason="capture",
+        subtotal=order.subtotal,
+        shipping=order.shipping,
+        discount=order.discount,
+        tax=order.tax,
+        tip=order.tip,
+        duties=order.duties,
+    )
+
+
+# --- money that went back ------------------------------------------------------------------------
+
+
+def _refunds(later: Sequence[Sighting], payments: Sequence[Payment]) -> list[Refund]:
+    """Make one refund of each object whose money went back, the oldest first."""
+    told: dict[tuple[str, str], list[Sighting]] = {}
+    for seen in later:
+        told.setdefault((seen.kind, seen.thing.id("id")), []).append(seen)
+    found = [_lost(states) for (kind, _), states in told.items() if kind == "dispute"]
+    refunded = [states for (kind, _), states in told.items() if kind == "refund"]
+    released = _releases(refunded, payments)
+    found += [_refunded(states) for states in refunded if states not in released]
+    back = [refund for refund in found if refund and refund.amount > 0]
+    return sorted(back, key=lambda refund: (refund.at, refund.id))
+
+
+def _refunded(states: Sequence[Sighting]) -> Refund | None:
+    """Read a refund that succeeded, also one that failed since; None where it never did."""
+    thing = _newest(states).thing
+    reason = thing.text_or_none("reason")
+    shown = {status for seen in states for status in (_status(seen), was(seen, "status"))}
+    if "succeeded" not in shown or reason == _NEVER_CAPTURED:
+        return None
+    failed = [
+        clamp(seen.created, seen)
+        for seen in states
+        if _status(seen) in _FAILED or seen.topic == "refund.failed"
+    ]
+    return _refund(thing, _made(states), reason, min(failed, default=None))
+
+
+def _lost(states: Sequence[Sighting]) -> Refund | None:
+    """Read a dispute that was lost, also one whose money came back after all.
+
+    Money is withdrawn when a dispute begins and returns where it is won: only losing it counts.
+    """
+    losses = [seen for seen in states if _status(seen) == "lost"]
+    if not losses:
+        return None
+    since = min(seen.created for seen in losses)
+    back = [
+        clamp(seen.created, seen)
+        for seen in states
+        if seen.created >= since
+        and (seen.topic.endswith(".funds_reinstated") or _status(seen) == "won")
+    ]
+    return _refund(_newest(losses).thing, _made(losses), "dispute", min(back, default=None))
+
+
+def _refund(thing: Payload, at: datetime, reason: str | None, failed_at: datetime | None) -> Refund:
+    money = currency_of(thing)
+    return Refund(
+        id=thing.id("id"),
+        at=at,
+        amount=money.major(thing.integer("amount")),
+        currency=money.code,
+        reason=reason,
+        failed_at=failed_at,
+    )
+
+
+def _releases(
+    refunded: Sequence[list[Sighting]], payments: Sequence[Payment]
+) -> list[list[Sighting]]:
+    """Find the refunds that stand for what a capture in part released: no money moved for them.
+
+    The order's total is without it already. Of each payment at most one, the oldest.
+    """
+    found: list[list[Sighting]] = []
+    for payment in payments:
+        alike = [
+            states
+            for states in refunded
+            if states not in found and payment.released > 0 and _is_release(states, payment)
+        ]
+        if alike:
+            found.append(min(alike, key=lambda states: (_made(states), states[0].thing.id("id"))))
+    return found
+
+
+def _is_release(states: Sequence[Sighting], payment: Payment) -> bool:
+    linked = any(
+        set(seen.linked(kind)) & set(payment.sighting.linked(kind))
+        for seen in states
+        for kind in ("charge", "payment_intent")
+    )
+    moved_nothing = all(
+        "balance_transaction" in seen.thing and seen.thing.raw("balance_transaction") is None
+        for seen in states
+    )
+    same = _newest(states).thing.integer_or_none("amount") == payment.released
+    return linked and moved_nothing and same
+
+
+def _status(seen: Sighting) -> str | None:
+    return seen.thing.text_or_none("status")
+
+
+def _newest(states: Sequence[Sighting]) -> Sighting:
+    return max(states, key=lambda seen: seen.rank)
+
+
+def _made(states: Sequence[Sighting]) -> datetime:
+    return min(clamp(seen.thing.time("created"), seen) for seen in states)
+
+
+# --- units that left -----------------------------------------------------------------------------
+
+
+def _with_units(order: Order, refunds: Sequence[Refund]) -> list[Refund]:
+    """Give the refund with which all money is back all units; no other tells which units left.
+
+    One that failed later keeps them: they were told when it succeeded, and each leaves once.
+    """
+    units = () if any(line.unknown for line in order.lines) else _units(order)
+    back, told = ZERO, []
+    for refund in refunds:
+        alike = refund.currency == order.currency
+        whole = alike and order.total > 0 and back + refund.amount >= order.total
+        told.append(replace(refund, items=units) if whole else refund)
+        units = () if whole else units
+        if alike and refund.failed_at is None:
+            back += refund.amount
+    return told
+
+
+def _units(order: Order) -> tuple[Units, ...]:
+    """Take all units of all lines; what a negative line (a proration) gives back is none."""
+    return tuple(
+        Units(line_id=line.id, quantity=line.quantity, amount=line.net_price)
+        for line in order.lines
+        if line.quantity > 0 and line.net_price >= 0
+    )

@@ -1,0 +1,94 @@
+"""What normalising wants to know from Stripe's API, gathered while it reads."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from adapters.lookups import ABSENT, Lookup, Need
+from adapters.payload import Payload
+from adapters.schema import Outcome, Parked, Wait
+
+# What was bought, what belongs together and the money: as long as Stripe sends an event again.
+LONGEST_WAIT = timedelta(hours=72)
+
+# Kind of look-up -> the operator's words.
+_WORDS = {
+    "balance_transaction": "its settlement",
+    "charge": "its charge",
+    "checkout.session": "its checkout session",
+    "customer": "its customer",
+    "customers_by_email": "the customer's other orders",
+    "event": "what a thin event tells of",
+    "intent_lines": "its lines",
+    "invoice": "its invoice",
+    "invoice_lines": "its lines",
+    "invoice_payments_of_invoice": "its payments",
+    "invoice_payments_of_payment_intent": "its invoice",
+    "payment_intent": "its payment intent",
+    "product": "its products",
+    "promotion_code": "its discount codes",
+    "purchases_of_customer": "the customer's other orders",
+    "session_lines": "its lines",
+    "sessions_by_email": "the customer's other orders",
+    "sessions_of_payment_intent": "its checkout session",
+}
+
+
+class Asked:
+    """Looks things up in what is known, and remembers what is not.
+
+    account: whose things they are.
+    """
+
+    def __init__(self, lookup: Lookup, account: str) -> None:
+        self._lookup = lookup
+        self._account = account
+        self._essential: dict[Need, None] = {}
+        self._describing: dict[Need, None] = {}
+
+    def essential(self, kind: str, own: str) -> Payload | None:
+        """Look up what no order can be right without; None where absent or not known yet."""
+        return self._look(Need(kind, own, self._account), self._essential)
+
+    def describing(self, kind: str, own: str) -> Payload | None:
+        """Look up what only describes; None where absent or not known yet."""
+        return self._look(Need(kind, own, self._account), self._describing)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing essential is missing that was asked for so far."""
+        return not self._essential
+
+    def wait_for_all(self, first: datetime, otherwise: Outcome | None = None) -> Wait:
+        """Wait for what is missing; without an end of its own it is parked after 72 hours.
+
+        first: when the first event came that made it worth asking.
+        """
+        words = _words(self._essential)
+        given_up = Parked(f"look-up given up: Stripe's API did not tell {words}")
+        return Wait(
+            f"{words}, looked up at Stripe",
+            first + LONGEST_WAIT,
+            (otherwise or given_up,),
+            needs=(*self._essential, *(n for n in self._describing if n not in self._essential)),
+        )
+
+    def wait_to_describe(
+        self, first: datetime, seconds: int, outcomes: tuple[Outcome, ...]
+    ) -> tuple[Outcome, ...] | Wait:
+        """Wait for what only describes, where any of it is missing; then do without."""
+        if not self._describing:
+            return outcomes
+        what = f"{_words(self._describing)}, looked up at Stripe"
+        until = first + timedelta(seconds=seconds)
+        return Wait(what, until, outcomes, needs=tuple(self._describing))
+
+    def _look(self, need: Need, missing: dict[Need, None]) -> Payload | None:
+        found = self._lookup(need)
+        if found is None:
+            missing[need] = None
+        return None if found is ABSENT else found
+
+
+def _words(needs: Iterable[Need]) -> str:
+    found = list(dict.fromkeys(_WORDS[need.kind] for need in needs))
+    return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))

@@ -1,0 +1,69 @@
+"""Thin events: they name what they tell of, and a look-up makes snapshot events of them."""
+
+import json
+from dataclasses import replace
+
+from adapters.contract import WebhookEvent
+from adapters.payload import Payload
+from adapters.schema import Ignored
+from adapters.stripe.asked import Asked
+
+_PREFIX = "v1."
+
+
+def account_of(event: WebhookEvent) -> str:
+    """Tell whose event it is: the connected account it names, else `self`.
+
+    A thin event names it as the last part of its `context`, which for an organisation is a path.
+    """
+    if event.account:
+        return event.account
+    context = event.payload.text_or_none("context") if is_thin(event.payload) else None
+    return context.rpartition("/")[2] if context else "self"
+
+
+def is_thin(payload: Payload) -> bool:
+    """Whether a body is a thin event about an object of API v1."""
+    topic = payload.text_or_none("type") or ""
+    return payload.raw("object") == "v2.core.event" and topic.startswith(_PREFIX)
+
+
+def topic_of(payload: Payload) -> str:
+    """Give the topic of the snapshot event that tells the same."""
+    return payload.text("type").removeprefix(_PREFIX)
+
+
+def related(payload: Payload) -> str | None:
+    """Give the id of the object that a thin event tells of."""
+    named = payload.object_or_none("related_object")
+    return named.id_or_none("id") if named else None
+
+
+def as_snapshot(event: WebhookEvent, asked: Asked) -> WebhookEvent | Ignored | None:
+    """Make the snapshot event that says what a thin one is about, in its state of the look-up.
+
+    Asked by event, not by object, so that a later event shows a later state. None where it is not
+    known yet. Raises MalformedPayload for a thin event without an id or type.
+    """
+    payload = event.payload
+    own = payload.id("id")
+    answer = asked.essential("event", own)
+    if answer is None:
+        return Ignored("a thin event that Stripe has no more") if asked.is_answered(own) else None
+    thing = answer.raw("related")
+    if not isinstance(thing, dict):
+        return Ignored("a thin event of something that Stripe has no more")
+    body = {
+        "id": own,
+        "object": "event",
+        "type": topic_of(payload),
+        "created": payload.raw("created"),
+        "livemode": payload.flag("livemode"),
+        "data": {"object": thing},
+    }
+    return replace(event, body=json.dumps(body, default=str).encode(), account=_named(event))
+
+
+def _named(event: WebhookEvent) -> str | None:
+    account = account_of(event)
+    return None if account == "self" else account

@@ -1,0 +1,89 @@
+"""The forms Heap takes: how a value, an event and its bytes are written."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import simplejson
+
+from adapters.schema import LineItem, Order
+from bridge.heap.identity import Identity
+
+Value = str | int | bool | Decimal | tuple[str, ...] | None
+
+# Heap's track reference (read November 2026) wants fewer than 1,024 characters.
+TEXT_LIMIT = 1023
+
+
+def product(line: LineItem) -> list[tuple[str, Value]]:
+    """List what a line's thing is: schema.LineItem → Heap's property."""
+    return [
+        ("line_id", line.id),
+        ("product_id", line.product_id),
+        ("name", line.name),
+        ("category", line.category),
+        ("brand", line.brand),
+        ("type", line.type),
+        # Shopify's word for a product without variants, which says nothing about the thing sold.
+        ("variant", None if line.variant == "Default Title" else line.variant),
+        ("sku", line.sku),
+    ]
+
+
+def common(order: Order, provider: str, source: str) -> list[tuple[str, Value]]:
+    """List what stands on every event of an order."""
+    return [
+        ("email", order.email),
+        ("order_id", order.order_id),
+        ("currency", upper(order.currency)),
+        ("provider", provider),
+        ("source", source),
+    ]
+
+
+def upper(currency: str | None) -> str | None:
+    """Give a currency's code in capitals."""
+    return currency.upper() if currency else None
+
+
+def written(
+    identity: Identity, name: str, at: datetime, key: str, properties: Iterable[tuple[str, Value]]
+) -> bytes:
+    """Write one event as the bytes that every attempt sends; what is unknown is left out."""
+    forms = ((field, _form(value)) for field, value in properties)
+    return to_json(
+        {
+            "identity": identity.value,
+            "event": name,
+            "timestamp": at.astimezone(UTC).isoformat(timespec="seconds"),
+            "idempotency_key": key,
+            "properties": {field: form for field, form in forms if form is not None},
+        }
+    )
+
+
+def _form(value: Value) -> str | int | simplejson.RawJSON | None:
+    """Give a value the form Heap takes; None where there is nothing to say."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, tuple):
+        value = ",".join(dict.fromkeys(code.strip() for code in value if code.strip()))
+    if isinstance(value, str):
+        return value.strip()[:TEXT_LIMIT] or None
+    return value
+
+
+def _number(amount: Decimal) -> simplejson.RawJSON | None:
+    """Write an amount in full, without an exponent; zero without a sign."""
+    if not amount.is_finite():
+        return None
+    return simplejson.RawJSON(f"{amount or amount.copy_abs():f}")
+
+
+def to_json(value: object) -> bytes:
+    """Write compact JSON in UTF-8."""
+    text: str = simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate has no UTF-8; the adapters clean them away, but other packages' may not.
+    return text.encode("utf-8", "replace")

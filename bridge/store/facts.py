@@ -1,0 +1,196 @@
+"""What providers answered to look-ups, shared by all machines, and what is still to be asked.
+
+A fact is wanted until it was answered; then it is known, or absent where the provider has no such
+thing. Orders that want it are looked at again as soon as it is answered.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select, tuple_, update
+
+from adapters.lookups import Need
+from bridge.store.engine import Store
+from bridge.store.tables import facts, orders, pauses, wants
+
+# Longer than the longest look-up with its pages.
+LEASE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One answer, or that there is none yet.
+
+    state: wanted, known or absent. body: what the provider said. reason: why it is still wanted.
+    """
+
+    state: str
+    body: Mapping[str, Any] | None
+    answered_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A need that this worker is to ask the provider about. tries: this one included."""
+
+    need: Need
+    tries: int
+
+
+def of(connection: Connection, source: str, needs: Iterable[Need]) -> dict[Need, Fact]:
+    """Give what is known of these needs; those never wanted are left out."""
+    wanted = list(needs)
+    if not wanted:
+        return {}
+    found = connection.execute(
+        select(facts).where(
+            facts.c.source == source,
+            tuple_(facts.c.account, facts.c.kind, facts.c.id).in_(
+                [(need.account, need.kind, need.id) for need in wanted]
+            ),
+        )
+    )
+    return {
+        Need(row.kind, row.id, row.account): Fact(
+            row.state, json.loads(row.body) if row.body else None, row.answered_at, row.reason
+        )
+        for row in found
+    }
+
+
+def want(
+    store: Store,
+    connection: Connection,
+    source: str,
+    order_row: int,
+    needs: Sequence[Need],
+    now: datetime,
+) -> None:
+    """Note that an order waits for facts; those nobody wanted before are to be asked."""
+    if not needs:
+        return
+    rows = sorted({(need.account, need.kind, need.id) for need in needs})
+    names = [
+        {"source": source, "account": account, "kind": kind, "id": id_}
+        for account, kind, id_ in rows
+    ]
+    connection.execute(
+        store.insert(facts).on_conflict_do_nothing(
+            index_elements=["source", "account", "kind", "id"]
+        ),
+        [{**name, "state": "wanted", "due_at": now, "tries": 0} for name in names],
+    )
+    connection.execute(
+        store.insert(wants).on_conflict_do_nothing(
+            index_elements=["order_id", "source", "account", "kind", "id"]
+        ),
+        [{**name, "order_id": order_row} for name in names],
+    )
+
+
+def claim(store: Store, source: str, now: datetime, limit: int) -> list[Asked]:
+    """Take the longest-due wanted facts of a source for a minute.
+
+    Accounts whose look-ups are paused are passed over.
+    """
+
+    def work(connection: Connection) -> list[Asked]:
+        at = store.now(connection)
+        paused = select(pauses.c.account).where(
+            pauses.c.source == source, pauses.c.not_before > now
+        )
+        rows = connection.execute(
+            select(facts.c.account, facts.c.kind, facts.c.id, facts.c.tries)
+            .where(
+                facts.c.source == source,
+                facts.c.state == "wanted",
+                facts.c.due_at <= now,
+                or_(facts.c.lease_until.is_(None), facts.c.lease_until < at),
+                facts.c.account.not_in(paused),
+            )
+            .order_by(facts.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).all()
+        until = at + timedelta(seconds=LEASE_SECONDS)
+        asked = [Asked(Need(row.kind, row.id, row.account), row.tries + 1) for row in rows]
+        for one in asked:
+            values = {"lease_until": until, "tries": one.tries}
+            connection.execute(update(facts).where(_is(source, one.need)).values(values))
+        return asked
+
+    return store.write(work) if store.read(lambda c: _any_wanted(c, source, now)) else []
+
+
+def _any_wanted(connection: Connection, source: str, now: datetime) -> bool:
+    wanted = and_(facts.c.source == source, facts.c.state == "wanted", facts.c.due_at <= now)
+    return connection.execute(select(facts.c.id).where(wanted).limit(1)).first() is not None
+
+
+def answer(
+    store: Store, source: str, need: Need, body: Mapping[str, Any] | None, now: datetime
+) -> None:
+    """Keep what the provider said, None for `no such thing`, and wake the orders that want it."""
+    values = {
+        "state": "absent" if body is None else "known",
+        "body": None if body is None else json.dumps(body, separators=(",", ":")),
+        "answered_at": now,
+        "lease_until": None,
+        "reason": None,
+    }
+
+    def work(connection: Connection) -> None:
+        connection.execute(update(facts).where(_is(source, need)).values(values))
+        waiting = select(wants.c.order_id).where(_is(source, need, wants))
+        connection.execute(
+            update(orders)
+            .where(orders.c.id.in_(waiting), orders.c.state.in_(["waiting", "parked"]))
+            .values(state="waiting", due_at=now)
+        )
+        connection.execute(wants.delete().where(_is(source, need, wants)))
+
+    store.write(work)
+
+
+def later(store: Store, source: str, need: Need, due_at: datetime, reason: str) -> None:
+    """Ask again at a later moment, and say why."""
+    values = {"due_at": due_at, "reason": reason, "lease_until": None}
+    store.write(lambda c: c.execute(update(facts).where(_is(source, need)).values(values)))
+
+
+def pause(store: Store, source: str, account: str, until: datetime, reason: str) -> None:
+    """Let the look-ups of an account rest whose key is refused; one a minute tries again."""
+
+    def work(connection: Connection) -> None:
+        row = store.insert(pauses).values(
+            source=source, account=account, not_before=until, reason=reason
+        )
+        connection.execute(
+            row.on_conflict_do_update(
+                index_elements=["source", "account"],
+                set_={"not_before": row.excluded.not_before, "reason": row.excluded.reason},
+            )
+        )
+
+    store.write(work)
+
+
+def resume(store: Store, source: str, account: str) -> None:
+    """End a pause: a look-up of the account was answered."""
+    mine = and_(pauses.c.source == source, pauses.c.account == account)
+    if store.read(lambda c: c.execute(select(pauses.c.reason).where(mine)).first()):
+        store.write(lambda c: c.execute(pauses.delete().where(mine)))
+
+
+def _is(source: str, need: Need, table: Any = facts) -> Any:
+    columns = table.c
+    return and_(
+        columns.source == source,
+        columns.account == need.account,
+        columns.kind == need.kind,
+        columns.id == need.id,
+    )

@@ -1,0 +1,34 @@
+"""The answers of look-ups, as normalize sees them within one transaction."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from adapters.lookups import ABSENT, Absent, Need
+from adapters.payload import Payload
+from bridge.store import facts
+
+
+@dataclass(slots=True)
+class Answers:
+    """What was answered to the look-ups of one source; each is read from the store once.
+
+    It asks nobody: what was never wanted, or not answered yet, is None.
+    """
+
+    connection: Connection
+    source: str
+    read: dict[Need, Payload | Absent | None] = field(default_factory=dict)
+
+    def __call__(self, need: Need) -> Payload | Absent | None:
+        """Give the answer; ABSENT where the provider has no such thing."""
+        if need not in self.read:
+            fact = facts.of(self.connection, self.source, [need]).get(need)
+            self.read[need] = _answer(fact)
+        return self.read[need]
+
+
+def _answer(fact: facts.Fact | None) -> Payload | Absent | None:
+    if fact is None or fact.state == "wanted":
+        return None
+    return Payload(dict(fact.body)) if fact.body is not None else ABSENT
