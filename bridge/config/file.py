@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from adapters.contract import Adapter
 from bridge.config import values
 from bridge.config.faults import Faults
-from bridge.config.options import options
+from bridge.config.options import options, secret_fields, variable
 from bridge.config.secrets import secrets
 from bridge.config.settings import Source
 from bridge.config.sources import CHOICES, Choices, has_shop
@@ -94,10 +94,18 @@ class _Table:
         if adapter is None:
             self._fault("provider", f"one of {', '.join(adapters)}")
             return None
-        fields = adapter.settings.model_fields
+        hidden = secret_fields(adapter)
+        named = {f"{field}_env": field for field in hidden}
+        fields = adapter.settings.model_fields.keys() - hidden
         shop = {"shop"} if has_shop(adapter) else set()
-        self._refuse_unknown({"name", "provider", "webhook_secret_env", *CHOICES, *shop, *fields})
-        given = {key: value for key, value in self._content.items() if key in fields}
+        keys = {"name", "provider", "webhook_secret_env", *CHOICES, *shop, *fields, *named}
+        self._refuse_unknown(keys)
+        given = self._shared(adapter) | {
+            key: value for key, value in self._content.items() if key in fields
+        }
+        for key, field in named.items():
+            if key in self._content and (name := self._variable(key, self._content[key])):
+                given[field] = self._variables.text(name)
         settings = options(adapter, given, self._label, self._faults)
         verified_by = self._secrets(adapter.name)
         account = self._read("shop", values.shop, None) if shop else None
@@ -143,15 +151,28 @@ class _Table:
             return ()
         return tuple(secret for name in names for secret in self._secret(key, name, provider))
 
+    def _shared(self, adapter: Adapter) -> dict[str, Any]:
+        """Give the choices that one variable makes for every source."""
+        shared = {field: variable(adapter, field) for field in adapter.settings.model_fields}
+        return self._variables.some(
+            {field: name for field, name in shared.items() if name.startswith("BRIDGE_")}
+        )
+
     def _secret(self, key: str, name: Any, provider: str) -> tuple[SecretStr, ...]:
+        if not (set_ := self._variable(key, name)):
+            return ()
+        return self._variables.read(set_, lambda value: secrets(value, provider), default=())
+
+    def _variable(self, key: str, name: Any) -> str | None:
+        """Give the name of a variable that is set; what else it is, is a fault."""
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
             self._fault(
                 key,
                 "holds something that is no name of a variable (A-Z, 0-9 and _); if it is the "
                 "secret itself, put it into a variable and write that variable's name",
             )
-            return ()
+            return None
         if not self._variables.text(name):
             self._fault(key, f"names {name}, which is not set")
-            return ()
-        return self._variables.read(name, lambda value: secrets(value, provider), default=())
+            return None
+        return name

@@ -4,11 +4,26 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from adapters.contract import Adapter
 from bridge.config.faults import Faults, shown
+from bridge.config.values import api_url
+
+# What means the same for every provider has one variable for all.
+_SHARED = {"lookup_seconds": "BRIDGE_LOOKUP_SECONDS"}
+
+
+def variable(adapter: Adapter, field: str) -> str:
+    """Name the variable of a field of the adapter's settings."""
+    return _SHARED.get(field) or f"{adapter.name}_{field}".upper().replace("-", "_")
+
+
+def secret_fields(adapter: Adapter) -> frozenset[str]:
+    """Name the fields that hold credentials; bridge.toml holds the names of their variables."""
+    fields = adapter.settings.model_fields.items()
+    return frozenset(name for name, info in fields if SecretStr in get_args(info.annotation))
 
 
 def options(
@@ -19,12 +34,18 @@ def options(
     given: by the name of the field.
     called: the name the operator knows a field by.
     """
+    read = {
+        name: faults.read(called(name), value, api_url, None) if name == "api_url" else value
+        for name, value in given.items()
+    }
     try:
-        return adapter.settings.model_validate(dict(given))
+        return adapter.settings.model_validate(read)
     except ValidationError as error:
         fields = adapter.settings.model_fields
         for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors()):
-            faults.add(called(name), f"{_wanted(name, fields[name])}; it is {shown(given[name])}")
+            hidden = name in secret_fields(adapter)
+            it_is = "what is set is not shown" if hidden else f"it is {shown(given[name])}"
+            faults.add(called(name), f"{_wanted(name, fields[name])}; {it_is}")
         return adapter.settings()
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from adapters.contract import Adapter
 from bridge.config import values
 from bridge.config.faults import Faults
-from bridge.config.options import options
+from bridge.config.options import options, variable
 from bridge.config.secrets import secrets
 from bridge.config.settings import Destination, EmailCase, NoIdentity, Source
 from bridge.config.variables import Variables
@@ -104,7 +104,7 @@ def _of_variables(
     adapter: Adapter, variables: Variables, choices: Choices, faults: Faults
 ) -> Source | None:
     def called(field: str) -> str:
-        return f"{adapter.name}_{field}".upper().replace("-", "_")
+        return variable(adapter, field)
 
     secret, shop = called("webhook_secret"), called("shop")
     verified_by = variables.read(secret, lambda value: secrets(value, adapter.name), default=())

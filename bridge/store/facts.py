@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select, tuple_, update
 
 from adapters.lookups import Need
+from bridge.store import ledger
 from bridge.store.engine import Store
-from bridge.store.tables import facts, orders, pauses, wants
+from bridge.store.tables import facts, pauses, wants
 
 # Longer than the longest look-up with its pages.
 LEASE_SECONDS = 60
@@ -68,6 +69,7 @@ def want(
     source: str,
     order_row: int,
     needs: Sequence[Need],
+    *,
     now: datetime,
 ) -> None:
     """Note that an order waits for facts; those nobody wanted before are to be asked."""
@@ -145,12 +147,10 @@ def answer(
 
     def work(connection: Connection) -> None:
         connection.execute(update(facts).where(_is(source, need)).values(values))
-        waiting = select(wants.c.order_id).where(_is(source, need, wants))
-        connection.execute(
-            update(orders)
-            .where(orders.c.id.in_(waiting), orders.c.state.in_(["waiting", "parked"]))
-            .values(state="waiting", due_at=now)
-        )
+        waiting = connection.execute(
+            select(wants.c.order_id).where(_is(source, need, wants)).order_by(wants.c.order_id)
+        ).scalars()
+        ledger.look_again(connection, waiting.all(), now)
         connection.execute(wants.delete().where(_is(source, need, wants)))
 
     store.write(work)

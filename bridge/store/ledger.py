@@ -22,7 +22,8 @@ class Purchase:
     state: waiting (until due_at), open (nothing to send yet), held (recorded, not sent), parked,
         settled (its Heap events are in the outbox) or merged (into another).
     key: the canonical id, once it was sent; it never changes then.
-    order_id: the merchant's. record: the order as JSON. tries: of normalising, that failed.
+    order_id: the merchant's. record: the order as JSON. told: what its changes
+        add up to, as JSON. tries: of normalising, that failed.
     """
 
     id: int
@@ -42,6 +43,7 @@ class Purchase:
     counterpart_side: str | None = None
     merged_into: int | None = None
     record: str | None = None
+    told: str | None = None
 
 
 _VALUES = [field.name for field in fields(Purchase) if field.name != "id"]
@@ -146,6 +148,15 @@ def wake(
             orders.c.merged_into.is_(None),
             orders.c.state.in_(["waiting", "parked"]),
         )
+        .values(state="waiting", due_at=now)
+    )
+
+
+def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> None:
+    """Normalise purchases anew that wait or are parked: something they wanted has come."""
+    connection.execute(
+        update(orders)
+        .where(orders.c.id.in_(rows), orders.c.state.in_(["waiting", "parked"]))
         .values(state="waiting", due_at=now)
     )
 

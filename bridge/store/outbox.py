@@ -94,6 +94,12 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
     )
 
 
+def keys(connection: Connection, order_row: int) -> frozenset[str]:
+    """Name the Heap events of a purchase that are written already."""
+    found = connection.execute(select(outbox.c.key).where(outbox.c.order_id == order_row))
+    return frozenset(row.key for row in found)
+
+
 def redirect(store: Store, source: str, destination: str, *, tests: bool, now: datetime) -> int:
     """Turn to a source's destination what is queued for another, or went to the sandbox only.
 

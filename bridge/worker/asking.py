@@ -42,7 +42,7 @@ class Asker:
         try:
             body = self.api.fetch(need)
         except KeyRefused as refused:
-            log.error("look-ups paused", source=self.source, account=need.account)
+            log.warning("look-ups paused", source=self.source, account=need.account)
             until = self.clock() + _PAUSE
             facts.pause(self.store, self.source, need.account, until, str(refused))
             facts.later(self.store, self.source, need, until, str(refused))

@@ -13,6 +13,7 @@ from bridge.heap.client import HeapClient
 from bridge.logs import logger
 from bridge.store import Store, inbox, leases, outbox, sources
 from bridge.worker import alerts
+from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
 from bridge.worker.normalise import FULL, Normaliser, frames
 from bridge.worker.sending import REQUEST_EVENTS
@@ -77,6 +78,17 @@ def deliverers(
     ]
 
 
+def askers(store: Store, config: Config, clock: Callable[[], datetime] = now) -> list[Asker]:
+    """Make one asker for each source that has a key to its provider's API."""
+    found = []
+    for name, source in config.sources.items():
+        connect = source.adapter.connect
+        api = connect(source.settings) if connect else None
+        if api is not None:
+            found.append(Asker(store, name, api, clock))
+    return found
+
+
 def run(config: Config) -> None:
     """Work until SIGTERM or SIGINT; what is in hand is finished first.
 
@@ -102,8 +114,10 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
     """Run every loop until `stop` is set."""
     normaliser = begin(store, config)
     senders = deliverers(store, config, stop)
+    asking = askers(store, config)
     loops = [
         Loop(normaliser.step, stop, full=FULL, gather=_GATHER_SECONDS),
+        *(Loop(asker.step, stop) for asker in asking),
         *(
             Loop(sender.step, stop, full=REQUEST_EVENTS // 2, gather=_GATHER_SECONDS)
             for sender in senders
@@ -123,6 +137,8 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
         thread.join()
     for sender in senders:
         sender.client.close()
+    for asker in asking:
+        asker.api.close()
     log.info("worker stopped")
 
 

@@ -10,16 +10,19 @@ from sqlalchemy import Connection
 
 from adapters.contract import Known
 from adapters.errors import MalformedPayload
+from adapters.lookups import Need
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Config, Source
 from bridge.heap.after import correction
 from bridge.heap.events import HeapEvent, heap_events
 from bridge.heap.identity import identify
 from bridge.logs import logger
-from bridge.store import Store, inbox, ledger, outbox
+from bridge.store import Store, facts, inbox, ledger, outbox
 from bridge.store.inbox import End, Stored
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Outgoing, Parcel
+from bridge.worker.after import since_sent
+from bridge.worker.lookups import Answers
 
 log = logger()
 
@@ -65,8 +68,8 @@ class Settling:
         """
         source = self.config.sources.get(purchase.source)
         if purchase.state == "settled":
-            if source is not None and purchase.counterpart_group:
-                self._linked(source, purchase, events)
+            if source is not None:
+                self._afterwards(source, purchase, events)
             return
         if source is None:
             self._park(purchase, f"source {purchase.source} is not configured")
@@ -76,13 +79,14 @@ class Settling:
             if found.until > self.now or not over:
                 purchase = self._counterpart(purchase, found.otherwise)
                 reason = f"waits for {found.what}"
+                self._want(purchase, found.needs)
                 self._stand(purchase, "waiting", due_at=found.until, reason=reason)
                 return
             found = found.otherwise
         purchase = self._counterpart(purchase, found)
         order = next((outcome for outcome in found if isinstance(outcome, Order)), None)
         if order is not None:
-            self._order(source, purchase, order, events)
+            self._order(source, purchase, order, found, events)
             return
         parked = [outcome.reason for outcome in found if isinstance(outcome, Parked)]
         if parked:
@@ -131,7 +135,11 @@ class Settling:
         if not events:
             return (Parked("no event of it can be read"),)
         account = source.account or self.accounts.get(source.name, "self")
-        known = Known(account=account, settings=source.settings)
+        known = Known(
+            account=account,
+            settings=source.settings,
+            lookup=Answers(self.connection, source.name),
+        )
         normalize = source.adapter.normalize
         try:
             return normalize([stored.event for stored in events], known)
@@ -151,16 +159,36 @@ class Settling:
             except MalformedPayload as error:
                 return (Parked(f"its events contradict each other: {error}"),)
 
-    def _linked(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> None:
-        """Let a purchase that was sent leave its group when its own link has come."""
+    def _afterwards(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> None:
+        """Gather what has become of a purchase that was sent: refunds, changes, its own link."""
         found = self._normalize(source, purchase, events)
-        now = self._counterpart(purchase, found.otherwise if isinstance(found, Wait) else found)
-        if now.counterpart_group != purchase.counterpart_group:
+        outcomes = found.otherwise if isinstance(found, Wait) else found
+        if purchase.counterpart_group:
+            now = self._counterpart(purchase, outcomes)
             group, side = now.counterpart_group, now.counterpart_side
-            self.purchases.append(replace(purchase, counterpart_group=group, counterpart_side=side))
+            purchase = replace(purchase, counterpart_group=group, counterpart_side=side)
+        order = ORDER.validate_json(purchase.record or "")
+        voice = self._voice(source, order)
+        # An event that is gathered already counts as told.
+        self.write()
+        keys = outbox.keys(self.connection, purchase.id)
+        purchase, sending = since_sent(purchase, order, outcomes, keys, voice)
+        self.purchases.append(purchase)
+        self._send(source.name, purchase.id, sending, purchase.destination or "", voice)
+
+    def _want(self, purchase: Purchase, needs: Sequence[Need]) -> None:
+        if needs:
+            facts.want(
+                self.store, self.connection, purchase.source, purchase.id, needs, now=self.now
+            )
 
     def _order(
-        self, source: Source, purchase: Purchase, order: Order, events: Sequence[Stored]
+        self,
+        source: Source,
+        purchase: Purchase,
+        order: Order,
+        outcomes: Sequence[Outcome],
+        events: Sequence[Stored],
     ) -> None:
         """Gather an order that counts: sent, held, parked, or waiting for its other half."""
         purchase = replace(
@@ -190,8 +218,9 @@ class Settling:
         sent = replace(
             purchase, key=order.id, settled_at=self.now, destination=destination, tries=0
         )
+        sent, since = since_sent(sent, order, outcomes, (), voice)
         self._stand(sent, "settled")
-        self._send(source.name, purchase.id, sending, destination, voice)
+        self._send(source.name, purchase.id, [*sending, *since], destination, voice)
 
     def _unlinked(self, purchase: Purchase, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""
@@ -216,8 +245,10 @@ class Settling:
 
     def _counterpart(self, purchase: Purchase, outcomes: tuple[Outcome, ...]) -> Purchase:
         """Keep under which group and side this purchase may be another's other half."""
-        order = next((found for found in outcomes if isinstance(found, Order)), None)
-        counterpart = order.counterpart if order else None
+        # A renewal that does not count still is the other half of its payment.
+        dated = [found for found in outcomes if isinstance(found, Order | Ignored)]
+        told = next((found for found in dated if found.placed_at), None)
+        counterpart = told.counterpart if told else None
         group = counterpart.group if counterpart else None
         if purchase.counterpart_group and purchase.counterpart_group != group:
             self.write()
@@ -227,7 +258,7 @@ class Settling:
             purchase,
             counterpart_group=group,
             counterpart_side=counterpart.side if counterpart else None,
-            placed_at=order.placed_at if order else purchase.placed_at,
+            placed_at=told.placed_at if told else purchase.placed_at,
         )
 
     def _held(self, source: Source, order: Order) -> str | None:
@@ -261,6 +292,8 @@ class Settling:
         destination: str,
         voice: Mapping[str, Any],
     ) -> None:
+        if not events:
+            return
         self.parcels.append(
             Parcel(
                 source=source,
