@@ -9,7 +9,7 @@ import click
 from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
-from bridge.store import Store, find, purchases
+from bridge.store import Store, facts, find, purchases
 from bridge.store.find import Named
 from bridge.store.purchases import Event, Purchase
 
@@ -25,12 +25,19 @@ def show(id_: str, *, as_json: bool) -> None:
             click.echo(f"{id_}: nothing here is known by this id", err=True)
             sys.exit(WRONG)
         alone, whole = _read(store, found)
+        wanted = {purchase.id: facts.wanted_by(store, purchase.id) for purchase in whole}
     if as_json:
-        paper.as_json({"events": alone, "orders": whole})
+        lookups = {f"o{row}": found for row, found in wanted.items() if found}
+        paper.as_json({"events": alone, "orders": whole, "lookups": lookups})
         return
     _events(alone)
     for purchase in whole:
         _purchase(purchase)
+        paper.table(
+            "Look-ups it waits for",
+            ("look-up", "tried", "why", "next try"),
+            [(one.kind, one.tries, one.reason, one.due_at) for one in wanted[purchase.id]],
+        )
 
 
 def _read(store: Store, found: Named) -> tuple[list[Event], list[Purchase]]:

@@ -7,7 +7,7 @@ from typing import Any
 from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
-from bridge.store import find
+from bridge.store import facts, find
 from bridge.store import status as stands
 from bridge.store.status import DestinationStatus, SourceStatus
 
@@ -22,16 +22,23 @@ def status(*, as_json: bool) -> None:
         silent = [name for name in config.sources if stands.silent(store, name, now)]
         destinations = stands.of_destinations(store)
         oldest = stands.oldest_waiting(store, now)
+        paused = facts.paused(store)
     if as_json:
         paper.as_json(
             {
                 "sources": [_as_json(source, silent) for source in sources],
                 "destinations": destinations,
+                "paused_lookups": paused,
                 "oldest_waiting": oldest,
             }
         )
     else:
         _show(sources, silent, destinations, oldest)
+        paper.table(
+            "Look-ups that rest",
+            ("source", "account", "why", "next try"),
+            [(one.source, one.account, one.reason, one.not_before) for one in paused],
+        )
     if silent or any(source.parked for source in sources):
         sys.exit(WRONG)
 

@@ -186,6 +186,48 @@ def resume(store: Store, source: str, account: str) -> None:
         store.write(lambda c: c.execute(pauses.delete().where(mine)))
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A look-up that an order waits for: which, how often it was tried, why it has no answer.
+
+    Its id is left out, because it may be an email address.
+    """
+
+    kind: str
+    tries: int
+    due_at: datetime
+    reason: str | None
+
+
+def wanted_by(store: Store, order_row: int) -> list[Wanted]:
+    """Tell what an order waits for."""
+    both = and_(*(facts.c[name] == wants.c[name] for name in ("source", "account", "kind", "id")))
+    statement = (
+        select(facts.c.kind, facts.c.tries, facts.c.due_at, facts.c.reason)
+        .join(wants, both)
+        .where(wants.c.order_id == order_row, facts.c.state == "wanted")
+        .order_by(facts.c.kind)
+    )
+    return store.read(lambda c: [Wanted(*row) for row in c.execute(statement)])
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The look-ups of one account, which rest because their key is refused."""
+
+    source: str
+    account: str
+    reason: str
+    not_before: datetime
+
+
+def paused(store: Store) -> list[Pause]:
+    """Tell whose look-ups rest."""
+    columns = (pauses.c.source, pauses.c.account, pauses.c.reason, pauses.c.not_before)
+    statement = select(*columns).order_by(pauses.c.source, pauses.c.account)
+    return store.read(lambda c: [Pause(*row) for row in c.execute(statement)])
+
+
 def _is(source: str, need: Need, table: Any = facts) -> Any:
     columns = table.c
     return and_(

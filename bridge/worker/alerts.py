@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from bridge.config import Config
 from bridge.logs import logger
-from bridge.store import Store, status
+from bridge.store import Store, facts, status
 from bridge.store.tables import alerts
 
 log = logger()
@@ -47,6 +47,9 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
         if destination.paused:
             message = f"destination {destination.name} is paused: {destination.reason}"
             yield Alert(f"paused:{destination.name}", message)
+    for pause in facts.paused(store):
+        message = f"look-ups of source {pause.source} ({pause.account}) are paused: {pause.reason}"
+        yield Alert(f"lookups:{pause.source}:{pause.account}", message)
     oldest = status.oldest_waiting(store, now)
     if oldest is not None and now - oldest > LATE:
         yield Alert("late", f"an order has waited since {oldest:%Y-%m-%d %H:%M} UTC")

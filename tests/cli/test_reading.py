@@ -32,7 +32,7 @@ def test_events_are_listed_the_newest_first(told):
 def test_an_order_is_found_by_any_of_its_ids(told):
     (order,) = told.json("show", "o1")["orders"]
     for id_ in ("e1", "e2", "h1", "h2", "ord_1001", ORDER_KEY):
-        assert told.json("show", id_) == {"events": [], "orders": [order]}
+        assert told.json("show", id_) == {"events": [], "orders": [order], "lookups": {}}
     assert (order["id"], order["state"], order["destination"]) == (
         1,
         "settled",
