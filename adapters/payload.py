@@ -66,6 +66,10 @@ class Payload:
         """Give the bare JSON value, None where absent; for tests of shape, not for reading."""
         return self._fields.get(key)
 
+    def replaced(self, key: str, value: Any) -> "Payload":
+        """Give this object with another value under a key; the object itself stays."""
+        return Payload({**self._fields, key: value}, self.path)
+
     # --- objects and lists -------------------------------------------------------------------
 
     def object(self, key: str) -> "Payload":

@@ -4,7 +4,16 @@ from decimal import Decimal
 import pytest
 
 from adapters.example import EXAMPLE
-from adapters.schema import Ignored, LineItem, Order, Parked, Wait
+from adapters.schema import (
+    Ignored,
+    LineItem,
+    Order,
+    Parked,
+    Refund,
+    Standing,
+    Units,
+    Wait,
+)
 from bridge.samples import SAMPLE_DAY, fresh, stories, to_json
 
 LATER = date(2027, 1, 1)
@@ -112,4 +121,29 @@ def test_outcomes_are_written_with_amounts_as_text_and_without_the_empty() -> No
                 "otherwise": [written],
             }
         }
+    ]
+
+
+def test_what_comes_after_the_sale_is_written_as_in_a_story() -> None:
+    at = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    units = Units(line_id="l1", quantity=Decimal(2), amount=Decimal("4.00"))
+    refund = Refund(id="r1", at=at, amount=Decimal("5.50"), currency="EUR", items=(units,))
+
+    assert to_json((refund, Standing(at=at, total=Decimal("1.20"), reason="capture"))) == [
+        {
+            "refund": {
+                "id": "r1",
+                "at": "2026-11-20T10:00:00+00:00",
+                "amount": "5.50",
+                "currency": "EUR",
+                "items": [{"line_id": "l1", "quantity": "2", "amount": "4.00"}],
+            }
+        },
+        {
+            "standing": {
+                "at": "2026-11-20T10:00:00+00:00",
+                "total": "1.20",
+                "reason": "capture",
+            }
+        },
     ]

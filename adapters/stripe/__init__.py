@@ -3,10 +3,22 @@
 from importlib.resources import files
 
 from adapters.contract import Adapter
+from adapters.lookups import Api
 from adapters.stripe.normalize import normalize
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.sighting import DECIDING, RETURNING, ids
 from adapters.stripe.webhook import HEADER, sign, verify
+
+
+def _connect(settings: StripeSettings) -> Api | None:
+    """Make the API of this source, where it has a key."""
+    if settings.api_key is None:
+        return None
+    # The web process never looks anything up and must not pay for the SDK: 20 MB, 250 ms.
+    from adapters.stripe.api import connect  # noqa: PLC0415 - see above
+
+    return connect(settings.api_key.get_secret_value(), settings.api_url)
+
 
 STRIPE = Adapter(
     name="stripe",
@@ -18,6 +30,7 @@ STRIPE = Adapter(
     ids=ids,
     normalize=normalize,
     settings=StripeSettings,
+    connect=_connect,
     # The signed body itself names the connected account.
     one_account=False,
     samples=files("adapters.stripe") / "samples",

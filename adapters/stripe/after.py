@@ -127,7 +127,7 @@ def _lost(states: Sequence[Sighting]) -> Refund | None:
 
     Money is withdrawn when a dispute begins and returns where it is won: only losing it counts.
     """
-    losses = [seen for seen in states if _status(seen) == "lost"]
+    losses = [seen for seen in states if "lost" in {_status(seen), was(seen, "status")}]
     if not losses:
         return None
     since = min(seen.created for seen in losses)

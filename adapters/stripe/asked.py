@@ -58,6 +58,11 @@ class Asked:
         """Whether nothing essential is missing that was asked for so far."""
         return not self._essential
 
+    def waits_for(self, kind: str, own: str) -> bool:
+        """Whether this was asked for and is not known yet."""
+        need = Need(kind, own, self._account)
+        return need in self._essential or need in self._describing
+
     def wait_for_all(self, first: datetime, otherwise: Outcome | None = None) -> Wait:
         """Wait for what is missing; without an end of its own it is parked after 72 hours.
 

@@ -1,4 +1,4 @@
-"""Invoice lines -> line items, in any shape from 2017 to endive."""
+"""Lines of invoices and sessions -> line items, in any shape from 2017 to endive."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class Tax:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an invoice, in minor units; `tax` None where the line does not tell it."""
+    """One line, in minor units; `tax` None where the line does not tell it."""
 
     thing: Payload
     gross: int
@@ -44,6 +44,25 @@ def invoice_lines(invoice: Payload) -> tuple[Line, ...] | None:
     if listed is None or listed.flag("has_more"):
         return None
     return tuple(_line(thing) for thing in listed.objects("data")) or None
+
+
+def has_all_lines(invoice: Payload) -> bool:
+    """Whether an invoice carries lines, and all it has."""
+    listed = invoice.object_or_none("lines")
+    return listed is not None and not listed.flag("has_more") and bool(listed.raw("data"))
+
+
+def session_lines(session: Payload) -> tuple[Line, ...] | None:
+    """Read the lines that a look-up put into a session; None where they are not all there.
+
+    amount_subtotal is before discounts and on-top tax; what amount_total has beyond it, less
+    discounts, is the tax on top, so the rest of the tax is inside the price.
+    Raises MalformedPayload where a line has no amount.
+    """
+    listed = session.object_or_none("line_items")
+    if listed is None or listed.flag("has_more"):
+        return None
+    return tuple(_session_line(thing) for thing in listed.objects("data")) or None
 
 
 def read_tax(thing: Payload, *keys: str) -> Tax | None:
@@ -104,6 +123,14 @@ def _line(thing: Payload) -> Line:
     )
     tax = read_tax(thing, "taxes", "tax_amounts")
     return Line(thing, thing.integer("amount"), discount + credit, tax)
+
+
+def _session_line(thing: Payload) -> Line:
+    gross, discount = thing.integer("amount_subtotal"), thing.integer_or_none("amount_discount")
+    tax = thing.integer_or_none("amount_tax") or 0
+    net = gross - (discount or 0)
+    on_top = thing.integer("amount_total") - net
+    return Line(thing, gross, discount or 0, Tax(tax, min(max(tax - on_top, 0), max(tax, 0))))
 
 
 def _item(line: Line, own: str, money: Currency) -> LineItem:
@@ -176,7 +203,9 @@ def _product(thing: Payload) -> str | None:
 
 
 def _inside(entry: Payload) -> bool:
-    return entry.text_or_none("tax_behavior") == "inclusive" or entry.flag("inclusive")
+    rate = entry.object_or_none("rate")
+    told = entry.text_or_none("tax_behavior") == "inclusive" or entry.flag("inclusive")
+    return told or (rate is not None and rate.flag("inclusive"))
 
 
 def _amounts(thing: Payload, key: str) -> list[int]:

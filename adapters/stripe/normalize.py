@@ -1,25 +1,21 @@
 """Stripe's events of one purchase -> one order and its refunds, from what their payloads say."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from adapters.contract import Known, WebhookEvent
-from adapters.schema import Counterpart, Ignored, Order, Outcome, Parked, Wait
+from adapters.schema import Ignored, Order, Outcome, Wait
 from adapters.stripe.after import followed, unsold
-from adapters.stripe.invoice import charged, invoice_sums, is_renewal, still_due
-from adapters.stripe.money import Currency, Sums, currency_of
-from adapters.stripe.payment import bare_sums, taken
+from adapters.stripe.asked import Asked
+from adapters.stripe.enrich import enriched
+from adapters.stripe.links import gathered
+from adapters.stripe.payment import taken
 from adapters.stripe.purchase import Purchase
-from adapters.stripe.session import has_sums, session_sums
+from adapters.stripe.sale import sold
 from adapters.stripe.settings import StripeSettings
-from adapters.stripe.sighting import AFTER, Sighting, sight, within
-
-# What belongs together is waited for as long as Stripe sends an event again.
-_LONGEST_WAIT = 72 * 3600
-_UNSEEN = (
-    "renewals are switched off, and the invoice that tells whether this payment is one was not "
-    "seen: tick invoice.paid for this endpoint and resend it from the provider's dashboard"
-)
+from adapters.stripe.sighting import AFTER, BEST_FIRST, Sighting, sight, tells_thinly, within
+from adapters.stripe.thin import account_of, as_snapshot, is_thin
 
 
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:
@@ -28,156 +24,106 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     The invoice's figures come before the session's, the session's before those of the payment. A
     paid invoice with its link and a paid session of mode payment wait for nothing; a payment alone
     waits for its session or invoice, an invoice for its link, settle_seconds from the first event
-    that showed money. Behind an order come its refunds and its standing, which leave it as it is.
+    that showed money. With an API key what is missing is looked up instead, and waited for.
+    Behind an order come its refunds and its standing, which leave it as it is.
     Raises MalformedPayload where a figure is missing that no order can be right without.
     """
     settings: StripeSettings = known.settings
-    seen = [sight(event) for event in sorted(events, key=lambda event: (event.key, event.body))]
-    shown = [part for one in seen if isinstance(one, Sighting) for part in within(one)]
-    later = [part for part in shown if part.kind in AFTER]
-    sightings = tuple(part for part in shown if part.kind not in AFTER)
+    shown = _shown(events, known)
+    asked, sightings, later = shown.asked, shown.sightings, shown.later
+    if asked and not asked.is_whole:
+        return asked.wait_for_all(shown.first_received_at)
     if sightings:
         purchase = Purchase(sightings)
-        return followed(_sale(purchase, settings), purchase, later)
+        sale = sold(purchase, settings, linked=asked is not None)
+        return followed(_told(sale, purchase, asked, settings), purchase, later)
     if later:
         return unsold(later)
-    ignored = (one for one in seen if isinstance(one, Ignored))
-    return (next(ignored, Ignored("no events")),)
+    return (shown.ignored,)
 
 
-def _sale(purchase: Purchase, settings: StripeSettings) -> tuple[Outcome, ...] | Wait:
-    invoice, session = purchase.invoice, purchase.session
-    if invoice and is_renewal(invoice) and not settings.renewals:
-        return (_renewal_off(purchase, invoice),)
-    if invoice and taken(invoice) and invoice.thing.integer("total") > 0:
-        return _of_invoice(purchase, invoice, settings)
-    paid = purchase.payments or (session and taken(session))
-    if session and purchase.sells_once and paid and (taken(session) or has_sums(session.thing)):
-        return (_of_session(purchase, session, settings),)
-    if purchase.payments:
-        return _of_payment(purchase, settings)
-    return (Ignored(_why_not(purchase)),)
+def linked_ids(events: Sequence[WebhookEvent], known: Known) -> tuple[str, ...]:
+    """Give the ids under which look-ups know the purchase beside its events, as `ids` gives them.
+
+    So events that name nothing in common are joined: a charge with its invoice, a thin refund with
+    what it refunds. Empty without an API key. Raises MalformedPayload as `normalize` does.
+    """
+    shown = _shown(events, known)
+    every = (*shown.sightings, *shown.later)
+    if shown.asked is None or not every:
+        return ()
+    account = account_of(every[0].event)
+    found = (own for kind in BEST_FIRST for one in every for own in one.linked(kind))
+    return tuple(dict.fromkeys(f"{account}:{own}" for own in found))
 
 
-def _of_invoice(
-    purchase: Purchase, invoice: Sighting, settings: StripeSettings
-) -> tuple[Outcome, ...] | Wait:
-    sums = invoice_sums(invoice.thing, purchase.description)
-    paid = charged(invoice.thing)
-    if paid <= 0 or purchase.is_linked:
-        return (_order(purchase, sums, settings),)
-    order = _order(purchase, sums, settings, _counterpart(purchase, paid, sums.currency, "invoice"))
-    link = "the invoice's link (invoice_payment.paid)"
-    return _wait(link, purchase, settings.settle_seconds, order)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the events of a purchase show, with what was looked up.
+
+    pending: thin events whose objects are not known yet.
+    """
+
+    asked: Asked | None
+    sightings: tuple[Sighting, ...]
+    later: list[Sighting]
+    ignored: Ignored
+    pending: list[WebhookEvent]
+
+    @property
+    def first_received_at(self) -> datetime:
+        """When the first event came that made a look-up worth while."""
+        thin = [
+            event.received_at or event.signed_at or event.payload.time("created")
+            for event in self.pending
+        ]
+        return min(thin + [one.received_at for one in self.sightings if taken(one)])
 
 
-def _renewal_off(purchase: Purchase, invoice: Sighting) -> Ignored:
-    """Ignore a renewal, and hold back its payment where no link says yet that it is this one's."""
-    half = None
-    if taken(invoice) and not purchase.is_linked and (paid := charged(invoice.thing)) > 0:
-        half = _counterpart(purchase, paid, currency_of(invoice.thing), "invoice")
-    return Ignored(
-        "a subscription's renewal, and renewals are switched off",
-        counterpart=half,
-        placed_at=purchase.placed_at if half else None,
+def _shown(events: Sequence[WebhookEvent], known: Known) -> _Shown:
+    settings: StripeSettings = known.settings
+    ordered = sorted(events, key=lambda event: (event.key, event.body))
+    asked = Asked(known.lookup, account_of(ordered[0])) if settings.api_key and ordered else None
+    seen = [_seen(event, asked) for event in ordered]
+    parts = [part for one in seen if isinstance(one, Sighting) for part in within(one)]
+    sightings = tuple(part for part in parts if part.kind not in AFTER)
+    if asked:
+        sightings = gathered(sightings, asked, renewals=settings.renewals)
+    return _Shown(
+        asked=asked,
+        sightings=sightings,
+        later=[part for part in parts if part.kind in AFTER],
+        ignored=next((one for one in seen if isinstance(one, Ignored)), Ignored("no events")),
+        pending=[event for event, one in zip(ordered, seen, strict=True) if one is None],
     )
 
 
-def _of_session(purchase: Purchase, session: Sighting, settings: StripeSettings) -> Order:
-    thing = session.thing
-    sums = session_sums(thing, purchase.payments, purchase.description)
-    creation = thing.object_or_none("invoice_creation")
-    half = None
-    if creation and creation.flag("enabled") and not purchase.ids_of("invoice"):
-        # It sold through an invoice that it does not name yet, and that will not name it.
-        half = _counterpart(purchase, thing.integer("amount_total"), sums.currency, "payment")
-    return _order(purchase, sums, settings, half)
+def _seen(event: WebhookEvent, asked: Asked | None) -> Sighting | Ignored | None:
+    """Tell what an event shows; None for a thin one whose object is not looked up yet."""
+    if asked is None or not is_thin(event.payload):
+        return sight(event)
+    if not tells_thinly(event):
+        return Ignored("a thin event that tells of no money: links are looked up")
+    snapshot = as_snapshot(event, asked)
+    return sight(snapshot) if isinstance(snapshot, WebhookEvent) else snapshot
 
 
-def _of_payment(purchase: Purchase, settings: StripeSettings) -> tuple[Outcome, ...] | Wait:
-    sums = bare_sums(purchase.payments, purchase.description, purchase.tip)
-    if purchase.session and purchase.sells_once:
-        return (_order(purchase, sums, settings),)
-    captured = sum(payment.captured for payment in purchase.payments)
-    if purchase.invoice and still_due(purchase.invoice.thing, captured):
-        return (Ignored("its invoice is paid in part: it counts once it is paid"),)
-    if purchase.session or not purchase.ids_of("invoice"):
-        half = None
-        if not purchase.session:
-            half = _counterpart(purchase, captured, sums.currency, "payment")
-        order = _order(purchase, sums, settings, half)
-        return _wait("its checkout session or invoice", purchase, settings.settle_seconds, order)
-    if purchase.invoice is None and not settings.renewals:
-        return _wait("its invoice, which tells renewals", purchase, _LONGEST_WAIT, Parked(_UNSEEN))
-    longest = purchase.is_one_of_several and purchase.invoice is None
-    seconds = _LONGEST_WAIT if longest else settings.settle_seconds
-    return _wait("its invoice", purchase, seconds, _order(purchase, sums, settings))
-
-
-def _order(
+def _told(
+    sale: tuple[Outcome, ...] | Wait,
     purchase: Purchase,
-    sums: Sums,
+    asked: Asked | None,
     settings: StripeSettings,
-    counterpart: Counterpart | None = None,
-) -> Order:
-    invoice = purchase.invoice
-    presented = purchase.presentment()
-    return Order(
-        id=purchase.id,
-        account=purchase.account,
-        order_id=purchase.order_id(settings.order_id_metadata),
-        order_name=invoice.thing.text_or_none("number") if invoice else None,
-        placed_at=purchase.placed_at,
-        email=purchase.email,
-        customer_id=purchase.customer_id,
-        currency=sums.currency.code,
-        total=sums.total,
-        subtotal=sums.subtotal,
-        shipping=sums.shipping,
-        discount=sums.discount,
-        tax=sums.tax,
-        tax_included=sums.tax_included,
-        taxes_included=sums.taxes_included,
-        tip=sums.tip,
-        uncaptured=sums.uncaptured,
-        lines=sums.lines,
-        channel=purchase.channel,
-        presentment_total=presented[0] if presented else None,
-        presentment_currency=presented[1] if presented else None,
-        test=purchase.test,
-        counterpart=counterpart,
-        contradiction=sums.contradiction,
+) -> tuple[Outcome, ...] | Wait:
+    """Describe the order in a sale by what look-ups tell, and wait for what they do not yet."""
+    held = sale.otherwise if isinstance(sale, Wait) else sale
+    if asked is None or not any(isinstance(outcome, Order) for outcome in held):
+        return sale
+    held = tuple(
+        enriched(outcome, purchase, asked, settings) if isinstance(outcome, Order) else outcome
+        for outcome in held
     )
-
-
-def _counterpart(purchase: Purchase, minor: int, money: Currency, side: str) -> Counterpart | None:
-    """Name what a missing half would share; a guest's payment is never an invoice's."""
-    customer = purchase.customer_id
-    if customer is None:
-        return None
-    return Counterpart(group=f"{purchase.account}|{customer}|{minor}|{money.code}", side=side)
-
-
-def _wait(what: str, purchase: Purchase, seconds: int, otherwise: Outcome) -> Wait:
-    until = purchase.first_received_at + timedelta(seconds=seconds)
-    return Wait(what, until, (otherwise,))
-
-
-def _why_not(purchase: Purchase) -> str:
-    """Say why the set makes no order yet, by the object that tells most."""
-    if purchase.invoice:
-        if taken(purchase.invoice):
-            return "an invoice of nothing (a trial's, or covered by a discount) is no purchase"
-        return "the invoice is not paid"
-    if purchase.session:
-        if not purchase.sells_once:
-            return "a subscription's session: its invoice decides"
-        return "the session is not paid yet: checkout.session.async_payment_succeeded decides"
-    kinds = {state.kind: state for state in reversed(purchase.states)}
-    charge, intent = kinds.get("charge"), kinds.get("payment_intent")
-    if charge and charge.deciding:
-        return "authorised, not captured"
-    if charge or intent:
-        topic = (charge or intent or purchase.states[0]).topic
-        return f"{topic} shows no payment"
-    return "invoice_payment only links: its invoice decides"
+    waiting = asked.wait_to_describe(purchase.first_received_at, settings.lookup_seconds, held)
+    if isinstance(sale, Wait):
+        needs = waiting.needs if isinstance(waiting, Wait) else ()
+        return replace(sale, otherwise=held, needs=needs)
+    return waiting

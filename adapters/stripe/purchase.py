@@ -207,7 +207,8 @@ class Purchase:
 
 
 def _standing(sighting: Sighting) -> tuple[object, ...]:
-    return sighting.deciding, taken(sighting), sighting.rank
+    # Between two states that show the same, the look-up's says more: it is expanded.
+    return sighting.deciding, taken(sighting), sighting.looked_up, sighting.rank
 
 
 def _text_at(thing: Payload, path: str) -> str | None:

@@ -1,8 +1,9 @@
-"""Checkout Session -> sums. Its webhook carries totals and no line items."""
+"""Checkout Session -> sums. Its webhook carries totals; its line items come by a look-up."""
 
 from dataclasses import dataclass
 
 from adapters.payload import Payload
+from adapters.stripe.lines import Line, Tax, line_items, read_tax, session_lines, share_discount
 from adapters.stripe.money import Sums, currency_of, unknown_line, where_taxed
 from adapters.stripe.payment import Payment, captured_in
 
@@ -33,7 +34,7 @@ def has_sums(session: Payload) -> bool:
 
 
 def session_sums(session: Payload, payments: tuple[Payment, ...], name: str | None) -> Sums:
-    """Read a session of mode payment into one line for all goods, and the order's sums.
+    """Read a session of mode payment into its lines, else one for all goods, and its sums.
 
     amount_subtotal is before discounts and on-top tax, and contains the tax that is inside prices.
     Which tax that is the webhook does not say, so it is derived: see `_place`. What a payment of
@@ -41,6 +42,8 @@ def session_sums(session: Payload, payments: tuple[Payment, ...], name: str | No
     Raises MalformedPayload where amounts or currency are missing.
     Source: API 2026-10-28.endive, objects checkout.session and shipping_cost.
     """
+    if lines := session_lines(session):
+        return _listed_sums(session, lines, payments)
     money = currency_of(session)
     gross = session.integer("amount_subtotal")
     total = session.integer("amount_total")
@@ -74,6 +77,48 @@ def session_sums(session: Payload, payments: tuple[Payment, ...], name: str | No
         uncaptured=money.major(released) if released else None,
     )
     return _marked(sums, payments)
+
+
+def _listed_sums(session: Payload, lines: tuple[Line, ...], payments: tuple[Payment, ...]) -> Sums:
+    """Make the sums where every line is known; what lines do not tell comes from the session."""
+    money = currency_of(session)
+    details = session.object_or_none("total_details")
+    told = details.integer_or_none("amount_discount") if details else None
+    lines = share_discount(lines, told or 0)
+    cost = _shipping(session, details)
+    goods = Tax(
+        sum(line.tax.whole for line in lines if line.tax),
+        sum(line.tax.included for line in lines if line.tax),
+    )
+    whole = details.integer_or_none("amount_tax") if details else None
+    beyond = cost.tax if whole is None else whole - goods.whole
+    shipping_tax = beyond or 0
+    inside = _is_inside(session.object_or_none("shipping_cost"), goods)
+    tax = Tax(goods.whole + shipping_tax, goods.included + (shipping_tax if inside else 0))
+    shipping = cost.whole if inside else cost.before
+    released = sum(payment.released for payment in payments if payment.currency == money)
+    net = sum(line.net for line in lines)
+    sums = Sums(
+        currency=money,
+        total=money.major(session.integer("amount_total") - released),
+        lines=line_items(lines, money),
+        subtotal=money.major(net - goods.included),
+        shipping=money.major_or_none(shipping),
+        discount=money.major(sum(line.discount for line in lines)),
+        tax=money.major(tax.whole),
+        tax_included=money.major(tax.included) if tax.whole else None,
+        taxes_included=where_taxed(tax.whole, tax.included),
+        uncaptured=money.major(released) if released else None,
+    )
+    return _marked(sums, payments)
+
+
+def _is_inside(cost: Payload | None, goods: Tax) -> bool:
+    """Whether shipping's tax is inside its price: as told, else where all of the goods' tax is."""
+    own = read_tax(cost, "taxes") if cost else None
+    if own and own.whole:
+        return own.included == own.whole
+    return goods.whole != 0 and goods.included == goods.whole
 
 
 def _shipping(session: Payload, details: Payload | None) -> _Shipping:

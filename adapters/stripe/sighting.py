@@ -8,6 +8,7 @@ from typing import Literal
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Ignored
+from adapters.stripe.thin import account_of, is_thin, related, topic_of
 
 Kind = Literal[
     "invoice", "payment_intent", "session", "charge", "invoice_payment", "refund", "dispute"
@@ -92,6 +93,7 @@ class Sighting:
 
     thing: the object itself, `data.object`.
     created: when the event was made, by Stripe's clock.
+    looked_up: the object came from Stripe's API, and the event is what it was asked for.
     """
 
     kind: Kind
@@ -99,11 +101,12 @@ class Sighting:
     thing: Payload
     event: WebhookEvent
     created: datetime
+    looked_up: bool = False
 
     @property
     def deciding(self) -> bool:
-        """Whether an event of this topic can show that money was paid."""
-        return self.topic in DECIDING
+        """Whether an event of this topic can show that money was paid; so does a look-up."""
+        return self.looked_up or self.topic in DECIDING
 
     @property
     def rank(self) -> tuple[datetime, str, str, str]:
@@ -168,14 +171,28 @@ def was(seen: Sighting, key: str) -> str | None:
 def ids(event: WebhookEvent) -> tuple[str, ...]:
     """Give every id under which an event knows its purchase, best first, with its account before.
 
-    Empty where the event belongs to none. Raises MalformedPayload as `sight` does.
+    A thin event knows the object it names and no more. Empty where the event belongs to none.
+    Raises MalformedPayload as `sight` does.
     """
+    account = account_of(event)
+    if tells_thinly(event):
+        named = related(event.payload)
+        return (f"{account}:{named}",) if named else ()
     seen = sight(event)
     if isinstance(seen, Ignored):
         return ()
-    account = event.account or "self"
     found = (linked for kind in (*BEST_FIRST, *AFTER) for linked in seen.linked(kind))
     return tuple(dict.fromkeys(f"{account}:{linked}" for linked in found))
+
+
+def tells_thinly(event: WebhookEvent) -> bool:
+    """Whether a thin event tells of money, so that what it names is worth a look-up.
+
+    A link is not: with a key links are looked up from either side.
+    """
+    payload = event.payload
+    telling = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING)
+    return telling and topic_of(payload) != "invoice_payment.paid"
 
 
 def _not_a_snapshot(payload: Payload) -> str | None:

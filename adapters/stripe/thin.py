@@ -9,6 +9,7 @@ from adapters.schema import Ignored
 from adapters.stripe.asked import Asked
 
 _PREFIX = "v1."
+_GONE = "a thin event of something that Stripe has no more"
 
 
 def account_of(event: WebhookEvent) -> str:
@@ -49,10 +50,10 @@ def as_snapshot(event: WebhookEvent, asked: Asked) -> WebhookEvent | Ignored | N
     own = payload.id("id")
     answer = asked.essential("event", own)
     if answer is None:
-        return Ignored("a thin event that Stripe has no more") if asked.is_answered(own) else None
+        return None if asked.waits_for("event", own) else Ignored(_GONE)
     thing = answer.raw("related")
     if not isinstance(thing, dict):
-        return Ignored("a thin event of something that Stripe has no more")
+        return Ignored(_GONE)
     body = {
         "id": own,
         "object": "event",

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 import requests
+from sqlalchemy.engine import make_url
 
 from bridge.cli import paper
 from bridge.cli.group import WRONG, in_words
@@ -119,6 +121,10 @@ def _wrong(config: Config) -> Iterator[str]:
 
 
 def _wrong_in_store(config: Config, *, live: bool) -> Iterator[str]:
+    file = make_url(config.database_url).database if config.on_sqlite else None
+    if file and not Path(file).exists():
+        yield f"there is no database at {file} yet: `bridge serve` or `bridge migrate` makes it"
+        return
     try:
         store = Store.open(config.database_url, connections=1)
         try:

@@ -31,6 +31,11 @@ _T = TypeVar("_T")
 # The revision of the newest migration; a test holds it against the folder.
 REVISION = "0001"
 
+_NEWER = (
+    "the database has schema {found}, made by a newer release than this one, which knows "
+    f"{REVISION}: deploy the newer release again"
+)
+
 # Serialization failure and deadlock: the transaction is run again.
 _AGAIN = frozenset({"40001", "40P01"})
 # PostgreSQL's classes of `not now`: connection, resources, limits of this moment, operator, system.
@@ -130,20 +135,26 @@ class Store:
 
     def check_schema(self) -> None:
         """Raise StoreOutdated unless the tables are those of this release."""
+        found = self._revision()
+        if found is not None and found > REVISION:
+            raise StoreOutdated(_NEWER.format(found=found))
+        if found != REVISION:
+            raise StoreOutdated(
+                f"the database has schema {found or 'none'}, this release needs {REVISION}: "
+                f"run `bridge migrate`"
+            )
+
+    def _revision(self) -> str | None:
+        """Tell which migration the tables are at; None where there are none."""
         try:
             found = self.read(
                 lambda c: c.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
             )
         except StoreUnavailable as error:
             if isinstance(error.__cause__, DBAPIError) and _missing_table(error.__cause__):
-                found = None
-            else:
-                raise
-        if found != REVISION:
-            raise StoreOutdated(
-                f"the database has schema {found or 'none'}, this release needs {REVISION}: "
-                f"run `bridge migrate`"
-            )
+                return None
+            raise
+        return str(found) if found else None
 
     def probe(self) -> None:
         """Write one row, to learn whether a row can be written. Raises StoreUnavailable."""
@@ -164,8 +175,14 @@ class Store:
         """Bring the tables to this release; safe to repeat, and from several machines at once."""
         from bridge.store.migrate import migrate  # noqa: PLC0415 - web processes need no alembic
 
-        with self._turn():
-            migrate(self._writer)
+        found = self._revision()
+        if found is not None and found > REVISION:
+            raise StoreOutdated(_NEWER.format(found=found))
+        try:
+            with self._turn():
+                migrate(self._writer)
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
 
     def close(self) -> None:
         """Close every connection; on SQLite under the writer's turn, because it checkpoints."""

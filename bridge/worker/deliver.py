@@ -186,7 +186,7 @@ class Deliverer:
         if stopped is STOPPING or (sending.taken and not stopped):
             return False, None, None
         if stopped is not None and stopped.outcome == "paused":
-            reason = f"{stopped.reason}: check HEAP_APP_ID and HEAP_API_URL"
+            reason = stopped.reason
         elif sending.wrong or (state.paused and not sending.taken):
             reason = (
                 "single events are refused one after another and none is taken: check HEAP_APP_ID "

@@ -126,6 +126,11 @@ class Normaliser:
             self.accounts[source.name] = kept
         if named == self.accounts[source.name]:
             return None
+        for other in self.config.sources.values():
+            if other.adapter is source.adapter and other.account == named:
+                # Which shop it was is not signed, so it is not handed over.
+                reason = f"names shop {named}, which is source {other.name}: it must post there"
+                return End(stored.id, "ignored", reason)
         return End(stored.id, "parked", f"names shop {named}: add it as a source")
 
     def _alone(self, source: Source, stored: Stored) -> End:

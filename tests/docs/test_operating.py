@@ -19,12 +19,16 @@ ROOT = Path(__file__).parents[2]
 GAP = "…"
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 # Calls whose texts are reasons, and functions that give one.
-REASON_CALLS = {"Ignored", "Parked", "Wait", "_wait", "_park", "Answer"}
+REASON_CALLS = {
+    *("Ignored", "Parked", "Wait", "_wait", "_park", "Answer", "End"),
+    *("TryAgain", "KeyRefused", "LookUpFailed"),
+}
 REASON_FUNCTIONS = {
     *("_held", "_other_account", "_alone", "_unlinked", "_pause", "_later", "_judged", "_words"),
     *("why_no_order", "_not_a_snapshot", "_why_not", "_why_not_counted"),
+    *("_forbidden", "_unreached"),
 }
-REASON_NAMES = {"reason", "UNLINKED", "_STATUSES", "_FAILURES"}
+REASON_NAMES = {"reason", "_STATUSES", "_FAILURES"}
 
 
 def trees(*folders: str) -> Iterator[ast.Module]:
@@ -75,17 +79,19 @@ def called(node: ast.Call) -> str:
 
 def reasons(tree: ast.AST) -> Iterator[str]:
     """The texts by which the code says why something is as it is."""
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and called(n) in REASON_CALLS]
+    given = {n.id for call in calls for n in ast.walk(call) if isinstance(n, ast.Name)}
+    # A text that is too long for its place stands above, under a name in capitals.
+    names = REASON_NAMES | {name for name in given if name.isupper()}
     for node in ast.walk(tree):
         match node:
             case ast.Call() if called(node) in REASON_CALLS:
                 yield from texts(node)
             case ast.keyword(arg="reason", value=value):
                 yield from texts(value)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in REASON_NAMES:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in names:
                 yield from texts(value)
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.AST() as value) if (
-                name in REASON_NAMES
-            ):
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.AST() as value) if name in names:
                 yield from texts(value)
             case ast.FunctionDef(name=name, body=body) if name in REASON_FUNCTIONS:
                 for statement in body[isinstance(body[0], ast.Expr) :]:

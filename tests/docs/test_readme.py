@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,16 +15,20 @@ from typing import Any
 import pytest
 
 from adapters.registry import ADAPTERS
-from adapters.schema import LineItem, Order
+from adapters.schema import LineItem, Order, Refund, Units
 from adapters.shopify.settings import ShopifySettings
 from bridge.cli import main
 from bridge.config import EventNames, database, load
+from bridge.config.options import variable
 from bridge.config.sources import CHOICES
-from bridge.heap.after import correction
+from bridge.heap.after import correction, refund_events
 from bridge.heap.events import heap_events
 from bridge.heap.identity import Identity
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+EVENTS = ["Order", "Purchase", "Refund", "Refunded Item", "Order Changed"]
+# What the bridge decides by, and Heap is not told.
+NOT_TOLD = {"customer_id", "counterpart", "contradiction"}
 
 
 class Asked(Mapping[str, str]):
@@ -58,7 +63,7 @@ def spans(text: str) -> list[str]:
 
 
 def full_order() -> Order:
-    """An order in which nothing is left out."""
+    """An order in which nothing is left out that reaches Heap."""
     one = Decimal(1)
     line = LineItem(
         id="1",
@@ -105,6 +110,27 @@ def full_order() -> Order:
         channel="web",
         presentment_total=one,
         presentment_currency="USD",
+        settlement_total=one,
+        settlement_currency="CHF",
+        billing_reason="manual",
+    )
+
+
+def full_refund() -> Refund:
+    """A refund in which nothing is left out."""
+    one = Decimal(1)
+    return Refund(
+        id="r",
+        at=AT,
+        amount=one,
+        currency="EUR",
+        reason="r",
+        shipping=one,
+        tax=one,
+        items=(Units(line_id="1", quantity=one, amount=one),),
+        failed_at=AT,
+        settlement_total=one,
+        settlement_currency="CHF",
     )
 
 
@@ -135,19 +161,21 @@ def test_the_readme_gives_the_defaults_that_the_code_has(readme: str, tmp_path: 
         "HEAP_ORDER_EVENT": config.names.order,
         "HEAP_PURCHASE_EVENT": config.names.purchase,
         "HEAP_CHANGE_EVENT": config.names.change,
+        "HEAP_REFUND_EVENT": config.names.refund,
+        "HEAP_REFUNDED_ITEM_EVENT": config.names.refunded_item,
         "HEAP_EVENTS_PER_MINUTE": config.events_per_minute,
         "BRIDGE_SEND_TEST_ORDERS": source.send_test_orders,
         "BRIDGE_EMAIL_CASE": source.email_case,
         "BRIDGE_NO_IDENTITY": source.no_identity,
     } | {
-        f"{one.name}_{field}".upper(): info.default
+        variable(one, field): info.default
         for one in ADAPTERS
         for field, info in one.settings.model_fields.items()
     }
-    switches = {True: "on", False: "off"}
+    words = {True: "on", False: "off", None: "none"}
     told = {row[0].strip("`"): row[1].strip("`") for row in rows(section(readme, "Variables"))}
     assert {name: told[name] for name in expected} == {
-        name: switches[value] if isinstance(value, bool) else str(value)
+        name: words[value] if value is None or isinstance(value, bool) else str(value)
         for name, value in expected.items()
     }
 
@@ -157,17 +185,32 @@ def test_the_bridge_toml_of_the_readme_is_read_and_shows_every_key(
 ) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
     (tmp_path / "bridge.toml").write_text(example, encoding="utf-8")
-    config = load({"EU_SECRET": "new-one", "EU_SECRET_OLD": "old-one"}, tmp_path)
-    (table,) = tomllib.loads(example)["source"]
-    assert (config.sources["eu-shop"].path, config.warnings) == ("/webhooks/shopify/eu-shop", ())
-    assert set(table) == {
-        *("name", "provider", "webhook_secret_env", "shop"),
-        *CHOICES,
-        *ShopifySettings.model_fields,
-    }
+    secrets = {"EU_SECRET": "new-one", "EU_SECRET_OLD": "old-one", "EU_STRIPE_SECRET": "third-one"}
+    config = load(secrets | {"EU_STRIPE_KEY": "rk_test_mock", "HEAP_APP_ID": "1"}, tmp_path)
+    shop, account = tomllib.loads(example)["source"]
+    key = config.sources["eu-account"].settings.model_dump()["api_key"].get_secret_value()
+    assert (key, config.sources["eu-shop"].path, config.warnings) == (
+        "rk_test_mock",
+        "/webhooks/shopify/eu-shop",
+        (),
+    )
+    common = {"name", "provider", "webhook_secret_env"}
+    assert set(account) == {*common, "api_key_env"}
+    assert set(shop) == {*common, "shop", *CHOICES, *ShopifySettings.model_fields}
 
 
-@pytest.mark.parametrize("name", ["Order", "Purchase", "Order Changed"])
+def test_the_order_of_these_tests_leaves_nothing_out() -> None:
+    order, refund = full_order(), full_refund()
+    empty = [
+        field.name
+        for one in (order, *order.lines, refund)
+        for field in fields(one)
+        if getattr(one, field.name) is None
+    ]
+    assert set(empty) == NOT_TOLD
+
+
+@pytest.mark.parametrize("name", EVENTS)
 def test_the_readme_names_every_property_that_reaches_heap_and_no_other(
     readme: str, name: str
 ) -> None:
@@ -180,7 +223,8 @@ def test_the_readme_names_every_property_that_reaches_heap_and_no_other(
     order = full_order()
     taken_back = correction(order, at=AT, **voice)
     assert taken_back
-    made = [*heap_events(order, received_at=AT, **voice), taken_back]
+    back = refund_events(order, full_refund(), **voice)
+    made = [*heap_events(order, received_at=AT, **voice), *back, taken_back]
     sent = {event["event"]: event["properties"] for event in (json.loads(e.body) for e in made)}
     (told,) = [
         row[2] for row in rows(section(readme, "What reaches Heap")) if row[0] == f"`{name}`"

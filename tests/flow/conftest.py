@@ -22,7 +22,8 @@ from bridge.store.tables import inbox, orders, outbox
 from bridge.web.app import create_app
 from bridge.worker.deliver import Deliverer
 from bridge.worker.normalise import Normaliser
-from bridge.worker.run import begin, deliverers
+from bridge.worker.asking import Asker
+from bridge.worker.run import askers, begin, deliverers
 
 SECRETS = {"stripe": "whsec_flow_stripe", "shopify": "flow-shopify", "example": "flow-example"}
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -56,6 +57,7 @@ class Rig:
     environ: dict[str, str]
     normaliser: Normaliser
     senders: list[Deliverer]
+    askers: list[Asker]
 
     def post(self, adapter: str | Adapter, topic: str, body: bytes | dict[str, Any]) -> int:
         """Sign a body as the provider would and post it; gives the status."""
@@ -76,7 +78,11 @@ class Rig:
 
     def work(self) -> None:
         """Normalise and deliver until there is nothing to do at this moment."""
-        while self.normaliser.step() + sum(sender.step() for sender in self.senders):
+        while (
+            self.normaliser.step()
+            + sum(asker.step() for asker in self.askers)
+            + sum(sender.step() for sender in self.senders)
+        ):
             pass
 
     def sent(self, event: str | None = None) -> list[dict[str, Any]]:
@@ -155,7 +161,9 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
             variables,
             begin(store, config, clock),
             deliverers(store, config, threading.Event(), clock),
+            askers(store, config, clock),
         )
+        opened.extend(asker.api.close for asker in rig.askers)
         opened.extend(sender.client.close for sender in rig.senders)
         opened.extend([store.close, acceptor.close, sandbox.stop])
         return rig

@@ -43,7 +43,7 @@ def test_amounts_are_counted_as_stripe_charges_them(code: str, minor: int, major
 
 
 def the_order(outcome: tuple[Outcome, ...] | Wait) -> Order:
-    (order,) = outcome.otherwise if isinstance(outcome, Wait) else outcome
+    order, _ = outcome.otherwise if isinstance(outcome, Wait) else outcome
     assert isinstance(order, Order)
     return order
 

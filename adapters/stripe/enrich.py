@@ -1,0 +1,180 @@
+"""What look-ups add to an order that is right already: product facts, codes, email, settlement."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from adapters.money import ZERO
+from adapters.payload import Payload
+from adapters.schema import LineItem, Order
+from adapters.stripe.asked import Asked
+from adapters.stripe.counting import order_count
+from adapters.stripe.money import currency_of
+from adapters.stripe.purchase import Purchase
+from adapters.stripe.settings import StripeSettings
+
+
+def enriched(order: Order, purchase: Purchase, asked: Asked, settings: StripeSettings) -> Order:
+    """Describe an order as far as it is known yet; none of its amounts changes.
+
+    What is missing `asked` remembers.
+    """
+    given = _given(purchase, asked)
+    things = {thing.id_or_none("id"): thing for thing in _listed(purchase)}
+    lines = tuple(
+        _described(line, things[line.id], given, asked, settings) if line.id in things else line
+        for line in order.lines
+    )
+    codes = [*given.values(), *(code for line in lines for code in line.discount_codes)]
+    email = order.email or _email_of_customer(purchase, asked)
+    settled = _settlement(purchase, asked)
+    invoice = purchase.invoice
+    return replace(
+        order,
+        lines=lines,
+        discount_codes=tuple(dict.fromkeys(filter(None, codes))),
+        email=email,
+        order_count=order_count(
+            order.id, purchase, asked, email, live=not order.test, renewals=settings.renewals
+        ),
+        settlement_total=settled[0] if settled else None,
+        settlement_currency=settled[1] if settled else None,
+        billing_reason=invoice.thing.text_or_none("billing_reason") if invoice else None,
+    )
+
+
+def _listed(purchase: Purchase) -> Iterator[Payload]:
+    for sold, key in ((purchase.session, "line_items"), (purchase.invoice, "lines")):
+        if listed := sold.thing.object_or_none(key) if sold else None:
+            yield from listed.objects_or_empty("data")
+
+
+# --- lines ---------------------------------------------------------------------------------------
+
+
+def _described(
+    line: LineItem,
+    thing: Payload,
+    given: Mapping[str, str | None],
+    asked: Asked,
+    settings: StripeSettings,
+) -> LineItem:
+    """Add the product's facts: each from the line's metadata, else the price's or the product's."""
+    price = _price(thing)
+    product = _product(thing, price, asked)
+    told = [found for found in (thing, price, product) if found]
+    facts: dict[str, Any] = {
+        field: value
+        for field, key in settings.metadata_keys.items()
+        if (value := _in_metadata(told, key))
+    }
+    if price and (code := price.text_or_none("lookup_key")):
+        facts.setdefault("sku", code)
+    if price and (variant := price.text_or_none("nickname")):
+        facts.setdefault("variant", variant)
+    if product and (name := product.text_or_none("name")):
+        facts["name"] = name
+    codes = dict.fromkeys(filter(None, _codes_on(thing, given, asked)))
+    return replace(line, discount_codes=tuple(codes), **facts)
+
+
+def _price(thing: Payload) -> Payload | None:
+    """Find a line's price where it is expanded; an invoice's stands under pricing."""
+    pricing = thing.object_or_none("pricing")
+    details = pricing.object_or_none("price_details") if pricing else None
+    return (details.object_or_none("price") if details else None) or thing.object_or_none("price")
+
+
+def _product(thing: Payload, price: Payload | None, asked: Asked) -> Payload | None:
+    pricing = thing.object_or_none("pricing")
+    details = pricing.object_or_none("price_details") if pricing else None
+    for source in (details, price, thing.object_or_none("plan")):
+        if source and (expanded := source.object_or_none("product")):
+            return expanded
+        if source and (own := source.id_or_none("product")):
+            return asked.describing("product", own)
+    return None
+
+
+def _in_metadata(things: Iterable[Payload], key: str) -> str | None:
+    for thing in things:
+        metadata = thing.object_or_none("metadata")
+        if metadata and (value := metadata.text_or_none(key)):
+            return value
+    return None
+
+
+# --- discount codes ------------------------------------------------------------------------------
+
+
+def _given(purchase: Purchase, asked: Asked) -> dict[str, str | None]:
+    """Give the code of each discount of the whole session or invoice, in their order.
+
+    By the discount's id, of which an invoice's lines name no more; a session's discounts have none.
+    """
+    found: dict[str, str | None] = {}
+    for sold in filter(None, (purchase.session, purchase.invoice)):
+        for place, discount in enumerate(sold.thing.objects_or_empty("discounts")):
+            name = discount.id_or_none("id") or f"{sold.kind} {place}"
+            found[name] = _code(discount, asked)
+    return found
+
+
+def _codes_on(
+    thing: Payload, given: Mapping[str, str | None], asked: Asked
+) -> Iterator[str | None]:
+    """Give the codes that took something off a line."""
+    for entry in thing.objects_or_empty("discounts"):
+        discount = entry.object_or_none("discount") or entry
+        if entry.integer_or_none("amount") != 0:
+            yield _code(discount, asked)
+    for entry in thing.objects_or_empty("discount_amounts"):
+        if entry.integer_or_none("amount"):
+            yield given.get(entry.id_or_none("discount") or "")
+
+
+def _code(discount: Payload, asked: Asked) -> str | None:
+    promotion = discount.object_or_none("promotion_code")
+    if promotion is None and (own := discount.id_or_none("promotion_code")):
+        promotion = asked.describing("promotion_code", own)
+    return promotion.text_or_none("code") if promotion else None
+
+
+# --- of the whole order --------------------------------------------------------------------------
+
+
+def _email_of_customer(purchase: Purchase, asked: Asked) -> str | None:
+    own = purchase.customer_id
+    customer = asked.describing("customer", own) if own else None
+    return customer.text_or_none("email") if customer else None
+
+
+def _settlement(purchase: Purchase, asked: Asked) -> tuple[Decimal, str] | None:
+    """Add up what the account was credited with for the payments, before Stripe's fees.
+
+    Asked for as soon as a charge says where; None where it does not say yet, or where payments were
+    settled in several currencies.
+    """
+    booked = []
+    for payment in purchase.payments:
+        if payment.sighting.kind != "charge":
+            return None
+        own = _booking(purchase, payment.sighting.thing.id("id"), asked)
+        entry = asked.describing("balance_transaction", own) if own else None
+        if entry is None:
+            return None
+        money = currency_of(entry)
+        booked.append((money.major(entry.integer("amount")), money.code))
+    codes = {code for _, code in booked}
+    return (sum((amount for amount, _ in booked), ZERO), codes.pop()) if len(codes) == 1 else None
+
+
+def _booking(purchase: Purchase, charge: str, asked: Asked) -> str | None:
+    """Find the balance transaction: a charge just made has none yet, charge.updated names it."""
+    seen = [one.thing for one in purchase.sightings if charge in one.linked("charge")]
+    seen = [thing for thing in seen if thing.id_or_none("id") == charge]
+    told = next(filter(None, (thing.id_or_none("balance_transaction") for thing in seen)), None)
+    if told is None and (newest := asked.describing("charge", charge)):
+        told = newest.id_or_none("balance_transaction")
+    return told

@@ -1,0 +1,164 @@
+"""What belongs to a purchase beside its events: found at Stripe, from whichever side was told."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from adapters.payload import Payload
+from adapters.stripe.asked import Asked
+from adapters.stripe.invoice import is_of_subscription, is_renewal
+from adapters.stripe.lines import has_all_lines
+from adapters.stripe.payment import taken
+from adapters.stripe.purchase import Purchase
+from adapters.stripe.sighting import Kind, Sighting
+
+_Found = tuple[Kind, Payload]
+
+
+def gathered(shown: tuple[Sighting, ...], asked: Asked, *, renewals: bool) -> tuple[Sighting, ...]:
+    """Add to what events showed the objects that belong with them, and all their lines.
+
+    The same comes out for any part of a purchase's events that shows money; nothing is looked up
+    for events that show none, nor for a renewal that is not to count.
+    """
+    paid = [one for one in shown if taken(one) and _sells(one)]
+    if not paid:
+        return shown
+    because = min(paid, key=lambda one: one.rank)
+    found: dict[tuple[Kind, str], Sighting] = {}
+    while True:
+        purchase = Purchase((*shown, *found.values()))
+        if not renewals and purchase.invoice and is_renewal(purchase.invoice):
+            return purchase.sightings
+        new = {
+            (kind, own): _looked_up(because, kind, thing)
+            for kind, thing in _missing(purchase, asked)
+            if (own := thing.id_or_none("id")) and (kind, own) not in found
+        }
+        if not new:
+            return _with_lines(purchase, asked)
+        found |= new
+
+
+def _sells(paid: Sighting) -> bool:
+    """Whether it is not a trial's invoice, which is paid over nothing."""
+    return paid.kind != "invoice" or (paid.thing.integer_or_none("total") or 0) > 0
+
+
+def _missing(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
+    yield from _invoices(purchase, asked)
+    yield from _sessions(purchase, asked)
+    for intent in purchase.ids_of("payment_intent"):
+        yield from _links(purchase, intent, asked)
+        yield from _payment(purchase, intent, asked)
+
+
+def _invoices(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
+    for own in purchase.ids_of("invoice"):
+        seen = _seen(purchase, "invoice", own)
+        if not seen:
+            asked.essential("invoice_lines", own)
+            yield from _one("invoice", asked.essential("invoice", own))
+        elif not any(one.looked_up for one in seen) and _has_more_to_tell(seen[0].thing):
+            yield from _one("invoice", asked.describing("invoice", own))
+        if not purchase.ids_of("payment_intent") and not purchase.ids_of("charge"):
+            # A subscription's payment adds only how it was settled.
+            bill = purchase.invoice
+            ask = asked.describing if bill and is_of_subscription(bill) else asked.essential
+            yield from _each("invoice_payment", ask("invoice_payments_of_invoice", own))
+
+
+def _sessions(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
+    for own in purchase.ids_of("session"):
+        seen = _seen(purchase, "session", own)
+        if purchase.sells_once and not any(one.looked_up for one in seen):
+            if not purchase.ids_of("invoice"):
+                asked.essential("session_lines", own)
+            yield from _one("session", asked.essential("checkout.session", own))
+
+
+def _links(purchase: Purchase, intent: str, asked: Asked) -> Iterator[_Found]:
+    invoice, session = purchase.invoice, purchase.session
+    if session is None and not (invoice and is_of_subscription(invoice)):
+        yield from _each("session", asked.essential("sessions_of_payment_intent", intent))
+    bills = session.thing.object_or_none("invoice_creation") if session else None
+    if not purchase.ids_of("invoice") and (session is None or (bills and bills.flag("enabled"))):
+        found = asked.essential("invoice_payments_of_payment_intent", intent)
+        yield from _each("invoice_payment", found)
+
+
+def _payment(purchase: Purchase, intent: str, asked: Asked) -> Iterator[_Found]:
+    kinds = {
+        one.kind
+        for one in purchase.sightings
+        if one.deciding and intent in one.linked("payment_intent")
+    }
+    if {"charge", "payment_intent"} <= kinds:
+        return
+    # A paid invoice tells the money and the time itself.
+    billed = purchase.invoice and taken(purchase.invoice)
+    ask = asked.describing if billed else asked.essential
+    thing = ask("payment_intent", intent)
+    yield from _one("payment_intent", thing)
+    yield from _one("charge", thing.object_or_none("latest_charge") if thing else None)
+
+
+def _with_lines(purchase: Purchase, asked: Asked) -> tuple[Sighting, ...]:
+    """Put all lines into the object that tells what was bought."""
+    invoice, session = purchase.invoice, purchase.session
+    if invoice:
+        own = invoice.thing.id("id")
+        ask = asked.describing if has_all_lines(invoice.thing) else asked.essential
+        return _put(purchase, "invoice", "lines", own, ask("invoice_lines", own))
+    if not asked.is_whole and purchase.ids_of("invoice"):
+        return purchase.sightings
+    if session:
+        if not purchase.sells_once:
+            return purchase.sightings
+        own = session.thing.id("id")
+        lines = asked.essential("session_lines", own)
+        return _put(purchase, "session", "line_items", own, lines)
+    if not asked.is_whole:
+        return purchase.sightings
+    sightings = purchase.sightings
+    for own in purchase.ids_of("payment_intent"):
+        lines = asked.essential("intent_lines", own)
+        sightings = _put(Purchase(sightings), "payment_intent", "line_items", own, lines)
+    return sightings
+
+
+def _put(
+    purchase: Purchase, kind: Kind, key: str, own: str, lines: Payload | None
+) -> tuple[Sighting, ...]:
+    if lines is None:
+        return purchase.sightings
+    whole = {"has_more": False, "data": lines.raw("data")}
+    return tuple(
+        replace(one, thing=one.thing.replaced(key, whole))
+        if one.kind == kind and one.thing.id_or_none("id") == own
+        else one
+        for one in purchase.sightings
+    )
+
+
+def _seen(purchase: Purchase, kind: Kind, own: str) -> list[Sighting]:
+    alike = (one for one in purchase.sightings if one.kind == kind)
+    return [one for one in alike if one.thing.id_or_none("id") == own]
+
+
+def _has_more_to_tell(invoice: Payload) -> bool:
+    """Whether a webhook's invoice names discounts and taxes that only a look-up spells out."""
+    cost = invoice.object_or_none("shipping_cost")
+    taxed = cost is not None and bool(cost.integer_or_none("amount_tax"))
+    return taxed or bool(invoice.raw("discounts")) or bool(invoice.raw("total_discount_amounts"))
+
+
+def _looked_up(because: Sighting, kind: Kind, thing: Payload) -> Sighting:
+    return Sighting(kind, because.topic, thing, because.event, because.created, looked_up=True)
+
+
+def _one(kind: Kind, thing: Payload | None) -> Sequence[_Found]:
+    return [(kind, thing)] if thing else []
+
+
+def _each(kind: Kind, listed: Payload | None) -> Sequence[_Found]:
+    return [(kind, thing) for thing in listed.objects_or_empty("data")] if listed else []

@@ -1,0 +1,96 @@
+"""With a key: links, facts of a line, the customer's other orders, and the settings for them."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.contract import Known
+from adapters.lookups import Need
+from adapters.schema import Order
+from adapters.stripe import STRIPE
+from adapters.stripe.normalize import linked_ids
+
+
+def order_in(found: Any) -> Order:
+    (order,) = [one for one in found if isinstance(one, Order)]
+    return order
+
+
+def test_look_ups_link_events_that_name_nothing_in_common(shop, told, known):
+    bought = shop.invoice()
+    charge, bill = told(charge=bought), told(invoice=bought)
+    answers: dict[Need, Any] = {}
+    settings = STRIPE.settings(api_key="rk_test_mock")
+
+    for events in (charge, bill):
+        known(events, answers)
+        found = Known(account="self", settings=settings, lookup=answers.get)
+        things = (bought.invoice, bought.intent, bought.charge)
+        assert linked_ids(events, found) == tuple(f"self:{thing['id']}" for thing in things)
+
+    assert linked_ids(charge, Known(account="self", settings=STRIPE.settings())) == ()
+
+
+def test_a_source_without_a_key_has_no_api_and_one_with_a_key_looks_up(stripe_mock, shop):
+    bought = shop.direct()
+    assert STRIPE.connect is not None
+    assert STRIPE.connect(STRIPE.settings()) is None
+
+    api = STRIPE.connect(STRIPE.settings(api_key=stripe_mock.key, api_url=stripe_mock.url))
+
+    assert api is not None
+    charge = api.fetch(Need("charge", bought.charge["id"]))
+    assert charge is not None
+    assert charge["amount"] == 1000
+    api.close()
+
+
+def test_facts_of_a_line_come_from_line_then_price_then_product_under_the_shops_own_keys(
+    shop, cart, item, told, known
+):
+    mug = item(
+        metadata={"marke": "Product", "sku": "P", "kind": "cup", "pid": "own-1"},
+        price_metadata={"marke": "Price", "sku": "Q"},
+        line_metadata={"marke": "Line"},
+        lookup_key="key",
+        nickname="Blue",
+    )
+    bought = shop.checkout(cart(items=[mug]))
+
+    (order, *_) = known(
+        told(charge=bought), metadata_map="brand=marke, sku=sku,type=kind,product_id=pid"
+    )
+
+    (line,) = order.lines
+    assert (line.brand, line.sku, line.type, line.product_id, line.variant, line.category) == (
+        *("Line", "Q", "cup", "own-1", "Blue", None),
+    )
+
+
+@pytest.mark.parametrize("text", ["sku", "sku=", "colour=c", "sku=a,sku=b"])
+def test_a_metadata_map_that_is_none_is_refused(text):
+    with pytest.raises(ValidationError):
+        STRIPE.settings(metadata_map=text)
+
+
+def test_an_orders_place_among_the_customers_is_by_time_and_leaves_out_unpaid_ones(
+    shop, told, known
+):
+    customer = shop.customer()
+    first, second = shop.checkout(customer=customer), shop.invoice(customer=customer)
+    shop.checkout(customer=customer, payment_status="unpaid").charge.update(amount_captured=0)
+    second.invoice["status_transitions"]["paid_at"] += 60
+    second.charge["created"] += 50
+
+    counts = [order_in(known(told(charge=one))).order_count for one in (second, first)]
+
+    assert counts == [2, 1]
+
+
+def test_without_an_email_on_the_purchase_the_customers_own_is_used(shop, cart, told, known):
+    bought = shop.direct(cart(email=None), customer=shop.customer("cus@example.com"))
+
+    order = order_in(known(told(charge=bought)))
+
+    assert (order.email, order.order_count) == ("cus@example.com", 1)

@@ -1,0 +1,88 @@
+"""With a key: what is looked up, what is waited for, and what happens when Stripe does not answer."""
+
+import pytest
+
+
+@pytest.fixture
+def keyed(make_rig, stripe_mock):
+    def make(**environ):
+        return make_rig(STRIPE_API_KEY=stripe_mock.key, STRIPE_API_URL=stripe_mock.url, **environ)
+
+    return make
+
+
+def bought_at(shop, cart, item):
+    mug = item(name="Mug", unit=1250, quantity=2, metadata={"sku": "M-1", "brand": "Kiln"})
+    tray = item(name="Tray", unit=999)
+    return shop.checkout(cart(items=[mug, tray], shipping=500))
+
+
+def test_a_bare_charge_becomes_an_order_with_its_lines(keyed, things, shop, cart, item):
+    rig = keyed()
+    bought = bought_at(shop, cart, item)
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    rig.work()
+    assert rig.totals() == ["39.99"]
+    assert sorted(e["properties"].get("sku", "") for e in rig.sent("Purchase")) == ["", "M-1"]
+    assert [state for state, _ in rig.stands()] == ["settled"]
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 429, "headers": {"Retry-After": "7"}}, {"status": 500}, {"drop": True}]
+)
+def test_no_order_is_lost_while_stripe_does_not_answer(
+    keyed, things, shop, cart, item, stripe_mock, fault
+):
+    rig = keyed()
+    bought = bought_at(shop, cart, item)
+    stripe_mock.fail(times=12, **fault)
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    rig.work()
+    assert rig.sent() == []
+    for _ in range(12):
+        rig.clock.turn(minutes=16)
+        rig.work()
+    assert rig.totals() == ["39.99"]
+    assert len(rig.sent("Purchase")) == 2
+
+
+def test_lines_that_never_come_park_the_order_after_72_hours(
+    keyed, things, shop, cart, item, stripe_mock
+):
+    rig = keyed()
+    bought = bought_at(shop, cart, item)
+    stripe_mock.fail(times=100_000, status=500)
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    rig.work()
+    rig.clock.turn(hours=71)
+    rig.work()
+    assert [state for state, _ in rig.stands()] == ["waiting"]
+    rig.clock.turn(hours=2)
+    rig.work()
+    ((state, reason),) = rig.stands()
+    assert (state, reason.split(":")[0]) == ("parked", "look-up given up")
+    assert rig.sent() == []
+
+
+def test_a_refused_key_pauses_the_look_ups_and_says_so(
+    keyed, things, shop, cart, item, stripe_mock
+):
+    from bridge.store import facts
+
+    rig = keyed()
+    bought = bought_at(shop, cart, item)
+    stripe_mock.fail(times=100_000, status=401)
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    rig.work()
+    asked = len(stripe_mock.asked)
+    rig.work()
+    assert len(stripe_mock.asked) == asked
+    (pause,) = facts.paused(rig.store)
+    assert (pause.source, pause.account) == ("stripe", "self")
+    assert "STRIPE_API_KEY" in pause.reason
+    stripe_mock.faults.clear()
+    for _ in range(6):
+        rig.clock.turn(seconds=61)
+        rig.work()
+    assert rig.totals() == ["39.99"]
+    assert facts.paused(rig.store) == []
