@@ -99,6 +99,10 @@ class Adapter:
         another is parked. False where the signed body itself says whose it is.
     samples: a folder of stories: raw bodies, and a `story.json` that says what they come to.
     page: where in the provider's dashboard the webhook's URL is pasted.
+    linked_ids(events, known): the further ids that look-ups have shown the purchase to have, in the
+        form of `ids`; what they name is joined before anything is sent.
+    lasting: kinds of look-ups whose answers do not change; other answers count only while they
+        are newer than the purchase's newest event.
     connect(settings): the provider's API for look-ups, None where no key is set; made in the
         worker, never before a fork.
     """
@@ -115,4 +119,6 @@ class Adapter:
     page: str
     settings: type[BaseModel] = NoSettings
     connect: Callable[[Any], Api | None] | None = None
+    linked_ids: Callable[[Sequence[WebhookEvent], Known], tuple[str, ...]] | None = None
+    lasting: frozenset[str] = frozenset()
     one_account: bool = True

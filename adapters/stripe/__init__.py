@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from adapters.contract import Adapter
 from adapters.lookups import Api
-from adapters.stripe.normalize import normalize
+from adapters.stripe.normalize import linked_ids, normalize
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.sighting import DECIDING, RETURNING, ids
 from adapters.stripe.webhook import HEADER, sign, verify
@@ -31,6 +31,8 @@ STRIPE = Adapter(
     normalize=normalize,
     settings=StripeSettings,
     connect=_connect,
+    linked_ids=linked_ids,
+    lasting=frozenset({"product", "promotion_code", "customer", "event"}),
     # The signed body itself names the connected account.
     one_account=False,
     samples=files("adapters.stripe") / "samples",

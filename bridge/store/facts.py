@@ -72,7 +72,7 @@ def want(
     *,
     now: datetime,
 ) -> None:
-    """Note that an order waits for facts; those nobody wanted before are to be asked."""
+    """Note that an order waits for facts; those that are not known, or not any more, are asked."""
     if not needs:
         return
     rows = sorted({(need.account, need.kind, need.id) for need in needs})
@@ -80,9 +80,12 @@ def want(
         {"source": source, "account": account, "kind": kind, "id": id_}
         for account, kind, id_ in rows
     ]
+    asked = store.insert(facts)
     connection.execute(
-        store.insert(facts).on_conflict_do_nothing(
-            index_elements=["source", "account", "kind", "id"]
+        asked.on_conflict_do_update(
+            index_elements=["source", "account", "kind", "id"],
+            set_={"state": "wanted", "due_at": now, "tries": 0},
+            where=facts.c.state != "wanted",
         ),
         [{**name, "state": "wanted", "due_at": now, "tries": 0} for name in names],
     )

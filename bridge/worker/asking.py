@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from adapters.errors import KeyRefused, TryAgain
+from adapters.errors import KeyRefused, LookUpFailed, TryAgain
 from adapters.lookups import Api
 from bridge.heap.pace import backoff
 from bridge.logs import logger
@@ -16,6 +16,7 @@ log = logger()
 
 _AT_ONCE = 10
 _PAUSE = timedelta(seconds=60)
+_LONG = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class Asker:
             wait = backoff(asked.tries, random.random(), retry_after=failed.retry_after)  # noqa: S311 - spreads, hides nothing
             due_at = self.clock() + timedelta(seconds=wait)
             facts.later(self.store, self.source, need, due_at, str(failed))
+            return 0
+        except LookUpFailed as failed:
+            # Asking the same again does not help at once; a mended release or key may.
+            facts.later(self.store, self.source, need, self.clock() + _LONG, str(failed))
             return 0
         facts.answer(self.store, self.source, need, body, self.clock())
         facts.resume(self.store, self.source, need.account)

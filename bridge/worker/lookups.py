@@ -1,6 +1,7 @@
 """The answers of look-ups, as normalize sees them within one transaction."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -11,24 +12,30 @@ from bridge.store import facts
 
 @dataclass(slots=True)
 class Answers:
-    """What was answered to the look-ups of one source; each is read from the store once.
+    """What was answered to the look-ups of one purchase; each is read from the store once.
 
     It asks nobody: what was never wanted, or not answered yet, is None.
+    lasting: kinds of answers that do not change. since: other answers count only if they are
+        newer, because the purchase has moved on; None where any will do.
     """
 
     connection: Connection
     source: str
+    lasting: frozenset[str] = frozenset()
+    since: datetime | None = None
     read: dict[Need, Payload | Absent | None] = field(default_factory=dict)
 
     def __call__(self, need: Need) -> Payload | Absent | None:
         """Give the answer; ABSENT where the provider has no such thing."""
         if need not in self.read:
             fact = facts.of(self.connection, self.source, [need]).get(need)
-            self.read[need] = _answer(fact)
+            self.read[need] = self._answer(need, fact)
         return self.read[need]
 
-
-def _answer(fact: facts.Fact | None) -> Payload | Absent | None:
-    if fact is None or fact.state == "wanted":
-        return None
-    return Payload(dict(fact.body)) if fact.body is not None else ABSENT
+    def _answer(self, need: Need, fact: facts.Fact | None) -> Payload | Absent | None:
+        if fact is None or fact.state == "wanted":
+            return None
+        stale = self.since and fact.answered_at and fact.answered_at < self.since
+        if stale and need.kind not in self.lasting:
+            return None
+        return Payload(dict(fact.body)) if fact.body is not None else ABSENT

@@ -17,8 +17,9 @@ from bridge.heap.after import correction
 from bridge.heap.events import HeapEvent, heap_events
 from bridge.heap.identity import identify
 from bridge.logs import logger
-from bridge.store import Store, facts, inbox, ledger, outbox
+from bridge.store import Store, facts, inbox, joining, ledger, outbox
 from bridge.store.inbox import End, Stored
+from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Outgoing, Parcel
 from bridge.worker.after import since_sent
@@ -52,6 +53,8 @@ class Settling:
     purchases: list[Purchase] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
+    # Purchases that were joined by what look-ups showed, and are done with in this transaction.
+    joined: set[int] = field(default_factory=set)
 
     def write(self) -> None:
         """Write what was gathered."""
@@ -66,7 +69,11 @@ class Settling:
         One that was sent stays as it was sent: Heap ignores a repeated key.
         over: whether all that came before a Wait's end has been joined; else it goes on waiting.
         """
+        if purchase.id in self.joined:
+            return
         source = self.config.sources.get(purchase.source)
+        if source is not None and source.adapter.linked_ids is not None and events:
+            purchase, events = self._join(source, purchase, events)
         if purchase.state == "settled":
             if source is not None:
                 self._afterwards(source, purchase, events)
@@ -134,12 +141,7 @@ class Settling:
     ) -> tuple[Outcome, ...] | Wait:
         if not events:
             return (Parked("no event of it can be read"),)
-        account = source.account or self.accounts.get(source.name, "self")
-        known = Known(
-            account=account,
-            settings=source.settings,
-            lookup=Answers(self.connection, source.name),
-        )
+        known = self._known(source, purchase, events)
         normalize = source.adapter.normalize
         try:
             return normalize([stored.event for stored in events], known)
@@ -158,6 +160,42 @@ class Settling:
                 return normalize([stored.event for stored in readable], known)
             except MalformedPayload as error:
                 return (Parked(f"its events contradict each other: {error}"),)
+
+    def _known(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Known:
+        """Tell the adapter what the bridge knows beside the events."""
+        newest = max(stored.event.received_at or self.now for stored in events)
+        answers = Answers(
+            self.connection,
+            source.name,
+            source.adapter.lasting,
+            # What was sent is told about with the answers it was sent with.
+            None if purchase.state == "settled" else newest,
+        )
+        account = source.account or self.accounts.get(source.name, "self")
+        return Known(account=account, settings=source.settings, lookup=answers)
+
+    def _join(
+        self, source: Source, purchase: Purchase, events: Sequence[Stored]
+    ) -> tuple[Purchase, Sequence[Stored]]:
+        """Join the purchases that look-ups have shown to be this one, before anything is sent."""
+        told = [stored.event for stored in events]
+        try:
+            own = [id_ for event in told for id_ in source.adapter.ids(event)]
+            known = self._known(source, purchase, events)
+            linked = source.adapter.linked_ids(told, known) if source.adapter.linked_ids else ()
+        except MalformedPayload:
+            return purchase, events
+        if not own or set(linked) <= set(own):
+            return purchase, events
+        ids = tuple(dict.fromkeys([*own, *linked]))
+        naming = Naming(0, purchase.source, ids, purchase.first_event_at)
+        (found,) = joining.join(self.store, self.connection, [naming])
+        if len(found.purchases) == 1:
+            return purchase, events
+        self.joined |= {one.id for one in found.purchases}
+        kept = self.merge(found.purchases)
+        self.write()
+        return kept, inbox.of_orders(self.connection, [kept.id])[kept.id]
 
     def _afterwards(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> None:
         """Gather what has become of a purchase that was sent: refunds, changes, its own link."""

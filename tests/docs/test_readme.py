@@ -201,11 +201,9 @@ def test_the_bridge_toml_of_the_readme_is_read_and_shows_every_key(
 
 def test_the_order_of_these_tests_leaves_nothing_out() -> None:
     order, refund = full_order(), full_refund()
+    told: tuple[Order | LineItem | Refund, ...] = (order, *order.lines, refund)
     empty = [
-        field.name
-        for one in (order, *order.lines, refund)
-        for field in fields(one)
-        if getattr(one, field.name) is None
+        field.name for one in told for field in fields(one) if getattr(one, field.name) is None
     ]
     assert set(empty) == NOT_TOLD
 

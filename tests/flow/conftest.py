@@ -20,9 +20,9 @@ from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.tables import inbox, orders, outbox
 from bridge.web.app import create_app
+from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
 from bridge.worker.normalise import Normaliser
-from bridge.worker.asking import Asker
 from bridge.worker.run import askers, begin, deliverers
 
 SECRETS = {"stripe": "whsec_flow_stripe", "shopify": "flow-shopify", "example": "flow-example"}

@@ -1,7 +1,8 @@
 """What becomes of an order after it was sent: refunds, lost disputes, later captures."""
 
 import itertools
-from decimal import Decimal
+
+import pytest
 
 DAY = 1_763_600_000
 
@@ -32,31 +33,22 @@ def told(rig):
     return sorted(found)
 
 
-def test_a_refund_goes_to_its_order_once_in_every_order_of_arrival(make_rig, things):
-    paid = things.event("charge.succeeded", things.charge(payment_intent="pi_1"))
-    back = things.event("refund.created", refund())
-    again = things.event("refund.updated", refund())
-    seen = set()
-    for events in itertools.permutations([paid, back, again]):
-        rig = make_rig()
-        rig.store.write(
-            lambda c: [
-                c.exec_driver_sql(f"DELETE FROM {t}")
-                for t in ("inbox", "orders", "aliases", "outbox", "batches")
-            ]
-        )
-        for event in events:
-            rig.post("stripe", "", event)
-            rig.clock.turn(seconds=61)
-            rig.work()
-        seen.add(tuple(told(rig)))
-    assert seen == {
-        (
-            ("pi_1:item:goods", "25.99"),
-            ("pi_1:order", "25.99"),
-            ("pi_1:refund:re_1", "10.00"),
-        )
-    }
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_refund_goes_to_its_order_once_in_every_order_of_arrival(rig, things, order):
+    events = [
+        things.event("charge.succeeded", things.charge(payment_intent="pi_1")),
+        things.event("refund.created", refund()),
+        things.event("refund.updated", refund()),
+    ]
+    for number in order:
+        rig.post("stripe", "", events[number])
+        rig.clock.turn(seconds=61)
+        rig.work()
+    assert told(rig) == [
+        ("pi_1:item:goods", "25.99"),
+        ("pi_1:order", "25.99"),
+        ("pi_1:refund:re_1", "10.00"),
+    ]
 
 
 def test_a_refund_carries_the_user_and_the_figures_of_its_order(rig, things):
@@ -66,20 +58,16 @@ def test_a_refund_carries_the_user_and_the_figures_of_its_order(rig, things):
     rig.work()
     (sent,) = rig.sent("Refund")
     assert sent["identity"] == "kim@example.com"
-    assert (
-        sent["properties"]
-        == {
-            "email": "kim@example.com",
-            "order_id": "pi_1",
-            "currency": "USD",
-            "provider": "stripe",
-            "source": "stripe",
-            "refund_id": "re_1",
-            "amount": Decimal("10.00"),
-            "reason": "requested_by_customer",
-        }
-        or sent["properties"]["amount"] == 10
-    )
+    assert {name: str(value) for name, value in sent["properties"].items()} == {
+        "email": "kim@example.com",
+        "order_id": "pi_1",
+        "currency": "USD",
+        "provider": "stripe",
+        "source": "stripe",
+        "refund_id": "re_1",
+        "amount": "10.00",
+        "reason": "requested_by_customer",
+    }
 
 
 def test_a_full_refund_of_an_invoice_takes_its_units_back(rig, things):

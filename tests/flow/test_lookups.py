@@ -1,6 +1,8 @@
-"""With a key: what is looked up, what is waited for, and what happens when Stripe does not answer."""
+"""With a key: what is looked up and waited for, and what happens when Stripe does not answer."""
 
 import pytest
+
+from bridge.store import facts
 
 
 @pytest.fixture
@@ -67,8 +69,6 @@ def test_lines_that_never_come_park_the_order_after_72_hours(
 def test_a_refused_key_pauses_the_look_ups_and_says_so(
     keyed, things, shop, cart, item, stripe_mock
 ):
-    from bridge.store import facts
-
     rig = keyed()
     bought = bought_at(shop, cart, item)
     stripe_mock.fail(times=100_000, status=401)
@@ -86,3 +86,33 @@ def test_a_refused_key_pauses_the_look_ups_and_says_so(
         rig.work()
     assert rig.totals() == ["39.99"]
     assert facts.paused(rig.store) == []
+
+
+@pytest.mark.parametrize("first", ["charge", "invoice"])
+def test_a_charge_and_its_invoice_are_joined_by_what_was_looked_up(
+    keyed, things, shop, cart, item, first
+):
+    rig = keyed()
+    bought = shop.invoice(cart(items=[item(name="Mug", unit=1250, quantity=2)]))
+    told = [
+        things.event("charge.succeeded", bought.charge),
+        things.event("invoice.paid", bought.invoice),
+    ]
+    for event in told if first == "charge" else reversed(told):
+        rig.post("stripe", "", event)
+        rig.work()
+    rig.post("stripe", "", things.event("invoice_payment.paid", bought.invoice_payment))
+    rig.work()
+    assert rig.totals() == ["25.00"]
+    assert rig.sent("Order Changed") == []
+    assert [state for state, _ in rig.stands()] == ["settled"]
+
+
+def test_both_halves_in_one_backlog_are_one_order(keyed, things, shop, cart, item):
+    rig = keyed()
+    bought = shop.invoice(cart(items=[item(name="Mug", unit=1250, quantity=2)]))
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    rig.post("stripe", "", things.event("invoice.paid", bought.invoice))
+    rig.work()
+    assert rig.totals() == ["25.00"]
+    assert [state for state, _ in rig.stands()] == ["settled"]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -40,7 +41,11 @@ def bundle(things, number: int) -> list[dict]:
         told += [made("invoice.paid", invoice), made("invoice.payment_succeeded", invoice)]
         told += [made("invoice_payment.paid", things.link(f"in_{text}", f"pi_{text}"))]
     elif number % 3 == 1:
-        session = {"id": f"cs_{text}", "object": "checkout.session", "mode": "payment"}
+        session: dict[str, Any] = {
+            "id": f"cs_{text}",
+            "object": "checkout.session",
+            "mode": "payment",
+        }
         session |= {"payment_status": "paid", "payment_intent": f"pi_{text}", "currency": "usd"}
         session |= {"amount_total": 2599, "amount_subtotal": 2599, "created": charge["created"]}
         session |= {"livemode": False, "customer_details": {"email": "kim@example.com"}}

@@ -17,7 +17,7 @@ from bridge.worker import alerts
 from bridge.worker.normalise import MOST_TRIES
 
 
-def told(things, number: int) -> dict:
+def told(things, number: int):
     return things.event("charge.succeeded", things.charge(f"ch_{number}"))
 
 

@@ -39,7 +39,9 @@ def test_what_shopifys_own_package_verifies_is_accepted_and_a_flipped_bit_refuse
     request = RequestInput(
         method="POST", headers=headers, url="https://bridge.example.com", body=body.decode()
     )
-    theirs = verify_webhook_req(request, AppConfig(client_id="id", client_secret="shop-processes"))
+    theirs = verify_webhook_req(
+        request, AppConfig(client_id="id", client_secret="shop-processes", old_client_secret=None)
+    )
     processes.start("web")
 
     assert theirs.ok
