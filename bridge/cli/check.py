@@ -104,7 +104,8 @@ def _base(url: str | None) -> str:
 
 def _notes(config: Config) -> Iterator[str]:
     for source in config.sources.values():
-        if asked := _ASKED.get(source.adapter.name):
+        keyed = getattr(source.settings, "api_key", None) is not None
+        if not keyed and (asked := _ASKED.get(source.adapter.name)):
             yield asked.format(name=source.name)
     if not config.hosted and any(one.is_sandbox for one in config.destinations):
         yield (

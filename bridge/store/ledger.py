@@ -92,7 +92,7 @@ def due(store: Store, now: datetime, limit: int) -> list[int]:
     def work(connection: Connection) -> list[int]:
         wanted = (
             select(orders.c.id)
-            .where(orders.c.state == "waiting", orders.c.due_at <= now)
+            .where(orders.c.state.in_(["waiting", "settled"]), orders.c.due_at <= now)
             .order_by(orders.c.due_at)
             .limit(limit)
         )
@@ -153,12 +153,13 @@ def wake(
 
 
 def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> None:
-    """Normalise purchases anew that wait or are parked: something they wanted has come."""
-    connection.execute(
-        update(orders)
-        .where(orders.c.id.in_(rows), orders.c.state.in_(["waiting", "parked"]))
-        .values(state="waiting", due_at=now)
-    )
+    """Normalise purchases anew: something they wanted has come. Those that were sent stay so."""
+    mine = orders.c.id.in_(rows)
+    for states, values in (
+        (["waiting", "parked"], {"state": "waiting", "due_at": now}),
+        (["settled"], {"due_at": now}),
+    ):
+        connection.execute(update(orders).where(mine, orders.c.state.in_(states)).values(values))
 
 
 def _lock_group(

@@ -95,8 +95,10 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
 
 
 def keys(connection: Connection, order_row: int) -> frozenset[str]:
-    """Name the Heap events of a purchase that are written already."""
-    found = connection.execute(select(outbox.c.key).where(outbox.c.order_id == order_row))
+    """Name the Heap events of a purchase that are written already, and of those merged into it."""
+    merged = select(orders.c.id).where(orders.c.merged_into == order_row)
+    mine = (outbox.c.order_id == order_row) | outbox.c.order_id.in_(merged)
+    found = connection.execute(select(outbox.c.key).where(mine))
     return frozenset(row.key for row in found)
 
 

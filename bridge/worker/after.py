@@ -18,6 +18,7 @@ from bridge.heap.events import HeapEvent
 from bridge.store.ledger import Purchase
 
 _SECOND = timedelta(seconds=1)
+_REFUND = ":refund:"
 
 
 def since_sent(
@@ -38,7 +39,18 @@ def since_sent(
         elif isinstance(outcome, Standing):
             purchase, changed = _changed(purchase, order, outcome, keys, voice)
             events += changed
-    return purchase, [event for event in events if event.key not in keys]
+    # A refund may have been told under the key of a purchase that was merged into this one.
+    told = {refund for key in keys if (refund := key.partition(_REFUND)[2])}
+    return purchase, [
+        event
+        for event in events
+        if event.key not in keys and event.key.partition(_REFUND)[2] not in told
+    ]
+
+
+def told_so_far(purchase: Purchase) -> dict[str, Decimal]:
+    """Give what the Order Changed events of a purchase add up to, by figure."""
+    return {name: Decimal(figure) for name, figure in json.loads(purchase.told or "{}").items()}
 
 
 def _changed(
@@ -49,7 +61,7 @@ def _changed(
     voice: Mapping[str, Any],
 ) -> tuple[Purchase, list[HeapEvent]]:
     """Tell Heap the difference between what the order comes to and what it was told so far."""
-    told = {name: Decimal(figure) for name, figure in json.loads(purchase.told or "{}").items()}
+    told = told_so_far(purchase)
     differences = {name: _difference(name, order, standing, told) for name in FIGURES}
     if not differences["total"]:
         return purchase, []

@@ -194,7 +194,8 @@ class Normaliser:
         free = ledger.lock(connection, rows, free=True)
         # Another worker may have been here since: look at none twice, nor before its time.
         now = settling.now
-        waiting = [p for p in free if p.state == "waiting" and p.due_at and p.due_at <= now]
+        states = {"waiting", "settled"}
+        waiting = [p for p in free if p.state in states and p.due_at and p.due_at <= now]
         siblings = inbox.of_orders(connection, [one.id for one in waiting])
         for purchase in waiting:
             settling.settle(purchase, siblings[purchase.id], over=True)
@@ -223,7 +224,10 @@ class Normaliser:
         def work(connection: Connection) -> None:
             for found in ledger.lock(connection, [row]):
                 tries = found.tries + 1
-                if tries >= MOST_TRIES:
+                if found.state == "settled":
+                    # What was sent stays sent; the next event of it looks again.
+                    after = replace(found, due_at=None)
+                elif tries >= MOST_TRIES:
                     reason = f"fault in the bridge, tried {tries} times: {where}"
                     after = replace(found, state="parked", reason=reason, due_at=None, tries=0)
                 else:

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from adapters.contract import Known
 from adapters.errors import MalformedPayload
 from adapters.lookups import Need
+from adapters.money import ZERO
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Config, Source
-from bridge.heap.after import correction
+from bridge.heap.after import FIGURES, correction
 from bridge.heap.events import HeapEvent, heap_events
 from bridge.heap.identity import identify
 from bridge.logs import logger
@@ -22,7 +23,7 @@ from bridge.store.inbox import End, Stored
 from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Outgoing, Parcel
-from bridge.worker.after import since_sent
+from bridge.worker.after import since_sent, told_so_far
 from bridge.worker.lookups import Answers
 
 log = logger()
@@ -132,6 +133,16 @@ class Settling:
             kept=kept.key,
             corrected=purchase.key,
         )
+        # What it was changed by since is taken back with it; its refunds stay, as the kept one's.
+        told = told_so_far(purchase)
+        order = replace(
+            order,
+            **{
+                name: figure + told.get(name, ZERO)
+                for name in FIGURES
+                if (figure := getattr(order, name)) is not None
+            },
+        )
         event = correction(order, at=self.now, **voice)
         if event is not None:
             self._send(purchase.source, kept.id, (event,), purchase.destination or "", voice)
@@ -200,7 +211,10 @@ class Settling:
     def _afterwards(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> None:
         """Gather what has become of a purchase that was sent: refunds, changes, its own link."""
         found = self._normalize(source, purchase, events)
+        if isinstance(found, Wait):
+            self._want(purchase, found.needs)
         outcomes = found.otherwise if isinstance(found, Wait) else found
+        purchase = replace(purchase, due_at=None)
         if purchase.counterpart_group:
             now = self._counterpart(purchase, outcomes)
             group, side = now.counterpart_group, now.counterpart_side

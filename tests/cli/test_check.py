@@ -47,10 +47,9 @@ def test_check_for_people_says_that_nothing_is_wrong_and_shows_no_secret(bridge)
 def test_check_finds_missing_tables_and_sources(run):
     told = run("check", "--json")
     assert told.exit_code == 1
-    assert json.loads(told.stdout)["wrong"] == [
-        "no source is configured: no webhook will be let in",
-        "the database has schema none, this release needs 0001: run `bridge migrate`",
-    ]
+    no_source, no_tables = json.loads(told.stdout)["wrong"]
+    assert no_source == "no source is configured: no webhook will be let in"
+    assert "`bridge migrate`" in no_tables
 
 
 def test_check_live_knocks_at_heap_and_sends_nothing(bridge, monkeypatch, sandbox):

@@ -139,3 +139,27 @@ def test_refunds_of_what_is_held_are_held_with_it(make_rig, things):
     rig.work()
     assert rig.sent() == []
     assert rig.stands() == [("held", "test, not sent")]
+
+
+def test_a_refund_told_under_both_keys_of_one_purchase_counts_once(rig, things):
+    rig.post("stripe", "", things.event("invoice.paid", things.invoice()))
+    rig.clock.turn(seconds=61)
+    rig.work()
+    # Without a customer the charge is never taken for the invoice's: both are sent.
+    rig.post("stripe", "", things.event("charge.succeeded", things.charge(payment_intent="pi_1")))
+    rig.clock.turn(seconds=61)
+    rig.work()
+    rig.post("stripe", "", things.event("refund.created", refund()))
+    rig.work()
+    rig.post("stripe", "", things.event("invoice_payment.paid", things.link()))
+    rig.work()
+    rig.post("stripe", "", things.event("refund.updated", refund()))
+    rig.work()
+    money = {key: amount for key, amount in told(rig) if ":item:" not in key}
+    change = next(key for key in money if ":change:" in key)
+    assert money == {
+        "in_1:order": "25.99",
+        "pi_1:order": "25.99",
+        "pi_1:refund:re_1": "10.00",
+        change: "-25.99",
+    }

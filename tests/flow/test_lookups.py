@@ -116,3 +116,17 @@ def test_both_halves_in_one_backlog_are_one_order(keyed, things, shop, cart, ite
     rig.work()
     assert rig.totals() == ["25.00"]
     assert [state for state, _ in rig.stands()] == ["settled"]
+
+
+def test_a_thin_refund_of_an_order_that_was_sent_is_looked_up_and_told(
+    keyed, things, shop, cart, item
+):
+    rig = keyed()
+    bought = bought_at(shop, cart, item)
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    rig.work()
+    back = shop.refund(bought, 500)
+    rig.post("stripe", "", shop.thin_event("v1.refund.created", back))
+    rig.work()
+    (sent,) = rig.sent("Refund")
+    assert str(sent["properties"]["amount"]) == "5.00"

@@ -4,6 +4,7 @@ import random
 import signal
 import threading
 import time
+from typing import Any
 
 from adapters.registry import adapters
 from bridge.samples import stories
@@ -94,15 +95,22 @@ def _order_key(number: int) -> str:
 
 
 def _expected_keys() -> set[str]:
-    keys = set()
-    for name, adapter in adapters().items():
-        for story in stories(adapter):
-            for outcome in story.outcomes or []:
-                order = outcome.get("order")
-                if order is None and "wait" in outcome:
-                    order = outcome["wait"]["otherwise"][0].get("order")
-                if order:
-                    stem = f"{name}:{order['account']}:{order['id']}"
-                    keys.add(f"{stem}:order")
-                    keys |= {f"{stem}:item:{line['id']}" for line in order["lines"]}
+    told = [(name, story) for name, adapter in adapters().items() for story in stories(adapter)]
+    return {key for name, story in told for key in _keys_of(name, story.outcomes or [])}
+
+
+def _keys_of(name: str, outcomes: list[dict[str, Any]]) -> set[str]:
+    """Name the Heap events that a story's outcomes come to, once its waiting is over."""
+    if outcomes and "wait" in outcomes[0]:
+        outcomes = outcomes[0]["wait"]["otherwise"]
+    orders = [outcome["order"] for outcome in outcomes if "order" in outcome]
+    if not orders:
+        return set()
+    stem = f"{name}:{orders[0]['account']}:{orders[0]['id']}"
+    keys = {f"{stem}:order", *(f"{stem}:item:{line['id']}" for line in orders[0]["lines"])}
+    for refund in (outcome["refund"] for outcome in outcomes if "refund" in outcome):
+        own = f"{stem}:refund:{refund['id']}"
+        keys |= {own, *(f"{own}:item:{units['line_id']}" for units in refund.get("items", []))}
+        if "failed_at" in refund:
+            keys.add(f"{own}:failed")
     return keys

@@ -182,8 +182,8 @@ def upgrade() -> None:
         "orders",
         ["due_at"],
         unique=False,
-        sqlite_where=sa.text("state = 'waiting'"),
-        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.create_index("orders_order_id", "orders", ["source", "order_id"], unique=False)
     op.create_index(
