@@ -126,7 +126,7 @@ def test_a_thin_refund_of_an_order_that_was_sent_is_looked_up_and_told(
     rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
     rig.work()
     back = shop.refund(bought, 500)
-    rig.post("stripe", "", shop.thin_event("v1.refund.created", back))
+    rig.post("stripe", "", shop.thin_event("refund.created", back))
     rig.work()
     (sent,) = rig.sent("Refund")
     assert str(sent["properties"]["amount"]) == "5.00"
