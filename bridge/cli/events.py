@@ -8,10 +8,13 @@ from bridge.store.purchases import Event
 # How a reason begins -> what to do about it. {id} is what `bridge replay` takes.
 _ADVICE = (
     ("cannot be read", "`bridge show {id}`; tell the project, replay after the next release"),
-    ("names shop", "add that shop to bridge.toml as a source, then `bridge replay {id}`"),
+    ("names shop", "add that shop as a source, let it post there, then `bridge replay {id}`"),
     ("source ", "set its secret again, then `bridge replay {id}`"),
     ("no identity", "set BRIDGE_NO_IDENTITY=pseudonym, then `bridge replay {id}`"),
     ("unlinked", "tick invoice_payment.paid and resend it; then it goes by itself"),
+    ("order unknown", "resend what was paid from the provider's dashboard; then it goes"),
+    ("look-up given up", "`bridge status` says what look-ups meet; then `bridge replay {id}`"),
+    ("renewals are switched off", "tick invoice.paid and resend it; then it goes by itself"),
     ("fault in the bridge", "tell the project; `bridge replay {id}` after the next release"),
     ("its events contradict", "`bridge show {id}`; once mended, `bridge replay {id}`"),
     ("no event of it", "replay its events: `bridge show {id}` names them"),
