@@ -10,7 +10,7 @@ environment.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from adapters.lookups import Api, Lookup, nothing_known
 from adapters.payload import Payload, parse
-from adapters.schema import Outcome, Wait
+from adapters.schema import Lone, Order, Outcome, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,13 @@ class Known:
     account: the source's account: the shop's domain, or `self`.
     settings: what the operator decided for this source; an instance of the adapter's `settings`.
     lookup: what the provider's API has answered so far; a source without a key knows no answers.
+    sold: the order as Heap was told it, None before; the events that told of it may be gone since.
     """
 
     account: str
     settings: Any
     lookup: Lookup = nothing_known
+    sold: Order | None = None
 
 
 class NoSettings(BaseModel, frozen=True, extra="forbid"):
@@ -99,10 +101,12 @@ class Adapter:
         another is parked. False where the signed body itself says whose it is.
     samples: a folder of stories: raw bodies, and a `story.json` that says what they come to.
     page: where in the provider's dashboard the webhook's URL is pasted.
+    alone(event, known): what an event means that has no ids; None where such are only ignored, as
+        `normalize` says. Raises MalformedPayload.
     linked_ids(events, known): the further ids that look-ups have shown the purchase to have, in the
         form of `ids`; what they name is joined before anything is sent.
-    lasting: kinds of look-ups whose answers do not change; other answers count only while they
-        are newer than the purchase's newest event.
+    lasting: kinds of look-ups whose answers hold for a time, None for ever; other answers count
+        only while they are newer than the purchase's newest event.
     connect(settings): the provider's API for look-ups, None where no key is set; made in the
         worker, never before a fork.
     """
@@ -120,5 +124,19 @@ class Adapter:
     settings: type[BaseModel] = NoSettings
     connect: Callable[[Any], Api | None] | None = None
     linked_ids: Callable[[Sequence[WebhookEvent], Known], tuple[str, ...]] | None = None
-    lasting: frozenset[str] = frozenset()
+    alone: Callable[[WebhookEvent, Known], tuple[Lone, ...]] | None = None
+    lasting: Mapping[str, timedelta | None] = field(default_factory=dict)
     one_account: bool = True
+
+
+def meaning(
+    adapter: Adapter, events: Sequence[WebhookEvent], known: Known
+) -> tuple[Outcome | Lone, ...] | Wait:
+    """Say what events come to: those of one purchase together, those of none each by itself.
+
+    Raises MalformedPayload.
+    """
+    if adapter.alone is None or any(adapter.ids(event) for event in events):
+        return adapter.normalize(events, known)
+    alone = {event.key: event for event in events}
+    return tuple(found for key in sorted(alone) for found in adapter.alone(alone[key], known))

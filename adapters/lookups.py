@@ -7,9 +7,10 @@ A look-up is the one thing of an adapter that does I/O. It goes through a provid
 in the adapter's `api` room and nowhere else; what comes back is plain JSON that can be stored.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from adapters.payload import Payload
 
@@ -64,3 +65,19 @@ class Api(Protocol):
 
     def close(self) -> None:
         """Let go of the connections."""
+
+
+@runtime_checkable
+class BatchApi(Api, Protocol):
+    """An API that answers several look-ups of one kind and account in one call.
+
+    together: the kinds it can so ask, and how many at most.
+    """
+
+    together: Mapping[str, int]
+
+    def fetch_together(self, needs: Sequence[Need]) -> Sequence[Json | None]:
+        """Look things of one kind and account up, now; answers in the order of the needs.
+
+        Raises as `fetch` does, and then for all of them.
+        """

@@ -11,12 +11,12 @@ figure. What each amount means is the same for every provider:
   equals the provider's own total, which is never altered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from adapters.lookups import Need
+from adapters.lookups import Json, Need
 
 TaxesIncluded = Literal["true", "false", "mixed"]
 
@@ -180,12 +180,29 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineStanding:
+    """What one line comes to by the newest state of its order.
+
+    item: the line with all units it ever had, those that left included, and their amounts.
+    at: when it first had so many. Units that Heap was not told of are a Purchase of their own.
+    removed: how many of them left and are in no refund; they are Refunded Items.
+    removed_at: when so many had first left; None where none did.
+    """
+
+    item: LineItem
+    at: datetime
+    removed: Decimal = Decimal(0)
+    removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What an order comes to by its newest state, refunds left aside.
 
     at: when that state was made. total: what the shop collected or is owed, before refunds. Where
         it departs from what Heap was told, an Order Changed of the difference is sent.
     reason: why it may differ.
+    lines: what its lines come to; empty where the provider never changes them.
     The other figures are those of the newest state; None where it does not tell.
     """
 
@@ -198,9 +215,68 @@ class Standing:
     tax: Decimal | None = None
     tip: Decimal | None = None
     duties: Decimal | None = None
+    lines: tuple[LineStanding, ...] = ()
 
 
-Outcome = Order | Refund | Standing | Ignored | Parked
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """An order was called off; its money is told by refunds and by where it stands.
+
+    at: when. reason: the provider's word, `deleted` where the order itself is gone.
+    """
+
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a webhook tells that a look-up would have told, such as a product's new category.
+
+    need: the look-up it answers. body: what that would have answered; None for no such thing.
+    at: when it was so, by the provider; an older fact never takes the place of a newer one.
+    """
+
+    need: Need
+    body: Json | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A customer as the provider names them; none of it may stand in a log or a message.
+
+    id: the provider's id of the customer. order_ids: their orders, by the canonical ids of `Order`.
+    """
+
+    id: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+    order_ids: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Personal data is to be removed: one customer's, or all of the shop's where whose is None."""
+
+    whose: Person | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """A customer asked what is stored of them; the merchant must hand it over.
+
+    request: the provider's id of the request.
+    """
+
+    whose: Person
+    request: str
+
+
+# What the events of one purchase come to.
+Outcome = Order | Refund | Standing | Cancellation | Ignored | Parked
+# What an event comes to that belongs to no purchase.
+Lone = Fact | Erasure | Disclosure | Ignored
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,22 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from adapters.contract import Adapter, Known, WebhookEvent
+from adapters.contract import Adapter, Known, WebhookEvent, meaning
 from adapters.errors import MalformedPayload
-from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Wait
+from adapters.schema import (
+    Cancellation,
+    Disclosure,
+    Erasure,
+    Fact,
+    Ignored,
+    Lone,
+    Order,
+    Outcome,
+    Parked,
+    Refund,
+    Standing,
+    Wait,
+)
 from bridge.corpus_files import Body, read
 from bridge.laws import broken
 from bridge.samples import SHOP
@@ -53,8 +66,7 @@ def _normalized(body: Body) -> Result:
         request = body.adapter.sign(unsigned, _SECRET)
         event = replace(body.adapter.verify(request, _SECRET), received_at=now)
         known = Known(account=event.account or "self", settings=_settings(body.adapter))
-        body.adapter.ids(event)
-        return _told(body.adapter.normalize([event], known))
+        return _told(meaning(body.adapter, [event], known))
     except MalformedPayload as refused:
         return Result("malformed", f"MalformedPayload {refused}")
     except Exception as failure:  # noqa: BLE001 - to find these is what the corpus is run for
@@ -69,8 +81,10 @@ def _settings(adapter: Adapter) -> BaseModel:
     return adapter.settings(**held)
 
 
-def _told(outcomes: tuple[Outcome, ...] | Wait) -> Result:
-    told = outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
+def _told(outcomes: tuple[Outcome | Lone, ...] | Wait) -> Result:
+    told: tuple[Outcome | Lone, ...] = (
+        outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
+    )
     # Of one file alone an order stands where it stood.
     held = tuple(outcome for outcome in told if not isinstance(outcome, Standing))
     laws = [law for outcome in held if isinstance(outcome, Order) for law in broken(outcome)]
@@ -82,14 +96,14 @@ def _told(outcomes: tuple[Outcome, ...] | Wait) -> Result:
     return Result(_kind(held), line)
 
 
-def _kind(held: tuple[Outcome, ...]) -> str:
+def _kind(held: tuple[Outcome | Lone, ...]) -> str:
     kinds = {type(outcome).__name__.lower() for outcome in held}
     if any(isinstance(outcome, Order) and outcome.contradiction for outcome in held):
         return "order, figures disagree"
     return " and ".join(sorted(kinds)) or "nothing"
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: Outcome | Lone) -> str:
     match outcome:
         case Order():
             text = f"order of {outcome.total} {outcome.currency}, {len(outcome.lines)} lines"
@@ -99,6 +113,14 @@ def _line(outcome: Outcome) -> str:
             return f"refund of {outcome.amount} {outcome.currency}{taken_back}"
         case Standing():
             return f"stands at {outcome.total}"
+        case Cancellation():
+            return f"cancelled: {outcome.reason}"
+        case Fact():
+            return f"fact: {outcome.need.kind}"
+        case Erasure(whose):
+            return f"erasure of {'a customer' if whose else 'the shop'}"
+        case Disclosure():
+            return "disclosure"
         case Ignored(reason):
             return f"ignored: {reason}"
         case Parked(reason):

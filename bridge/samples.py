@@ -13,7 +13,20 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from adapters.contract import Adapter, WebhookEvent
-from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Wait
+from adapters.schema import (
+    Cancellation,
+    Disclosure,
+    Erasure,
+    Fact,
+    Ignored,
+    Lone,
+    Order,
+    Outcome,
+    Parked,
+    Refund,
+    Standing,
+    Wait,
+)
 
 STORY = "story.json"
 # The day on which everything in the samples happens, in UTC.
@@ -93,14 +106,14 @@ def fresh(body: bytes, day: date) -> bytes:
     return _NUMBER.sub(number, _TEXT.sub(text, body))
 
 
-def to_json(outcomes: tuple[Outcome, ...] | Wait) -> list[Any]:
+def to_json(outcomes: tuple[Outcome | Lone, ...] | Wait) -> list[Any]:
     """Write what normalize gave in the form of `story.json`, amounts as text."""
     if isinstance(outcomes, Wait):
         return [{"wait": _fields(outcomes) | {"otherwise": to_json(outcomes.otherwise)}}]
     return [_outcome(outcome) for outcome in outcomes]
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome | Lone) -> dict[str, Any]:
     match outcome:
         case Order():
             return {"order": _fields(outcome)}
@@ -108,6 +121,14 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             return {"refund": _fields(outcome)}
         case Standing():
             return {"standing": _fields(outcome)}
+        case Cancellation():
+            return {"cancellation": _fields(outcome)}
+        case Fact():
+            return {"fact": _fields(outcome)}
+        case Erasure():
+            return {"erasure": _fields(outcome)}
+        case Disclosure():
+            return {"disclosure": _fields(outcome)}
         case Ignored(reason):
             return {"ignored": reason}
         case Parked(reason):

@@ -32,7 +32,7 @@ STRIPE = Adapter(
     settings=StripeSettings,
     connect=_connect,
     linked_ids=linked_ids,
-    lasting=frozenset({"product", "promotion_code", "customer", "event"}),
+    lasting=dict.fromkeys(("product", "promotion_code", "customer", "event")),
     # The signed body itself names the connected account.
     one_account=False,
     samples=files("adapters.stripe") / "samples",

@@ -89,6 +89,9 @@ def _names(variables: Variables, faults: Faults) -> EventNames:
         refunded_item=variables.named(
             "HEAP_REFUNDED_ITEM_EVENT", values.event_name, "Refunded Item"
         ),
+        cancellation=variables.named(
+            "HEAP_CANCELLATION_EVENT", values.event_name, "Order Cancelled"
+        ),
     )
     if names.order is not None and names.order == names.purchase:
         faults.warn("HEAP_PURCHASE_EVENT", "named like HEAP_ORDER_EVENT; sums count money twice")

@@ -45,6 +45,7 @@ class EventNames:
     change: str | None = "Order Changed"
     refund: str | None = "Refund"
     refunded_item: str | None = "Refunded Item"
+    cancellation: str | None = "Order Cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class HeapEvent:
     """
 
     key: str
-    kind: Literal["order", "purchase", "change", "refund", "refunded_item"]
+    kind: Literal["order", "purchase", "change", "refund", "refunded_item", "cancelled"]
     body: bytes
 
 
@@ -48,7 +48,7 @@ def heap_events(
     received_at: when the webhook came, aware; no event is dated later than that.
     """
     about = common(order, provider, source)
-    count = None if is_pseudonym(identity, order, provider=provider) else order.order_count
+    count = order_count(order, identity, provider)
     stem = f"{provider}:{order.account}:{order.id}"
     at = min(order.placed_at, received_at)
     events = []
@@ -59,10 +59,15 @@ def heap_events(
     if names.purchase:
         for line in order.lines:
             key = f"{stem}:item:{line.id}"
-            properties = [*about, *_line_properties(line, order), ("order_count", count)]
+            properties = [*about, *line_properties(line, order), ("order_count", count)]
             body = written(identity, names.purchase, at, key, properties)
             events.append(HeapEvent(key, "purchase", body))
     return tuple(events)
+
+
+def order_count(order: Order, identity: Identity, provider: str) -> int | None:
+    """Give which of the customer's orders it is; a pseudonym's orders are not counted."""
+    return None if is_pseudonym(identity, order, provider=provider) else order.order_count
 
 
 def envelope(app_id: str, bodies: Sequence[bytes]) -> bytes:
@@ -99,7 +104,7 @@ def _order_properties(order: Order) -> list[tuple[str, Value]]:
     ]
 
 
-def _line_properties(line: LineItem, order: Order) -> list[tuple[str, Value]]:
+def line_properties(line: LineItem, order: Order) -> list[tuple[str, Value]]:
     """List a line's own figures: schema.LineItem → Heap's property."""
     return [
         *product(line),

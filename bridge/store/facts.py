@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select, tuple_, update
 
 from adapters.lookups import Need
+from adapters.schema import Fact as Told
 from bridge.store import ledger
 from bridge.store.engine import Store
 from bridge.store.tables import facts, pauses, wants
@@ -140,23 +141,43 @@ def answer(
     store: Store, source: str, need: Need, body: Mapping[str, Any] | None, now: datetime
 ) -> None:
     """Keep what the provider said, None for `no such thing`, and wake the orders that want it."""
-    values = {
-        "state": "absent" if body is None else "known",
-        "body": None if body is None else json.dumps(body, separators=(",", ":")),
-        "answered_at": now,
-        "lease_until": None,
-        "reason": None,
-    }
 
     def work(connection: Connection) -> None:
-        connection.execute(update(facts).where(_is(source, need)).values(values))
-        waiting = connection.execute(
-            select(wants.c.order_id).where(_is(source, need, wants)).order_by(wants.c.order_id)
-        ).scalars()
-        ledger.look_again(connection, waiting.all(), now)
-        connection.execute(wants.delete().where(_is(source, need, wants)))
+        connection.execute(update(facts).where(_is(source, need)).values(_known(body, now)))
+        _wake(connection, source, need, now)
 
     store.write(work)
+
+
+def _wake(connection: Connection, source: str, need: Need, now: datetime) -> None:
+    """Have the orders that want a fact looked at again."""
+    waiting = connection.execute(
+        select(wants.c.order_id).where(_is(source, need, wants)).order_by(wants.c.order_id)
+    ).scalars()
+    ledger.look_again(connection, waiting.all(), now)
+    connection.execute(wants.delete().where(_is(source, need, wants)))
+
+
+def tell(store: Store, connection: Connection, source: str, fact: Told, now: datetime) -> None:
+    """Keep what a webhook told, unless something newer is known, and wake who wants it."""
+    need = fact.need
+    row = store.insert(facts).values(
+        source=source,
+        account=need.account,
+        kind=need.kind,
+        id=need.id,
+        due_at=fact.at,
+        tries=0,
+        **_known(fact.body, fact.at),
+    )
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["source", "account", "kind", "id"],
+            set_=_known(fact.body, fact.at),
+            where=or_(facts.c.answered_at.is_(None), facts.c.answered_at < fact.at),
+        )
+    )
+    _wake(connection, source, need, now)
 
 
 def later(store: Store, source: str, need: Need, due_at: datetime, reason: str) -> None:
@@ -229,6 +250,16 @@ def paused(store: Store) -> list[Pause]:
     columns = (pauses.c.source, pauses.c.account, pauses.c.reason, pauses.c.not_before)
     statement = select(*columns).order_by(pauses.c.source, pauses.c.account)
     return store.read(lambda c: [Pause(*row) for row in c.execute(statement)])
+
+
+def _known(body: Mapping[str, Any] | None, at: datetime) -> dict[str, Any]:
+    return {
+        "state": "absent" if body is None else "known",
+        "body": None if body is None else json.dumps(body, separators=(",", ":")),
+        "answered_at": at,
+        "lease_until": None,
+        "reason": None,
+    }
 
 
 def _is(source: str, need: Need, table: Any = facts) -> Any:

@@ -1,23 +1,29 @@
-"""What a purchase that was sent has come to since: refunds, and the law of an order.
+"""What a purchase that was sent has come to since: refunds, cancellation, and the law of an order.
 
 The sum of Order.total and of every Order Changed.total, less every Refund.amount, is what the shop
 has kept or is owed.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from adapters.money import ZERO
-from adapters.schema import Order, Outcome, Refund, Standing
-from bridge.heap.after import FIGURES, change_event, refund_events
+from adapters.schema import Cancellation, Order, Outcome, Refund, Standing
+from bridge.heap.after import (
+    FIGURES,
+    added_event,
+    cancellation_event,
+    change_event,
+    refund_events,
+    removal_event,
+)
 from bridge.heap.events import HeapEvent
 from bridge.store.ledger import Purchase
+from bridge.worker.lines import bought_since, items_of, less_removed, removed_since
+from bridge.worker.told import Told
 
-_SECOND = timedelta(seconds=1)
 _REFUND = ":refund:"
 
 
@@ -32,57 +38,55 @@ def since_sent(
 
     order: as it was sent. keys: of the events that are in the outbox. voice: as for the order.
     """
+    told = Told.read(purchase.told)
+    standing = next((found for found in outcomes if isinstance(found, Standing)), None)
+    lines = standing.lines if standing else ()
+    if lines and not told.lines:
+        told.count(order.lines)
+    things = items_of(order, lines)
+    # A refund may have been told under the key of a purchase that was merged into this one.
+    refunds = {refund for key in keys if (refund := key.partition(_REFUND)[2])}
     events: list[HeapEvent] = []
+    for item, at, new in bought_since(lines, told):
+        events += added_event(order, item, at, keys, new=new, **voice)
     for outcome in outcomes:
         if isinstance(outcome, Refund):
-            events += refund_events(order, outcome, **voice)
-        elif isinstance(outcome, Standing):
-            purchase, changed = _changed(purchase, order, outcome, keys, voice)
-            events += changed
-    # A refund may have been told under the key of a purchase that was merged into this one.
-    told = {refund for key in keys if (refund := key.partition(_REFUND)[2])}
+            events += refund_events(order, less_removed(outcome, lines, told), things, **voice)
+        elif isinstance(outcome, Cancellation):
+            events += cancellation_event(order, outcome, **voice)
+    for units, at in removed_since(order, lines, told):
+        events += removal_event(order, things[units.line_id], units, at, keys, **voice)
+    if standing is not None:
+        events += _changed(order, standing, told, keys, voice)
+    if told.figures or told.lines:
+        purchase = replace(purchase, told=told.written())
     return purchase, [
         event
         for event in events
-        if event.key not in keys and event.key.partition(_REFUND)[2] not in told
+        if event.key not in keys and event.key.partition(_REFUND)[2] not in refunds
     ]
 
 
-def told_so_far(purchase: Purchase) -> dict[str, Decimal]:
-    """Give what the Order Changed events of a purchase add up to, by figure."""
-    return {name: Decimal(figure) for name, figure in json.loads(purchase.told or "{}").items()}
-
-
 def _changed(
-    purchase: Purchase,
     order: Order,
     standing: Standing,
+    told: Told,
     keys: Collection[str],
     voice: Mapping[str, Any],
-) -> tuple[Purchase, list[HeapEvent]]:
+) -> Sequence[HeapEvent]:
     """Tell Heap the difference between what the order comes to and what it was told so far."""
-    told = told_so_far(purchase)
     differences = {name: _difference(name, order, standing, told) for name in FIGURES}
     if not differences["total"]:
-        return purchase, []
-    at = standing.at
-    event = change_event(order, differences, standing.reason, at, **voice)
-    # Two changes within a second have keys of their own all the same.
-    while event is not None and event.key in keys:
-        at += _SECOND
-        event = change_event(order, differences, standing.reason, at, **voice)
+        return ()
     for name, figure in differences.items():
         if figure:
-            told[name] = told.get(name, ZERO) + figure
-    sums = json.dumps({name: str(figure) for name, figure in told.items()})
-    return replace(purchase, told=sums), [event] if event else []
+            told.figures[name] = told.figures.get(name, ZERO) + figure
+    return change_event(order, differences, standing.reason, standing.at, keys, **voice)
 
 
-def _difference(
-    name: str, order: Order, standing: Standing, told: Mapping[str, Decimal]
-) -> Decimal | None:
+def _difference(name: str, order: Order, standing: Standing, told: Told) -> Decimal | None:
     now, then = getattr(standing, name), getattr(order, name)
     if now is None or then is None:
         return None
-    difference: Decimal = now - then - told.get(name, ZERO)
+    difference: Decimal = now - then - told.figures.get(name, ZERO)
     return difference or None

@@ -1,7 +1,8 @@
 """The answers of look-ups, as normalize sees them within one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -9,19 +10,22 @@ from adapters.lookups import ABSENT, Absent, Need
 from adapters.payload import Payload
 from bridge.store import facts
 
+_EVER = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(slots=True)
 class Answers:
     """What was answered to the look-ups of one purchase; each is read from the store once.
 
     It asks nobody: what was never wanted, or not answered yet, is None.
-    lasting: kinds of answers that do not change. since: other answers count only if they are
-        newer, because the purchase has moved on; None where any will do.
+    lasting: kinds of answers that hold for a time, None for ever. since: other answers count only
+        if they are newer, because the purchase has moved on; None where any will do.
     """
 
     connection: Connection
     source: str
-    lasting: frozenset[str] = frozenset()
+    now: datetime
+    lasting: Mapping[str, timedelta | None] = field(default_factory=dict)
     since: datetime | None = None
     read: dict[Need, Payload | Absent | None] = field(default_factory=dict)
 
@@ -35,7 +39,13 @@ class Answers:
     def _answer(self, need: Need, fact: facts.Fact | None) -> Payload | Absent | None:
         if fact is None or fact.state == "wanted":
             return None
-        stale = self.since and fact.answered_at and fact.answered_at < self.since
-        if stale and need.kind not in self.lasting:
+        if self.since and fact.answered_at and fact.answered_at < self._oldest(need.kind):
             return None
         return Payload(dict(fact.body)) if fact.body is not None else ABSENT
+
+    def _oldest(self, kind: str) -> datetime:
+        """Tell from when on an answer of this kind counts."""
+        if kind not in self.lasting:
+            return self.since or _EVER
+        holds = self.lasting[kind]
+        return _EVER if holds is None else self.now - holds

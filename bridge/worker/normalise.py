@@ -13,7 +13,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from adapters.contract import Known
+from adapters.contract import Known, meaning
 from adapters.errors import MalformedPayload
 from bridge.config import Config, Source
 from bridge.errors import StoreUnavailable
@@ -21,6 +21,7 @@ from bridge.logs import logger
 from bridge.store import Store, inbox, joining, ledger, sources
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Joined, Naming
+from bridge.worker.alone import Alone, end
 from bridge.worker.settle import Settling
 
 log = logger()
@@ -77,8 +78,8 @@ class Normaliser:
     def _claimed(self, claimed: Sequence[Stored]) -> None:
         """Do several webhooks in one transaction; where that breaks, each alone."""
         try:
-            readable, ends = self._read(claimed)
-            self.store.write(partial(self._settle_claimed, readable, ends))
+            readable, alone, ends = self._read(claimed)
+            self.store.write(partial(self._settle_claimed, readable, alone, ends))
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a webhook does, the others go on
@@ -88,9 +89,12 @@ class Normaliser:
             else:
                 self._stumbled(claimed[0], error)
 
-    def _read(self, claimed: Sequence[Stored]) -> tuple[list[tuple[Stored, Naming]], list[End]]:
+    def _read(
+        self, claimed: Sequence[Stored]
+    ) -> tuple[list[tuple[Stored, Naming]], list[Alone], list[End]]:
         """Ask the adapters for the ids; before the transaction, because it takes no database."""
         readable: list[tuple[Stored, Naming]] = []
+        alone: list[Alone] = []
         ends: list[End] = []
         for stored in claimed:
             source = self.config.sources.get(stored.source)
@@ -104,7 +108,9 @@ class Normaliser:
                     ids = source.adapter.ids(stored.event)
                     received_at = stored.event.received_at or self.clock()
                     naming = Naming(stored.id, stored.source, ids, received_at)
-                    end = None if ids else self._alone(source, stored)
+                    if not ids:
+                        alone.append(self._alone(source, stored))
+                        continue
             except MalformedPayload as error:
                 log.warning("event parked", source=stored.source, id=f"e{stored.id}", at=error.path)
                 end = End(stored.id, "parked", f"cannot be read: {error}")
@@ -112,7 +118,7 @@ class Normaliser:
                 readable.append((stored, naming))
             else:
                 ends.append(end)
-        return readable, ends
+        return readable, alone, ends
 
     def _end(self, source: Source, stored: Stored) -> End | None:
         """Hold a delivery's account against its source's; where it is another's, it ends here."""
@@ -133,26 +139,23 @@ class Normaliser:
                 return End(stored.id, "ignored", reason)
         return End(stored.id, "parked", f"names shop {named}: add it as a source")
 
-    def _alone(self, source: Source, stored: Stored) -> End:
-        """End a webhook that belongs to no purchase."""
-        known = Known(account="self", settings=source.settings)
-        outcomes = source.adapter.normalize((stored.event,), known)
-        reasons = (
-            [getattr(outcome, "reason", "") for outcome in outcomes]
-            if isinstance(outcomes, tuple)
-            else []
-        )
-        reason = "; ".join(filter(None, reasons)) or f"topic {stored.event.topic}"
-        return End(stored.id, "ignored", reason)
+    def _alone(self, source: Source, stored: Stored) -> Alone:
+        """Ask the adapter what a webhook means that belongs to no purchase."""
+        account = source.account or self.accounts.get(source.name, "self")
+        known = Known(account=account, settings=source.settings)
+        found = meaning(source.adapter, (stored.event,), known)
+        return Alone(stored, found if isinstance(found, tuple) else found.otherwise)
 
     def _settle_claimed(
         self,
         readable: Sequence[tuple[Stored, Naming]],
+        alone: Sequence[Alone],
         ends: Sequence[End],
         connection: Connection,
     ) -> None:
         settling = self._settling(connection)
         settling.ends += ends
+        settling.ends += [end(self.store, connection, one, settling.now) for one in alone]
         by_row = {stored.id: stored for stored, _ in readable}
         namings = [naming for _, naming in readable]
         joined = joining.join(self.store, connection, namings)

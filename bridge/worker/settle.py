@@ -23,8 +23,10 @@ from bridge.store.inbox import End, Stored
 from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Outgoing, Parcel
-from bridge.worker.after import since_sent, told_so_far
+from bridge.worker.after import since_sent
 from bridge.worker.lookups import Answers
+from bridge.worker.reading import normalized
+from bridge.worker.told import Told
 
 log = logger()
 
@@ -77,7 +79,7 @@ class Settling:
             purchase, events = self._join(source, purchase, events)
         if purchase.state == "settled":
             if source is not None:
-                self._afterwards(source, purchase, events)
+                self._afterwards(source, purchase, events, over=over)
             return
         if source is None:
             self._park(purchase, f"source {purchase.source} is not configured")
@@ -134,56 +136,44 @@ class Settling:
             corrected=purchase.key,
         )
         # What it was changed by since is taken back with it; its refunds stay, as the kept one's.
-        told = told_so_far(purchase)
+        told = Told.read(purchase.told)
         order = replace(
             order,
             **{
-                name: figure + told.get(name, ZERO)
+                name: figure + told.figures.get(name, ZERO)
                 for name in FIGURES
                 if (figure := getattr(order, name)) is not None
             },
         )
-        event = correction(order, at=self.now, **voice)
-        if event is not None:
-            self._send(purchase.source, kept.id, (event,), purchase.destination or "", voice)
+        back = correction(order, at=self.now, **voice)
+        self._send(purchase.source, kept.id, back, purchase.destination or "", voice)
 
     def _normalize(
         self, source: Source, purchase: Purchase, events: Sequence[Stored]
     ) -> tuple[Outcome, ...] | Wait:
-        if not events:
-            return (Parked("no event of it can be read"),)
         known = self._known(source, purchase, events)
-        normalize = source.adapter.normalize
-        try:
-            return normalize([stored.event for stored in events], known)
-        except MalformedPayload:
-            readable = []
-            for stored in events:
-                try:
-                    normalize([stored.event], known)
-                    readable.append(stored)
-                except MalformedPayload as error:
-                    reason = f"cannot be read: {error}"
-                    self.ends.append(End(stored.id, "parked", reason, purchase.id))
-            if not readable:
-                return (Parked("no event of it can be read"),)
-            try:
-                return normalize([stored.event for stored in readable], known)
-            except MalformedPayload as error:
-                return (Parked(f"its events contradict each other: {error}"),)
+        found, ends = normalized(source, [*events], known, purchase.id)
+        self.ends += ends
+        return found
 
     def _known(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Known:
         """Tell the adapter what the bridge knows beside the events."""
-        newest = max(stored.event.received_at or self.now for stored in events)
+        sold = purchase.state == "settled"
+        newest = max((stored.event.received_at or self.now for stored in events), default=None)
         answers = Answers(
             self.connection,
             source.name,
+            self.now,
             source.adapter.lasting,
             # What was sent is told about with the answers it was sent with.
-            None if purchase.state == "settled" else newest,
+            None if sold else newest,
         )
-        account = source.account or self.accounts.get(source.name, "self")
-        return Known(account=account, settings=source.settings, lookup=answers)
+        return Known(
+            account=source.account or self.accounts.get(source.name, "self"),
+            settings=source.settings,
+            lookup=answers,
+            sold=ORDER.validate_json(purchase.record) if sold and purchase.record else None,
+        )
 
     def _join(
         self, source: Source, purchase: Purchase, events: Sequence[Stored]
@@ -208,11 +198,16 @@ class Settling:
         self.write()
         return kept, inbox.of_orders(self.connection, [kept.id])[kept.id]
 
-    def _afterwards(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> None:
+    def _afterwards(
+        self, source: Source, purchase: Purchase, events: Sequence[Stored], *, over: bool
+    ) -> None:
         """Gather what has become of a purchase that was sent: refunds, changes, its own link."""
         found = self._normalize(source, purchase, events)
         if isinstance(found, Wait):
             self._want(purchase, found.needs)
+            if found.until > self.now or not over:
+                self.purchases.append(replace(purchase, due_at=found.until))
+                return
         outcomes = found.otherwise if isinstance(found, Wait) else found
         purchase = replace(purchase, due_at=None)
         if purchase.counterpart_group:

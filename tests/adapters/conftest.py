@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.contract import Adapter, Known, WebhookEvent
+from adapters.contract import Adapter, Known, WebhookEvent, meaning
 from adapters.registry import adapters
-from adapters.schema import Outcome, Wait
+from adapters.schema import Lone, Outcome, Wait
 from bridge.samples import Story, stories
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -42,11 +42,13 @@ def delivered() -> Callable[[Adapter, Story], list[WebhookEvent]]:
 
 
 @pytest.fixture
-def normalized() -> Callable[[Adapter, Sequence[WebhookEvent]], tuple[Outcome, ...] | Wait]:
+def normalized() -> Callable[[Adapter, Sequence[WebhookEvent]], tuple[Outcome | Lone, ...] | Wait]:
     """Normalize events with the settings that an operator who sets nothing has."""
 
-    def normalize(adapter: Adapter, events: Sequence[WebhookEvent]) -> tuple[Outcome, ...] | Wait:
+    def normalize(
+        adapter: Adapter, events: Sequence[WebhookEvent]
+    ) -> tuple[Outcome | Lone, ...] | Wait:
         account = next((event.account for event in events if event.account), "self")
-        return adapter.normalize(events, Known(account=account, settings=adapter.settings()))
+        return meaning(adapter, events, Known(account=account, settings=adapter.settings()))
 
     return normalize

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 
 from adapters.registry import ADAPTERS
-from adapters.schema import LineItem, Order, Refund, Units
+from adapters.schema import Cancellation, LineItem, Order, Refund, Units
 from adapters.shopify.settings import ShopifySettings
 from bridge.cli import main
 from bridge.config import EventNames, database, load
 from bridge.config.options import variable
 from bridge.config.sources import CHOICES
-from bridge.heap.after import correction, refund_events
+from bridge.heap.after import cancellation_event, correction, refund_events
 from bridge.heap.events import heap_events
 from bridge.heap.identity import Identity
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-EVENTS = ["Order", "Purchase", "Refund", "Refunded Item", "Order Changed"]
+EVENTS = ["Order", "Purchase", "Refund", "Refunded Item", "Order Changed", "Order Cancelled"]
 # What the bridge decides by, and Heap is not told.
 NOT_TOLD = {"customer_id", "counterpart", "contradiction"}
 
@@ -163,6 +163,7 @@ def test_the_readme_gives_the_defaults_that_the_code_has(readme: str, tmp_path: 
         "HEAP_CHANGE_EVENT": config.names.change,
         "HEAP_REFUND_EVENT": config.names.refund,
         "HEAP_REFUNDED_ITEM_EVENT": config.names.refunded_item,
+        "HEAP_CANCELLATION_EVENT": config.names.cancellation,
         "HEAP_EVENTS_PER_MINUTE": config.events_per_minute,
         "BRIDGE_SEND_TEST_ORDERS": source.send_test_orders,
         "BRIDGE_EMAIL_CASE": source.email_case,
@@ -219,10 +220,13 @@ def test_the_readme_names_every_property_that_reaches_heap_and_no_other(
         "identity": Identity("a@example.com"),
     }
     order = full_order()
-    taken_back = correction(order, at=AT, **voice)
-    assert taken_back
-    back = refund_events(order, full_refund(), **voice)
-    made = [*heap_events(order, received_at=AT, **voice), *back, taken_back]
+    things = {line.id: line for line in order.lines}
+    made = [
+        *heap_events(order, received_at=AT, **voice),
+        *refund_events(order, full_refund(), things, **voice),
+        *correction(order, at=AT, **voice),
+        *cancellation_event(order, Cancellation(AT, "customer"), **voice),
+    ]
     sent = {event["event"]: event["properties"] for event in (json.loads(e.body) for e in made)}
     (told,) = [
         row[2] for row in rows(section(readme, "What reaches Heap")) if row[0] == f"`{name}`"

@@ -1,0 +1,36 @@
+"""What is done about a webhook that belongs to no purchase, such as a product that was changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from adapters.schema import Fact, Ignored, Lone, Outcome
+from bridge.store import Store, facts
+from bridge.store.inbox import End, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A webhook without a purchase, and what its adapter says it means."""
+
+    stored: Stored
+    outcomes: Sequence[Outcome | Lone]
+
+
+def end(store: Store, connection: Connection, alone: Alone, now: datetime) -> End:
+    """Do what a webhook means, in the transaction that ends it."""
+    stored = alone.stored
+    reasons = []
+    for outcome in alone.outcomes:
+        match outcome:
+            case Fact():
+                facts.tell(store, connection, stored.source, outcome, now)
+                reasons.append(f"kept as what is known of its {outcome.need.kind}")
+            case Ignored(reason):
+                reasons.append(reason)
+            case _:
+                pass
+    reason = "; ".join(reasons) or f"topic {stored.event.topic}"
+    return End(stored.id, "ignored", reason)

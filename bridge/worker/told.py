@@ -1,0 +1,65 @@
+"""What Heap was told of a purchase: the sums of its changes, and the units of its lines.
+
+Kept for ever in the ledger, without personal data, so that no webhook can be told twice however
+late it comes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Self
+
+from pydantic import TypeAdapter
+
+from adapters.money import ZERO
+from adapters.schema import LineItem
+
+
+@dataclass(slots=True)
+class LineTold:
+    """What Heap was told of one line, as sums over all events of it.
+
+    units, gross, net, discount, tax: by Purchases. removed: units by Refunded Items of no refund.
+    covered: units of a refund, by its id, that had so been told before the refund was known.
+    """
+
+    units: Decimal = ZERO
+    gross: Decimal = ZERO
+    net: Decimal = ZERO
+    discount: Decimal = ZERO
+    tax: Decimal = ZERO
+    removed: Decimal = ZERO
+    covered: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, item: LineItem) -> None:
+        """Count a Purchase of a line."""
+        self.units += item.quantity
+        self.gross += item.gross_price
+        self.net += item.net_price
+        self.discount += item.discount or ZERO
+        self.tax += item.tax or ZERO
+
+
+@dataclass(slots=True)
+class Told:
+    """The sums. figures: of Order Changed events, by name. lines: by the line's id."""
+
+    figures: dict[str, Decimal] = field(default_factory=dict)
+    lines: dict[str, LineTold] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str | None) -> Self:
+        """Read what `written` wrote; nothing was told where there is none."""
+        return TOLD.validate_json(text) if text else cls()  # type: ignore[return-value] # no subclass is made
+
+    def written(self) -> str:
+        """Give it as the ledger keeps it."""
+        return TOLD.dump_json(self).decode()
+
+    def count(self, items: Iterable[LineItem]) -> None:
+        """Count the Purchases that went out with the order itself."""
+        for item in items:
+            self.lines.setdefault(item.id, LineTold()).add(item)
+
+
+TOLD: TypeAdapter[Told] = TypeAdapter(Told)
