@@ -5,12 +5,12 @@ thing. Orders that want it are looked at again as soon as it is answered.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_, update
 
 from adapters.lookups import Need
 from adapters.schema import Fact as Told
@@ -98,23 +98,37 @@ def want(
     )
 
 
-def claim(store: Store, source: str, now: datetime, limit: int) -> list[Asked]:
+def claim(
+    store: Store,
+    source: str,
+    now: datetime,
+    limit: int,
+    *,
+    kind: str | None = None,
+    but: Collection[str] = (),
+) -> list[Asked]:
     """Take the longest-due wanted facts of a source for a minute.
 
-    Accounts whose look-ups are paused are passed over.
+    kind: only of this kind. but: none of these kinds.
+    Accounts whose look-ups are paused are passed over; of one whose pause is over one goes ahead,
+    to see whether the key is taken again.
     """
+    which = facts.c.kind.not_in(but) if kind is None else facts.c.kind == kind
 
     def work(connection: Connection) -> list[Asked]:
         at = store.now(connection)
-        paused = select(pauses.c.account).where(
-            pauses.c.source == source, pauses.c.not_before > now
-        )
+        rested = {
+            row.account: row.not_before
+            for row in connection.execute(select(pauses).where(pauses.c.source == source))
+        }
+        paused = [account for account, not_before in rested.items() if not_before > now]
         rows = connection.execute(
             select(facts.c.account, facts.c.kind, facts.c.id, facts.c.tries)
             .where(
                 facts.c.source == source,
                 facts.c.state == "wanted",
                 facts.c.due_at <= now,
+                which,
                 or_(facts.c.lease_until.is_(None), facts.c.lease_until < at),
                 facts.c.account.not_in(paused),
             )
@@ -123,17 +137,25 @@ def claim(store: Store, source: str, now: datetime, limit: int) -> list[Asked]:
             .with_for_update(skip_locked=True)
         ).all()
         until = at + timedelta(seconds=LEASE_SECONDS)
-        asked = [Asked(Need(row.kind, row.id, row.account), row.tries + 1) for row in rows]
+        asked, ahead = [], set()
+        for row in rows:
+            if row.account in ahead:
+                continue
+            if row.account in rested:
+                ahead.add(row.account)
+            asked.append(Asked(Need(row.kind, row.id, row.account), row.tries + 1))
         for one in asked:
             values = {"lease_until": until, "tries": one.tries}
             connection.execute(update(facts).where(_is(source, one.need)).values(values))
         return asked
 
-    return store.write(work) if store.read(lambda c: _any_wanted(c, source, now)) else []
+    return store.write(work) if store.read(lambda c: _any_wanted(c, source, now, which)) else []
 
 
-def _any_wanted(connection: Connection, source: str, now: datetime) -> bool:
-    wanted = and_(facts.c.source == source, facts.c.state == "wanted", facts.c.due_at <= now)
+def _any_wanted(
+    connection: Connection, source: str, now: datetime, which: ColumnElement[bool]
+) -> bool:
+    wanted = and_(facts.c.source == source, facts.c.state == "wanted", facts.c.due_at <= now, which)
     return connection.execute(select(facts.c.id).where(wanted).limit(1)).first() is not None
 
 

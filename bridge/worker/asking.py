@@ -1,12 +1,12 @@
 """Ask the providers what orders want to know: outside every transaction, at the provider's pace."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.errors import KeyRefused, LookUpFailed, TryAgain
-from adapters.lookups import Api
+from adapters.lookups import Api, BatchApi, Json, Need
 from bridge.heap.pace import backoff
 from bridge.logs import logger
 from bridge.store import Store, facts
@@ -34,29 +34,45 @@ class Asker:
     def step(self) -> int:
         """Ask for what is wanted and due; gives how many answers came."""
         answered = 0
-        for asked in facts.claim(self.store, self.source, self.clock(), _AT_ONCE):
-            answered += self._ask(asked)
+        together = self.api.together if isinstance(self.api, BatchApi) else {}
+        for kind, most in together.items():
+            asked = facts.claim(self.store, self.source, self.clock(), most, kind=kind)
+            for account in sorted({one.need.account for one in asked}):
+                answered += self._ask([one for one in asked if one.need.account == account])
+        for one in facts.claim(self.store, self.source, self.clock(), _AT_ONCE, but=together):
+            answered += self._ask([one])
         return answered
 
-    def _ask(self, asked: Asked) -> int:
-        need = asked.need
+    def _ask(self, asked: Sequence[Asked]) -> int:
+        """Ask for one thing, or for several of one kind and account in one call."""
+        needs = [one.need for one in asked]
         try:
-            body = self.api.fetch(need)
+            bodies = self._fetched(needs)
         except KeyRefused as refused:
-            log.warning("look-ups paused", source=self.source, account=need.account)
+            account = needs[0].account
+            log.warning("look-ups paused", source=self.source, account=account)
             until = self.clock() + _PAUSE
-            facts.pause(self.store, self.source, need.account, until, str(refused))
-            facts.later(self.store, self.source, need, until, str(refused))
+            facts.pause(self.store, self.source, account, until, str(refused))
+            self._later(needs, until, str(refused))
             return 0
         except TryAgain as failed:
-            wait = backoff(asked.tries, random.random(), retry_after=failed.retry_after)  # noqa: S311 - spreads, hides nothing
-            due_at = self.clock() + timedelta(seconds=wait)
-            facts.later(self.store, self.source, need, due_at, str(failed))
+            wait = backoff(asked[0].tries, random.random(), retry_after=failed.retry_after)  # noqa: S311 - spreads, hides nothing
+            self._later(needs, self.clock() + timedelta(seconds=wait), str(failed))
             return 0
         except LookUpFailed as failed:
             # Asking the same again does not help at once; a mended release or key may.
-            facts.later(self.store, self.source, need, self.clock() + _LONG, str(failed))
+            self._later(needs, self.clock() + _LONG, str(failed))
             return 0
-        facts.answer(self.store, self.source, need, body, self.clock())
-        facts.resume(self.store, self.source, need.account)
-        return 1
+        for need, body in zip(needs, bodies, strict=True):
+            facts.answer(self.store, self.source, need, body, self.clock())
+        facts.resume(self.store, self.source, needs[0].account)
+        return len(needs)
+
+    def _fetched(self, needs: Sequence[Need]) -> Sequence[Json | None]:
+        if isinstance(self.api, BatchApi) and needs[0].kind in self.api.together:
+            return self.api.fetch_together(needs)
+        return [self.api.fetch(need) for need in needs]
+
+    def _later(self, needs: Sequence[Need], due_at: datetime, reason: str) -> None:
+        for need in needs:
+            facts.later(self.store, self.source, need, due_at, reason)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from adapters.lookups import BatchApi
 from bridge.config import Config, Destination
 from bridge.errors import StoreUnavailable
 from bridge.heap.client import HeapClient
@@ -26,6 +27,7 @@ SINCE = timedelta(days=3)
 SANDBOX_APP_ID = "1000000001"
 _GATHER_SECONDS = 0.05
 _ALERT_SECONDS = 15.0
+_ASK_SECONDS, _TOGETHER = 0.5, 250
 _AFTER_FAULT = 1.0
 
 
@@ -117,7 +119,13 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
     asking = askers(store, config)
     loops = [
         Loop(normaliser.step, stop, full=FULL, gather=_GATHER_SECONDS),
-        *(Loop(asker.step, stop) for asker in asking),
+        # Those that ask for many at once let some gather: a burst of orders is a few look-ups.
+        *(
+            Loop(asker.step, stop, full=_TOGETHER, gather=_ASK_SECONDS)
+            if isinstance(asker.api, BatchApi)
+            else Loop(asker.step, stop)
+            for asker in asking
+        ),
         *(
             Loop(sender.step, stop, full=REQUEST_EVENTS // 2, gather=_GATHER_SECONDS)
             for sender in senders
