@@ -22,6 +22,7 @@ from bridge.store import Store, inbox, joining, ledger, sources
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Joined, Naming
 from bridge.worker.alone import Alone, end
+from bridge.worker.merging import merge
 from bridge.worker.settle import Settling
 
 log = logger()
@@ -163,7 +164,7 @@ class Normaliser:
         for group in joined:
             kept = group.purchases[0]
             if len(group.purchases) > 1:
-                kept = settling.merge(group.purchases)
+                kept = merge(settling, group.purchases)
             first = min(kept.first_event_at, group.first_event_at)
             purchases.append((replace(kept, first_event_at=first), group))
             settling.ends += [End(row, "joined", None, kept.id) for row in group.members]

@@ -1,36 +1,27 @@
 """Decide what a purchase comes to: the step from outcomes to the outbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
-
-from pydantic import TypeAdapter
-from sqlalchemy import Connection
+from datetime import timedelta
 
 from adapters.contract import Known
 from adapters.errors import MalformedPayload
-from adapters.lookups import Need
-from adapters.money import ZERO
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
-from bridge.config import Config, Source
-from bridge.heap.after import FIGURES, correction
-from bridge.heap.events import HeapEvent, heap_events
-from bridge.heap.identity import identify
+from bridge.config import Source
+from bridge.heap.events import heap_events
 from bridge.logs import logger
-from bridge.store import Store, facts, inbox, joining, ledger, outbox
-from bridge.store.inbox import End, Stored
+from bridge.store import inbox, joining, ledger, outbox
+from bridge.store.inbox import Stored
 from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
-from bridge.store.outbox import Outgoing, Parcel
 from bridge.worker.after import since_sent
+from bridge.worker.gathered import ORDER, Gathered
 from bridge.worker.lookups import Answers
+from bridge.worker.merging import merge
 from bridge.worker.reading import normalized
-from bridge.worker.told import Told
 
 log = logger()
 
-ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 # So long a missing link is waited for.
 LINK_WAIT = timedelta(hours=72)
 _WAITS_FOR_LINK = "waits for the link between a payment and an invoice of the same amount"
@@ -41,30 +32,11 @@ _UNLINKED = (
 
 
 @dataclass(slots=True)
-class Settling:
-    """What one transaction settles, gathered so that each table is written once.
+class Settling(Gathered):
+    """Settles the purchases of one transaction."""
 
-    accounts: the account of each source's first verified delivery.
-    """
-
-    store: Store
-    connection: Connection
-    config: Config
-    since: Mapping[str, datetime]
-    accounts: Mapping[str, str]
-    now: datetime
-    purchases: list[Purchase] = field(default_factory=list)
-    parcels: list[Parcel] = field(default_factory=list)
-    ends: list[End] = field(default_factory=list)
     # Purchases that were joined by what look-ups showed, and are done with in this transaction.
     joined: set[int] = field(default_factory=set)
-
-    def write(self) -> None:
-        """Write what was gathered."""
-        ledger.save(self.connection, self.purchases)
-        outbox.enqueue(self.connection, self.parcels, self.now)
-        inbox.finish(self.connection, self.ends)
-        self.purchases, self.parcels, self.ends = [], [], []
 
     def settle(self, purchase: Purchase, events: Sequence[Stored], *, over: bool = False) -> None:
         """Normalise a locked purchase from all its events, and gather what it comes to.
@@ -82,15 +54,15 @@ class Settling:
                 self._afterwards(source, purchase, events, over=over)
             return
         if source is None:
-            self._park(purchase, f"source {purchase.source} is not configured")
+            self.park(purchase, f"source {purchase.source} is not configured")
             return
         found = self._normalize(source, purchase, events)
         if isinstance(found, Wait):
             if found.until > self.now or not over:
                 purchase = self._counterpart(purchase, found.otherwise)
                 reason = f"waits for {found.what}"
-                self._want(purchase, found.needs)
-                self._stand(purchase, "waiting", due_at=found.until, reason=reason)
+                self.want(purchase, found.needs)
+                self.stand(purchase, "waiting", due_at=found.until, reason=reason)
                 return
             found = found.otherwise
         purchase = self._counterpart(purchase, found)
@@ -100,53 +72,10 @@ class Settling:
             return
         parked = [outcome.reason for outcome in found if isinstance(outcome, Parked)]
         if parked:
-            self._park(purchase, "; ".join(parked))
+            self.park(purchase, "; ".join(parked))
             return
         ignored = [outcome.reason for outcome in found if isinstance(outcome, Ignored)]
-        self._stand(purchase, "open", reason="; ".join(ignored) or "nothing to send yet")
-
-    def merge(self, purchases: Sequence[Purchase]) -> Purchase:
-        """Join purchases that have turned out to be one; the one that stays is given.
-
-        Where more than one was sent, the later ones are taken back at Heap by an Order Changed
-        of minus their total, and the operator is told.
-        """
-        self.write()
-        kept, also_sent = ledger.merge(self.connection, purchases)
-        kept = replace(kept, first_event_at=min(one.first_event_at for one in purchases))
-        # The halves that were there may have been what others wait for.
-        for group in sorted({one.counterpart_group or "" for one in purchases} - {""}):
-            ledger.wake(self.store, self.connection, kept, group, self.now)
-        if len({one.counterpart_side for one in purchases if one.counterpart_side}) > 1:
-            # The link is here: this purchase is no other's missing half any more.
-            kept = replace(kept, counterpart_group=None, counterpart_side=None)
-        for also in also_sent:
-            self._take_back(also, kept)
-        self.purchases.append(kept)
-        return kept
-
-    def _take_back(self, purchase: Purchase, kept: Purchase) -> None:
-        order = ORDER.validate_json(purchase.record or "")
-        voice = self._voice(self.config.sources[purchase.source], order)
-        log.warning(
-            "one purchase was sent as two orders; the later one is corrected",
-            source=purchase.source,
-            order=f"o{kept.id}",
-            kept=kept.key,
-            corrected=purchase.key,
-        )
-        # What it was changed by since is taken back with it; its refunds stay, as the kept one's.
-        told = Told.read(purchase.told)
-        order = replace(
-            order,
-            **{
-                name: figure + told.figures.get(name, ZERO)
-                for name in FIGURES
-                if (figure := getattr(order, name)) is not None
-            },
-        )
-        back = correction(order, at=self.now, **voice)
-        self._send(purchase.source, kept.id, back, purchase.destination or "", voice)
+        self.stand(purchase, "open", reason="; ".join(ignored) or "nothing to send yet")
 
     def _normalize(
         self, source: Source, purchase: Purchase, events: Sequence[Stored]
@@ -194,7 +123,7 @@ class Settling:
         if len(found.purchases) == 1:
             return purchase, events
         self.joined |= {one.id for one in found.purchases}
-        kept = self.merge(found.purchases)
+        kept = merge(self, found.purchases)
         self.write()
         return kept, inbox.of_orders(self.connection, [kept.id])[kept.id]
 
@@ -204,7 +133,7 @@ class Settling:
         """Gather what has become of a purchase that was sent: refunds, changes, its own link."""
         found = self._normalize(source, purchase, events)
         if isinstance(found, Wait):
-            self._want(purchase, found.needs)
+            self.want(purchase, found.needs)
             if found.until > self.now or not over:
                 self.purchases.append(replace(purchase, due_at=found.until))
                 return
@@ -215,19 +144,13 @@ class Settling:
             group, side = now.counterpart_group, now.counterpart_side
             purchase = replace(purchase, counterpart_group=group, counterpart_side=side)
         order = ORDER.validate_json(purchase.record or "")
-        voice = self._voice(source, order)
+        voice = self.voice(source, order)
         # An event that is gathered already counts as told.
         self.write()
         keys = outbox.keys(self.connection, purchase.id)
         purchase, sending = since_sent(purchase, order, outcomes, keys, voice)
         self.purchases.append(purchase)
-        self._send(source.name, purchase.id, sending, purchase.destination or "", voice)
-
-    def _want(self, purchase: Purchase, needs: Sequence[Need]) -> None:
-        if needs:
-            facts.want(
-                self.store, self.connection, purchase.source, purchase.id, needs, now=self.now
-            )
+        self.send(source.name, purchase.id, sending, purchase.destination or "", voice)
 
     def _order(
         self,
@@ -249,25 +172,25 @@ class Settling:
             return
         held = self._held(source, order)
         if held:
-            self._stand(purchase, "held", reason=held)
+            self.stand(purchase, "held", reason=held)
             return
-        voice = self._voice(source, order)
+        voice = self.voice(source, order)
         if voice["identity"] is None:
-            self._park(purchase, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
+            self.park(purchase, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
             return
         # Not the first webhook: that may have told of an invoice long before it was paid.
         received_at = max(stored.event.received_at or self.now for stored in events)
         sending = heap_events(order, received_at=received_at, **voice)
         if len({event.key for event in sending}) < len(sending):
-            self._park(purchase, "two of its lines have the same id")
+            self.park(purchase, "two of its lines have the same id")
             return
         destination = source.destination.name
         sent = replace(
             purchase, key=order.id, settled_at=self.now, destination=destination, tries=0
         )
         sent, since = since_sent(sent, order, outcomes, (), voice)
-        self._stand(sent, "settled")
-        self._send(source.name, purchase.id, [*sending, *since], destination, voice)
+        self.stand(sent, "settled")
+        self.send(source.name, purchase.id, [*sending, *since], destination, voice)
 
     def _unlinked(self, purchase: Purchase, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""
@@ -283,11 +206,11 @@ class Settling:
         # From the payment on: the first webhook may have told of an invoice long before it.
         until = max(purchase.first_event_at, order.placed_at) + LINK_WAIT
         if until > self.now:
-            self._stand(purchase, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
+            self.stand(purchase, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
         else:
             sides = ("invoice", "payment")
             this, other = sides if counterpart.side == "invoice" else sides[::-1]
-            self._park(purchase, _UNLINKED.format(this=f"this {this}", other=f"a {other}"))
+            self.park(purchase, _UNLINKED.format(this=f"this {this}", other=f"a {other}"))
         return True
 
     def _counterpart(self, purchase: Purchase, outcomes: tuple[Outcome, ...]) -> Purchase:
@@ -315,52 +238,3 @@ class Settling:
         if order.test and not source.send_test_orders and not source.destination.is_sandbox:
             return "test, not sent"
         return None
-
-    def _voice(self, source: Source, order: Order) -> dict[str, Any]:
-        """Give what every Heap event of an order is written with."""
-        provider = source.adapter.name
-        return {
-            "provider": provider,
-            "source": source.name,
-            "names": self.config.names,
-            "identity": identify(
-                order,
-                provider=provider,
-                email_case=source.email_case,
-                no_identity=source.no_identity,
-            ),
-        }
-
-    def _send(
-        self,
-        source: str,
-        order_row: int,
-        events: Sequence[HeapEvent],
-        destination: str,
-        voice: Mapping[str, Any],
-    ) -> None:
-        if not events:
-            return
-        self.parcels.append(
-            Parcel(
-                source=source,
-                order_row=order_row,
-                destination=destination,
-                identity=voice["identity"].value,
-                events=[Outgoing(event.key, event.kind, event.body) for event in events],
-            )
-        )
-
-    def _park(self, purchase: Purchase, reason: str) -> None:
-        log.warning("order parked", source=purchase.source, order=f"o{purchase.id}")
-        self._stand(purchase, "parked", reason=reason)
-
-    def _stand(
-        self,
-        purchase: Purchase,
-        state: str,
-        *,
-        reason: str | None = None,
-        due_at: datetime | None = None,
-    ) -> None:
-        self.purchases.append(replace(purchase, state=state, reason=reason, due_at=due_at))

@@ -1,0 +1,108 @@
+"""What one transaction of the normalise loop gathers, and how it is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection
+
+from adapters.lookups import Need
+from adapters.schema import Order
+from bridge.config import Config, Source
+from bridge.heap.events import HeapEvent
+from bridge.heap.identity import identify
+from bridge.logs import logger
+from bridge.store import Store, facts, inbox, ledger, outbox
+from bridge.store.inbox import End
+from bridge.store.ledger import Purchase
+from bridge.store.outbox import Outgoing, Parcel
+
+log = logger()
+
+ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one transaction makes, gathered so that each table is written once.
+
+    accounts: the account of each source's first verified delivery.
+    """
+
+    store: Store
+    connection: Connection
+    config: Config
+    since: Mapping[str, datetime]
+    accounts: Mapping[str, str]
+    now: datetime
+    purchases: list[Purchase] = field(default_factory=list)
+    parcels: list[Parcel] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write what was gathered."""
+        ledger.save(self.connection, self.purchases)
+        outbox.enqueue(self.connection, self.parcels, self.now)
+        inbox.finish(self.connection, self.ends)
+        self.purchases, self.parcels, self.ends = [], [], []
+
+    def want(self, purchase: Purchase, needs: Sequence[Need]) -> None:
+        """Have looked up what a purchase waits for."""
+        if needs:
+            facts.want(
+                self.store, self.connection, purchase.source, purchase.id, needs, now=self.now
+            )
+
+    def voice(self, source: Source, order: Order) -> dict[str, Any]:
+        """Give what every Heap event of an order is written with."""
+        provider = source.adapter.name
+        return {
+            "provider": provider,
+            "source": source.name,
+            "names": self.config.names,
+            "identity": identify(
+                order,
+                provider=provider,
+                email_case=source.email_case,
+                no_identity=source.no_identity,
+            ),
+        }
+
+    def send(
+        self,
+        source: str,
+        order_row: int,
+        events: Sequence[HeapEvent],
+        destination: str,
+        voice: Mapping[str, Any],
+    ) -> None:
+        """Put Heap events of one order on their way."""
+        if not events:
+            return
+        self.parcels.append(
+            Parcel(
+                source=source,
+                order_row=order_row,
+                destination=destination,
+                identity=voice["identity"].value,
+                events=[Outgoing(event.key, event.kind, event.body) for event in events],
+            )
+        )
+
+    def park(self, purchase: Purchase, reason: str) -> None:
+        """Leave a purchase to the operator."""
+        log.warning("order parked", source=purchase.source, order=f"o{purchase.id}")
+        self.stand(purchase, "parked", reason=reason)
+
+    def stand(
+        self,
+        purchase: Purchase,
+        state: str,
+        *,
+        reason: str | None = None,
+        due_at: datetime | None = None,
+    ) -> None:
+        """Say where a purchase stands now."""
+        self.purchases.append(replace(purchase, state=state, reason=reason, due_at=due_at))
