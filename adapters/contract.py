@@ -68,12 +68,14 @@ class Known:
     account: the source's account: the shop's domain, or `self`.
     settings: what the operator decided for this source; an instance of the adapter's `settings`.
     lookup: what the provider's API has answered so far; a source without a key knows no answers.
+    extra: names of the values that the operator wants on an order, such as `metadata.shelf`.
     sold: the order as Heap was told it, None before; the events that told of it may be gone since.
     """
 
     account: str
     settings: Any
     lookup: Lookup = nothing_known
+    extra: tuple[str, ...] = ()
     sold: Order | None = None
 
 

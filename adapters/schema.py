@@ -68,6 +68,23 @@ class Counterpart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What an order carries from the shopper's browser; shopper-written, so none of it is trusted.
+
+    fields: names and values as they came in cart attributes or metadata, those only that can be
+        Heap's or a campaign's (see `adapters.carried`).
+    landing_page, referrer: as the provider noted them; None where it did not.
+    own_browser: whether the shopper's own browser placed the order: not a member of staff's, a
+        point of sale or a renewal.
+    """
+
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    landing_page: str | None = field(default=None, repr=False)
+    referrer: str | None = field(default=None, repr=False)
+    own_browser: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A purchase that counts: paid, or placed where the operator counts placed orders.
 
@@ -87,6 +104,8 @@ class Order:
     test: made in the provider's test mode.
     counterpart: set where a link to another family of events may be missing.
     contradiction: where the provider's own figures disagree, which ones; for the operator's view.
+    carried: what it carries from the shopper's browser; None where nothing can be.
+    extra: values that the operator asked for by name (`Known.extra`), as (name, value).
     """
 
     id: str
@@ -120,6 +139,8 @@ class Order:
     billing_reason: str | None = None
     counterpart: Counterpart | None = None
     contradiction: str | None = None
+    carried: Carried | None = None
+    extra: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
