@@ -46,18 +46,20 @@ def since_sent(
     things = items_of(order, lines)
     # A refund may have been told under the key of a purchase that was merged into this one.
     refunds = {refund for key in keys if (refund := key.partition(_REFUND)[2])}
+    taken = {*keys}
     events: list[HeapEvent] = []
     for item, at, new in bought_since(lines, told):
-        events += added_event(order, item, at, keys, new=new, **voice)
+        events += added_event(order, item, at, taken, new=new, **voice)
+        taken |= {event.key for event in events}
     for outcome in outcomes:
         if isinstance(outcome, Refund):
             events += refund_events(order, less_removed(outcome, lines, told), things, **voice)
         elif isinstance(outcome, Cancellation):
             events += cancellation_event(order, outcome, **voice)
     for units, at in removed_since(order, lines, told):
-        events += removal_event(order, things[units.line_id], units, at, keys, **voice)
+        events += removal_event(order, things[units.line_id], units, at, taken, **voice)
     if standing is not None:
-        events += _changed(order, standing, told, keys, voice)
+        events += _changed(order, standing, told, taken, voice)
     if told.figures or told.lines:
         purchase = replace(purchase, told=told.written())
     return purchase, [
