@@ -60,4 +60,11 @@ class TryAgain(LookUpFailed):
 
 
 class KeyRefused(LookUpFailed):
-    """The provider does not let this key in, or not there: each look-up will end the same way."""
+    """The provider does not let this key in, or not there: each look-up will end the same way.
+
+    only_this: a permission is missing, so that look-ups of other kinds may well be answered.
+    """
+
+    def __init__(self, words: str, *, only_this: bool = False) -> None:
+        super().__init__(words)
+        self.only_this = only_this

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Units, Wait
+from adapters.stripe.asked import Asked
+from adapters.stripe.booking import booked, booked_as
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment, taken
 from adapters.stripe.purchase import Purchase
@@ -25,19 +28,57 @@ _NEVER_CAPTURED = "expired_uncaptured_charge"
 
 
 def followed(
-    sale: tuple[Outcome, ...] | Wait, purchase: Purchase, later: Sequence[Sighting]
+    sale: tuple[Outcome, ...] | Wait,
+    purchase: Purchase,
+    later: Sequence[Sighting],
+    asked: Asked | None,
 ) -> tuple[Outcome, ...] | Wait:
     """Put behind an order its refunds, by time, and where it stands; the order stays as it is.
 
     later: the refunds and disputes of the set. Without an order they are ignored with it, or wait
     for it where nothing in the set could have told of it.
+    asked: remembers what is not known yet of the refunds; None without a key.
     Raises MalformedPayload where money that went back has no amount, currency or time.
     """
     if isinstance(sale, Wait):
-        return replace(sale, otherwise=_behind(sale.otherwise, purchase, later))
+        return replace(sale, otherwise=_behind(sale.otherwise, purchase, later, asked))
     if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(purchase):
-        return unsold(later) if _refunds(later, ()) else sale
-    return _behind(sale, purchase, later)
+        return unsold(later) if _refunds(later, (), None) else sale
+    return _behind(sale, purchase, later, asked)
+
+
+def refunded(sold: Order, later: Sequence[Sighting], asked: Asked | None) -> tuple[Outcome, ...]:
+    """Give the refunds of an order that was sent and whose own events are gone."""
+    return tuple(_with_units(sold, _refunds(later, (), asked)))
+
+
+def listed_refunds(
+    shown: Sequence[Sighting], later: Sequence[Sighting], asked: Asked
+) -> list[Sighting]:
+    """Look up the refunds of charges that say more went back than the refunds of the set.
+
+    Charges stopped listing them with API 2022-11-15: an endpoint that ticks only charge.refunded
+    is told none of them.
+    """
+    charges = [one for one in shown if one.kind == "charge" and one.topic == "charge.refunded"]
+    newest = {one.thing.id("id"): one for one in sorted(charges, key=lambda one: one.rank)}
+    found: list[Sighting] = []
+    for own, seen in newest.items():
+        back = seen.thing.integer_or_none("amount_refunded") or 0
+        told = {
+            one.thing.id("id"): one.thing.integer_or_none("amount") or 0
+            for one in later
+            if one.kind == "refund" and own in one.linked("charge")
+        }
+        if sum(told.values()) >= back:
+            continue
+        listed = asked.essential("refunds_of_charge", f"{own}@{back}")
+        found += [
+            replace(seen, kind="refund", thing=thing, looked_up=True)
+            for thing in (listed.objects_or_empty("data") if listed else ())
+            if thing.id("id") not in told
+        ]
+    return found
 
 
 def unsold(later: Sequence[Sighting]) -> tuple[Outcome, ...] | Wait:
@@ -45,7 +86,7 @@ def unsold(later: Sequence[Sighting]) -> tuple[Outcome, ...] | Wait:
 
     Raises MalformedPayload as `followed` does.
     """
-    if not _refunds(later, ()):
+    if not _refunds(later, (), None):
         newest = max(later, key=lambda seen: seen.rank)
         return (Ignored(f"{newest.topic}: no money has gone back for good"),)
     until = min(seen.received_at for seen in later) + _ORDER_WAIT
@@ -66,12 +107,15 @@ def _is_told(purchase: Purchase) -> bool:
 
 
 def _behind(
-    outcomes: tuple[Outcome, ...], purchase: Purchase, later: Sequence[Sighting]
+    outcomes: tuple[Outcome, ...],
+    purchase: Purchase,
+    later: Sequence[Sighting],
+    asked: Asked | None,
 ) -> tuple[Outcome, ...]:
     order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
     if order is None:
         return outcomes
-    refunds = _with_units(order, _refunds(later, purchase.payments))
+    refunds = _with_units(order, _refunds(later, purchase.payments, asked))
     return (*outcomes, *refunds, _standing(order, purchase))
 
 
@@ -94,7 +138,9 @@ def _standing(order: Order, purchase: Purchase) -> Standing:
 # --- money that went back ------------------------------------------------------------------------
 
 
-def _refunds(later: Sequence[Sighting], payments: Sequence[Payment]) -> list[Refund]:
+def _refunds(
+    later: Sequence[Sighting], payments: Sequence[Payment], asked: Asked | None
+) -> list[Refund]:
     """Make one refund of each object whose money went back, the oldest first."""
     told: dict[tuple[str, str], list[Sighting]] = {}
     for seen in later:
@@ -102,12 +148,12 @@ def _refunds(later: Sequence[Sighting], payments: Sequence[Payment]) -> list[Ref
     found = [_lost(states) for (kind, _), states in told.items() if kind == "dispute"]
     refunded = [states for (kind, _), states in told.items() if kind == "refund"]
     released = _releases(refunded, payments)
-    found += [_refunded(states) for states in refunded if states not in released]
+    found += [_refunded(states, asked) for states in refunded if states not in released]
     back = [refund for refund in found if refund and refund.amount > 0]
     return sorted(back, key=lambda refund: (refund.at, refund.id))
 
 
-def _refunded(states: Sequence[Sighting]) -> Refund | None:
+def _refunded(states: Sequence[Sighting], asked: Asked | None) -> Refund | None:
     """Read a refund that succeeded, also one that failed since; None where it never did."""
     thing = _newest(states).thing
     reason = thing.text_or_none("reason")
@@ -119,7 +165,9 @@ def _refunded(states: Sequence[Sighting]) -> Refund | None:
         for seen in states
         if _status(seen) in _FAILED or seen.topic == "refund.failed"
     ]
-    return _refund(thing, _made(states), reason, min(failed, default=None))
+    refund = _refund(thing, _made(states), reason, min(failed, default=None))
+    shown_as = [seen.thing for seen in states]
+    return _settled(refund, booked_as("refund", refund.id, shown_as, asked) if asked else None)
 
 
 def _lost(states: Sequence[Sighting]) -> Refund | None:
@@ -137,7 +185,22 @@ def _lost(states: Sequence[Sighting]) -> Refund | None:
         if seen.created >= since
         and (seen.topic.endswith(".funds_reinstated") or _status(seen) == "won")
     ]
-    return _refund(_newest(losses).thing, _made(losses), "dispute", min(back, default=None))
+    thing = _newest(losses).thing
+    refund = _refund(thing, _made(losses), "dispute", min(back, default=None))
+    # Each state lists its own: what was withdrawn, and what came back where it did.
+    taken_out = [
+        booked(entry)
+        for entry in thing.objects_or_empty("balance_transactions")
+        if (entry.integer_or_none("amount") or 0) < 0 and entry.text_or_none("currency")
+    ]
+    return _settled(refund, taken_out[0] if len(taken_out) == 1 else None)
+
+
+def _settled(refund: Refund, entry: tuple[Decimal, str] | None) -> Refund:
+    """Add what left the account for a refund, positive as its amount is."""
+    if entry is None:
+        return refund
+    return replace(refund, settlement_total=entry[0].copy_negate(), settlement_currency=entry[1])
 
 
 def _refund(thing: Payload, at: datetime, reason: str | None, failed_at: datetime | None) -> Refund:

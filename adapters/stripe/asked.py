@@ -13,6 +13,8 @@ LONGEST_WAIT = timedelta(hours=72)
 # Kind of look-up -> the operator's words.
 _WORDS = {
     "balance_transaction": "its settlement",
+    "booking_of_charge": "its settlement",
+    "booking_of_refund": "its settlement",
     "charge": "its charge",
     "checkout.session": "its checkout session",
     "customer": "its customer",
@@ -27,9 +29,11 @@ _WORDS = {
     "product": "its products",
     "promotion_code": "its discount codes",
     "purchases_of_customer": "the customer's other orders",
+    "refunds_of_charge": "its refunds",
     "session_lines": "its lines",
     "sessions_by_email": "the customer's other orders",
     "sessions_of_payment_intent": "its checkout session",
+    "sessions_of_subscription": "its checkout session",
 }
 
 
@@ -41,17 +45,22 @@ class Asked:
 
     def __init__(self, lookup: Lookup, account: str) -> None:
         self._lookup = lookup
-        self._account = account
+        self.account = account
         self._essential: dict[Need, None] = {}
         self._describing: dict[Need, None] = {}
 
     def essential(self, kind: str, own: str) -> Payload | None:
         """Look up what no order can be right without; None where absent or not known yet."""
-        return self._look(Need(kind, own, self._account), self._essential)
+        return self._look(Need(kind, own, self.account), self._essential)
 
     def describing(self, kind: str, own: str) -> Payload | None:
         """Look up what only describes; None where absent or not known yet."""
-        return self._look(Need(kind, own, self._account), self._describing)
+        return self._look(Need(kind, own, self.account), self._describing)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """All that was asked for and is not known yet."""
+        return (*self._essential, *(n for n in self._describing if n not in self._essential))
 
     @property
     def is_whole(self) -> bool:
@@ -60,7 +69,7 @@ class Asked:
 
     def waits_for(self, kind: str, own: str) -> bool:
         """Whether this was asked for and is not known yet."""
-        need = Need(kind, own, self._account)
+        need = Need(kind, own, self.account)
         return need in self._essential or need in self._describing
 
     def wait_for_all(self, first: datetime, otherwise: Outcome | None = None) -> Wait:
@@ -74,8 +83,14 @@ class Asked:
             f"{words}, looked up at Stripe",
             first + LONGEST_WAIT,
             (otherwise or given_up,),
-            needs=(*self._essential, *(n for n in self._describing if n not in self._essential)),
+            needs=self.needs,
         )
+
+    def wait_on(self, since: datetime, seconds: int, told: tuple[Outcome, ...]) -> Wait:
+        """Wait for what is missing, then do without: 72 hours for money, else `seconds`."""
+        longest = timedelta(seconds=seconds) if self.is_whole else LONGEST_WAIT
+        what = f"{_words(self.needs)}, looked up at Stripe"
+        return Wait(what, since + longest, told, needs=self.needs)
 
     def wait_to_describe(
         self, first: datetime, seconds: int, outcomes: tuple[Outcome, ...]

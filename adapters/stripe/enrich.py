@@ -9,10 +9,11 @@ from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
 from adapters.stripe.asked import Asked
+from adapters.stripe.booking import booked_as
 from adapters.stripe.counting import order_count
-from adapters.stripe.money import currency_of
 from adapters.stripe.purchase import Purchase
 from adapters.stripe.settings import StripeSettings
+from adapters.stripe.sighting import Sighting
 
 
 def enriched(order: Order, purchase: Purchase, asked: Asked, settings: StripeSettings) -> Order:
@@ -29,7 +30,6 @@ def enriched(order: Order, purchase: Purchase, asked: Asked, settings: StripeSet
     codes = [*given.values(), *(code for line in lines for code in line.discount_codes)]
     email = order.email or _email_of_customer(purchase, asked)
     settled = _settlement(purchase, asked)
-    invoice = purchase.invoice
     return replace(
         order,
         lines=lines,
@@ -40,7 +40,6 @@ def enriched(order: Order, purchase: Purchase, asked: Asked, settings: StripeSet
         ),
         settlement_total=settled[0] if settled else None,
         settlement_currency=settled[1] if settled else None,
-        billing_reason=invoice.thing.text_or_none("billing_reason") if invoice else None,
     )
 
 
@@ -153,28 +152,21 @@ def _email_of_customer(purchase: Purchase, asked: Asked) -> str | None:
 def _settlement(purchase: Purchase, asked: Asked) -> tuple[Decimal, str] | None:
     """Add up what the account was credited with for the payments, before Stripe's fees.
 
-    Asked for as soon as a charge says where; None where it does not say yet, or where payments were
-    settled in several currencies.
+    None where it is not known yet, or where payments were settled in several currencies.
     """
     booked = []
     for payment in purchase.payments:
         if payment.sighting.kind != "charge":
             return None
-        own = _booking(purchase, payment.sighting.thing.id("id"), asked)
-        entry = asked.describing("balance_transaction", own) if own else None
-        if entry is None:
-            return None
-        money = currency_of(entry)
-        booked.append((money.major(entry.integer("amount")), money.code))
-    codes = {code for _, code in booked}
-    return (sum((amount for amount, _ in booked), ZERO), codes.pop()) if len(codes) == 1 else None
+        own = payment.sighting.thing.id("id")
+        states = [one.thing for one in purchase.sightings if _shows_charge(one, own)]
+        booked.append(booked_as("charge", own, states, asked))
+    known = [one for one in booked if one]
+    codes = {code for _, code in known}
+    if len(known) < len(booked) or len(codes) != 1:
+        return None
+    return sum((amount for amount, _ in known), ZERO), codes.pop()
 
 
-def _booking(purchase: Purchase, charge: str, asked: Asked) -> str | None:
-    """Find the balance transaction: a charge just made has none yet, charge.updated names it."""
-    seen = [one.thing for one in purchase.sightings if charge in one.linked("charge")]
-    seen = [thing for thing in seen if thing.id_or_none("id") == charge]
-    told = next(filter(None, (thing.id_or_none("balance_transaction") for thing in seen)), None)
-    if told is None and (newest := asked.describing("charge", charge)):
-        told = newest.id_or_none("balance_transaction")
-    return told
+def _shows_charge(seen: Sighting, own: str) -> bool:
+    return seen.kind == "charge" and seen.thing.id_or_none("id") == own

@@ -66,6 +66,17 @@ def is_of_subscription(invoice: Sighting) -> bool:
     )
 
 
+def first_of_subscription(invoice: Sighting) -> str | None:
+    """Give the subscription that an invoice begins; None where it begins none."""
+    thing = invoice.thing
+    if thing.text_or_none("billing_reason") != "subscription_create":
+        return None
+    parent = thing.object_or_none("parent")
+    details = parent.object_or_none("subscription_details") if parent else None
+    named = details.id_or_none("subscription") if details else None
+    return named or thing.id_or_none("subscription")
+
+
 def _sums(
     invoice: Payload, lines: tuple[Line, ...] | None, tax: Tax | None, name: str | None
 ) -> Sums:

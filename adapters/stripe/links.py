@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from adapters.payload import Payload
 from adapters.stripe.asked import Asked
-from adapters.stripe.invoice import is_of_subscription, is_renewal
+from adapters.stripe.invoice import first_of_subscription, is_of_subscription, is_renewal
 from adapters.stripe.lines import has_all_lines
 from adapters.stripe.payment import taken
 from adapters.stripe.purchase import Purchase
@@ -39,6 +39,16 @@ def gathered(shown: tuple[Sighting, ...], asked: Asked, *, renewals: bool) -> tu
         found |= new
 
 
+def paid_before(later: Sequence[Sighting], asked: Asked) -> tuple[Sighting, ...]:
+    """Look up the charges of refunds and disputes whose purchase no webhook has told of."""
+    found = {}
+    for because in sorted(later, key=lambda one: one.rank):
+        for own in because.linked("charge"):
+            if own not in found and (charge := asked.essential("charge", own)):
+                found[own] = _looked_up(because, "charge", charge)
+    return tuple(found.values())
+
+
 def _sells(paid: Sighting) -> bool:
     """Whether it is not a trial's invoice, which is paid over nothing."""
     return paid.kind != "invoice" or (paid.thing.integer_or_none("total") or 0) > 0
@@ -68,6 +78,10 @@ def _invoices(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
 
 
 def _sessions(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
+    bill = purchase.invoice
+    if bill and purchase.session is None and (own := first_of_subscription(bill)):
+        # A subscription's session sells nothing, but it carries the shop's own reference.
+        yield from _each("session", asked.essential("sessions_of_subscription", own))
     for own in purchase.ids_of("session"):
         seen = _seen(purchase, "session", own)
         if purchase.sells_once and not any(one.looked_up for one in seen):

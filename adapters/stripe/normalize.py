@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.contract import Known, WebhookEvent
+from adapters.lookups import nothing_known
 from adapters.schema import Ignored, Order, Outcome, Wait
-from adapters.stripe.after import followed, unsold
+from adapters.stripe.after import followed, listed_refunds, refunded, unsold
 from adapters.stripe.asked import Asked
 from adapters.stripe.enrich import enriched
-from adapters.stripe.links import gathered
+from adapters.stripe.links import gathered, paid_before
 from adapters.stripe.payment import taken
 from adapters.stripe.purchase import Purchase
 from adapters.stripe.sale import sold
@@ -33,13 +34,39 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     asked, sightings, later = shown.asked, shown.sightings, shown.later
     if asked and not asked.is_whole:
         return asked.wait_for_all(shown.first_received_at)
+    # Apart from what the order waits for: it does not wait for its refunds.
+    after = Asked(known.lookup, asked.account) if asked else None
+    if after:
+        later = [*later, *listed_refunds(sightings, later, after)]
     if sightings:
         purchase = Purchase(sightings)
         sale = sold(purchase, settings, linked=asked is not None)
-        return followed(_told(sale, purchase, asked, settings), purchase, later)
-    if later:
+        told = followed(_told(sale, purchase, asked, settings), purchase, later, after)
+    elif later and known.sold:
+        told = refunded(known.sold, later, after)
+    elif later:
         return unsold(later)
-    return (shown.ignored,)
+    else:
+        return (shown.ignored,)
+    return _with_refunds(told, after, [*sightings, *later], settings)
+
+
+def _with_refunds(
+    told: tuple[Outcome, ...] | Wait,
+    after: Asked | None,
+    seen: Sequence[Sighting],
+    settings: StripeSettings,
+) -> tuple[Outcome, ...] | Wait:
+    """Wait for what is not known yet of the refunds, from the newest event that told of any."""
+    if after is None or not after.needs:
+        return told
+    if isinstance(told, Wait):
+        return replace(told, needs=tuple(dict.fromkeys([*told.needs, *after.needs])))
+    newest = max(one.received_at for one in seen if one.kind in AFTER or one.topic == _REFUNDED)
+    return after.wait_on(newest, settings.lookup_seconds, told)
+
+
+_REFUNDED = "charge.refunded"
 
 
 def linked_ids(events: Sequence[WebhookEvent], known: Known) -> tuple[str, ...]:
@@ -77,7 +104,8 @@ class _Shown:
             event.received_at or event.signed_at or event.payload.time("created")
             for event in self.pending
         ]
-        return min(thin + [one.received_at for one in self.sightings if taken(one)])
+        paid = [one.received_at for one in self.sightings if taken(one)]
+        return min(thin + (paid or [one.received_at for one in self.later]))
 
 
 def _shown(events: Sequence[WebhookEvent], known: Known) -> _Shown:
@@ -87,12 +115,15 @@ def _shown(events: Sequence[WebhookEvent], known: Known) -> _Shown:
     seen = [_seen(event, asked) for event in ordered]
     parts = [part for one in seen if isinstance(one, Sighting) for part in within(one)]
     sightings = tuple(part for part in parts if part.kind not in AFTER)
+    later = [part for part in parts if part.kind in AFTER]
     if asked:
+        if not sightings and known.sold is None:
+            sightings = paid_before(later, asked)
         sightings = gathered(sightings, asked, renewals=settings.renewals)
     return _Shown(
         asked=asked,
         sightings=sightings,
-        later=[part for part in parts if part.kind in AFTER],
+        later=later,
         ignored=next((one for one in seen if isinstance(one, Ignored)), Ignored("no events")),
         pending=[event for event, one in zip(ordered, seen, strict=True) if one is None],
     )
@@ -116,12 +147,16 @@ def _told(
 ) -> tuple[Outcome, ...] | Wait:
     """Describe the order in a sale by what look-ups tell, and wait for what they do not yet."""
     held = sale.otherwise if isinstance(sale, Wait) else sale
-    if asked is None or not any(isinstance(outcome, Order) for outcome in held):
+    if not any(isinstance(outcome, Order) for outcome in held):
         return sale
+    # Without a key the payload alone describes the lines, and nothing is waited for.
+    asks = asked or Asked(nothing_known, purchase.account)
     held = tuple(
-        enriched(outcome, purchase, asked, settings) if isinstance(outcome, Order) else outcome
+        enriched(outcome, purchase, asks, settings) if isinstance(outcome, Order) else outcome
         for outcome in held
     )
+    if asked is None:
+        return replace(sale, otherwise=held) if isinstance(sale, Wait) else held
     waiting = asked.wait_to_describe(purchase.first_received_at, settings.lookup_seconds, held)
     if isinstance(sale, Wait):
         needs = waiting.needs if isinstance(waiting, Wait) else ()

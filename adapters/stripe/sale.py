@@ -153,6 +153,7 @@ def _order(
         channel=purchase.channel,
         presentment_total=presented[0] if presented else None,
         presentment_currency=presented[1] if presented else None,
+        billing_reason=invoice.thing.text_or_none("billing_reason") if invoice else None,
         test=purchase.test,
         counterpart=counterpart,
         contradiction=sums.contradiction,

@@ -18,6 +18,8 @@ from bridge.store import ledger
 from bridge.store.engine import Store
 from bridge.store.tables import facts, pauses, wants
 
+# Four days of it: whoever waited has been parked, or has gone without.
+MOST_TRIES = 400
 # Longer than the longest look-up with its pages.
 LEASE_SECONDS = 60
 
@@ -86,7 +88,7 @@ def want(
         asked.on_conflict_do_update(
             index_elements=["source", "account", "kind", "id"],
             set_={"state": "wanted", "due_at": now, "tries": 0},
-            where=facts.c.state != "wanted",
+            where=or_(facts.c.state != "wanted", facts.c.tries >= MOST_TRIES),
         ),
         [{**name, "state": "wanted", "due_at": now, "tries": 0} for name in names],
     )
@@ -128,6 +130,7 @@ def claim(
                 facts.c.source == source,
                 facts.c.state == "wanted",
                 facts.c.due_at <= now,
+                facts.c.tries < MOST_TRIES,
                 which,
                 or_(facts.c.lease_until.is_(None), facts.c.lease_until < at),
                 facts.c.account.not_in(paused),
@@ -155,7 +158,8 @@ def claim(
 def _any_wanted(
     connection: Connection, source: str, now: datetime, which: ColumnElement[bool]
 ) -> bool:
-    wanted = and_(facts.c.source == source, facts.c.state == "wanted", facts.c.due_at <= now, which)
+    due = and_(facts.c.state == "wanted", facts.c.due_at <= now, facts.c.tries < MOST_TRIES)
+    wanted = and_(facts.c.source == source, due, which)
     return connection.execute(select(facts.c.id).where(wanted).limit(1)).first() is not None
 
 

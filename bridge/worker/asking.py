@@ -53,7 +53,9 @@ class Asker:
             log.warning("look-ups paused", source=self.source, account=account)
             until = self.clock() + _PAUSE
             facts.pause(self.store, self.source, account, until, str(refused))
-            self._later(needs, until, str(refused))
+            # While a permission is missing, that one kind does not hold up the others each minute.
+            again = self.clock() + _LONG if refused.only_this else until
+            self._later(needs, again, str(refused))
             return 0
         except TryAgain as failed:
             wait = backoff(asked[0].tries, random.random(), retry_after=failed.retry_after)  # noqa: S311 - spreads, hides nothing

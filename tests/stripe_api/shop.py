@@ -138,6 +138,15 @@ class Shop:
         if made["status"] == "succeeded":
             charge["amount_refunded"] += amount
             charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+        if "balance_transaction" not in made:
+            whole, currency, rate = bought.cart.settled or (
+                charge["amount"],
+                charge["currency"],
+                None,
+            )
+            part = -(whole * amount // charge["amount"])
+            booked = shapes.balance_transaction(self._own("txn"), made["id"], part, currency, rate)
+            made["balance_transaction"] = self._put(booked)["id"]
         charge["refunds"]["data"].insert(0, made)
         return self._put(made)
 

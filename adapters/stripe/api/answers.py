@@ -60,7 +60,8 @@ def failure(error: stripe.StripeError, kind: str) -> LookUpFailed:
     if status == requests.codes.unauthorized:
         return KeyRefused("Stripe does not accept the API key (401): look at STRIPE_API_KEY")
     if status == requests.codes.forbidden:
-        return KeyRefused(_forbidden(error, kind))
+        lacks_one = _code(error) != "account_invalid"
+        return KeyRefused(_forbidden(error, kind), only_this=lacks_one)
     if isinstance(error, stripe.RateLimitError):  # a few of them come with 400
         return TryAgain(_LATER[429], _retry_after(error))
     if status in _LATER:

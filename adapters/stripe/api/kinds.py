@@ -7,6 +7,9 @@ Source: SDK 16.1.0 and the expandable fields that API 2026-10-28.endive document
 
 from collections.abc import Callable
 
+import stripe
+
+from adapters.errors import TryAgain
 from adapters.lookups import Json
 from adapters.stripe.api.purchases import (
     customers_by_email,
@@ -54,8 +57,9 @@ _LISTS: dict[str, _LookUp] = {
         ask.v1.invoice_payments.list,
         {"limit": PAGE, "payment": {"type": "payment_intent", "payment_intent": own}},
     ),
+    # Behind an @ stands the amount refunded that made it worth asking, so that it is asked anew.
     "refunds_of_charge": lambda ask, own: ask.every(
-        ask.v1.refunds.list, {"limit": PAGE, "charge": own}
+        ask.v1.refunds.list, {"limit": PAGE, "charge": own.partition("@")[0]}
     ),
     "session_lines": lambda ask, own: ask.every(
         ask.v1.checkout.sessions.line_items.list, own, {"limit": PAGE, "expand": _SESSION_LINE}
@@ -68,7 +72,27 @@ _LISTS: dict[str, _LookUp] = {
             "expand": [f"data.{path}" for path in _SESSION],
         },
     ),
+    "sessions_of_subscription": lambda ask, own: ask.every(
+        ask.v1.checkout.sessions.list, {"limit": PAGE, "subscription": own}
+    ),
 }
+
+
+def _booking(
+    retrieve: Callable[[Ask], Callable[..., stripe.StripeObject]],
+) -> _LookUp:
+    """Look up the balance transaction of something that may have none yet: then ask again."""
+
+    def look_up(ask: Ask, own: str) -> Json | None:
+        thing = ask.one(retrieve(ask), own, {"expand": ["balance_transaction"]})
+        if thing is None:
+            return None
+        entry: Json | None = thing.get("balance_transaction")
+        if entry is None:
+            raise TryAgain("Stripe has not booked it yet")
+        return entry
+
+    return look_up
 
 
 def _intent_lines(ask: Ask, own: str) -> Json:
@@ -97,6 +121,8 @@ def _event(ask: Ask, own: str) -> Json | None:
 KINDS: dict[str, _LookUp] = {
     **_OBJECTS,
     **_LISTS,
+    "booking_of_charge": _booking(lambda ask: ask.v1.charges.retrieve),
+    "booking_of_refund": _booking(lambda ask: ask.v1.refunds.retrieve),
     "customers_by_email": customers_by_email,
     "event": _event,
     "intent_lines": _intent_lines,

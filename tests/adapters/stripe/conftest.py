@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from adapters.contract import Known, WebhookEvent
+from adapters.errors import TryAgain
 from adapters.lookups import ABSENT, Api, Need
 from adapters.payload import Payload
-from adapters.schema import Outcome, Wait
+from adapters.schema import Order, Outcome, Wait
 from adapters.stripe import STRIPE
 from tests.stripe_api.server import MockStripe
 from tests.stripe_api.shop import Bought
@@ -38,8 +39,11 @@ def _event(topic: str, thing: dict[str, Any], **envelope: Any) -> WebhookEvent:
     )
 
 
-def _normalize(*events: WebhookEvent, **settings: Any) -> tuple[Outcome, ...] | Wait:
-    return STRIPE.normalize(events, Known(account="self", settings=STRIPE.settings(**settings)))
+def _normalize(
+    *events: WebhookEvent, sold: Order | None = None, **settings: Any
+) -> tuple[Outcome, ...] | Wait:
+    chosen = STRIPE.settings(**settings)
+    return STRIPE.normalize(events, Known(account="self", settings=chosen, sold=sold))
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +101,14 @@ def asking() -> Callable[..., tuple[Outcome, ...] | Wait]:
     return normalize
 
 
+def _fetched(stripe_api: Api, need: Need) -> Any:
+    try:
+        body = stripe_api.fetch(need)
+    except TryAgain:
+        return None
+    return ABSENT if body is None else Payload(body)
+
+
 @pytest.fixture
 def known(
     stripe_api: Api, asking: Callable[..., tuple[Outcome, ...] | Wait]
@@ -104,6 +116,7 @@ def known(
     """Normalize events, and look up at the mock whatever is missing, until nothing is.
 
     answers: kept between calls where the test gives a place for them.
+    Where the mock wants to be asked later, what is waited for is given.
     """
 
     def normalize(
@@ -115,8 +128,9 @@ def known(
             if not isinstance(found, Wait) or not found.needs:
                 return found
             assert answers.keys().isdisjoint(found.needs)
-            for need in found.needs:
-                body = stripe_api.fetch(need)
-                answers[need] = ABSENT if body is None else Payload(body)
+            asked = {need: _fetched(stripe_api, need) for need in found.needs}
+            answers |= {need: answer for need, answer in asked.items() if answer}
+            if not any(asked.values()):
+                return found
 
     return normalize

@@ -1,6 +1,7 @@
 """With a key every line is known: whatever the cart, the sums agree with what was captured."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -98,13 +99,20 @@ def test_payments_in_another_currency_tell_what_reached_the_account(shop, cart, 
     assert (order.settlement_total, order.settlement_currency) == (Decimal("9.21"), "EUR")
 
 
-def test_a_charge_without_a_booking_yet_tells_no_settlement(shop, told, known):
+def test_a_charge_without_a_booking_yet_is_asked_for_again(shop, told, known):
     bought = shop.direct()
+    booked = bought.charge["balance_transaction"]
     bought.charge["balance_transaction"] = None
+    answers: dict[Any, Any] = {}
 
-    (order, *_) = known(told(charge=bought))
+    waiting = known(told(charge=bought), answers)
 
+    assert [need.kind for need in waiting.needs] == ["booking_of_charge"]
+    order = waiting.otherwise[0]
     assert (order.settlement_total, order.settlement_currency) == (None, None)
+    bought.charge["balance_transaction"] = booked
+    (order, *_) = known(told(charge=bought), answers)
+    assert order.settlement_total == Decimal("10.00")
 
 
 def test_the_booking_that_a_later_event_names_is_used(shop, told, known, event, asking):

@@ -440,3 +440,20 @@ def test_a_missing_figure_is_named_by_its_path(
     with pytest.raises(MalformedPayload) as raised:
         normalize(event(topic, thing))
     assert raised.value.path == path
+
+
+def test_an_invoices_own_words_describe_its_lines_without_a_key(event, normalize):
+    line = {"id": "il_1", "amount": 1000, "quantity": 1} | {
+        "metadata": {"sku": "CH-1", "shelf": "Chairs"},
+        "price": {"id": "price_1", "nickname": "Oak", "product": "prod_1"},
+    }
+    invoice = INVOICE | {"lines": {"has_more": False, "data": [line]}}
+    found = normalize(
+        event("invoice.paid", invoice),
+        event("invoice_payment.paid", LINK),
+        metadata_map="sku=sku,category=shelf",
+    )
+    order = order_of(found)
+    (told,) = order.lines
+    assert (told.sku, told.category, told.variant) == ("CH-1", "Chairs", "Oak")
+    assert order.billing_reason == "manual"
