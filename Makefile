@@ -11,12 +11,14 @@ sum = $(shell cat pyproject.toml requirements-build.txt $(1) | cksum | tr -dc 0-
 RUN := $(VENV)/.run-$(call sum,requirements.txt)
 TEST := $(VENV)/.test-$(call sum,requirements-test.txt)
 
-.PHONY: help demo run test check corpus lock
+.PHONY: help demo run test check system test-system corpus lock
 
 help:
 	@echo 'make demo         every bundled sample through the bridge into a local Heap'
 	@echo 'make run          the bridge on port 8000'
 	@echo 'make test         every test, on SQLite and PostgreSQL'
+	@echo 'make system       what test-system needs: Debian packages, and the Stripe CLI of npm'
+	@echo 'make test-system  the tests with Chromium and the Stripe CLI'
 	@echo 'make check        formatter, linter, types, import rules'
 	@echo 'make corpus DIR=  what the adapters make of a folder of payloads'
 	@echo 'make lock         write the requirements files anew from pyproject.toml'
@@ -28,7 +30,27 @@ run: $(RUN)
 	$(BIN)/bridge serve
 
 test: $(TEST)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/system
+
+test-system: $(TEST)
+	$(BIN)/python -m pytest tests/system
+
+# Program:package. What is there already is left alone.
+DEBIAN := chromium:chromium chromedriver:chromium-driver pgbouncer:pgbouncer faketime:faketime
+STRIPE_CLI := @stripe/cli@1.52.0
+
+system:
+	@missing=; for one in $(DEBIAN); do \
+		PATH="$$PATH:/usr/sbin" command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one##*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		[ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null || { \
+			echo "apt-get cannot install$$missing: it needs Debian or Ubuntu, and root or sudo" >&2; exit 1; }; \
+	fi
+	@[ -x .system/node_modules/.bin/stripe ] || npm install --prefix .system --no-package-lock \
+		--no-save --no-audit --no-fund --ignore-scripts --silent $(STRIPE_CLI)
 
 check: $(TEST)
 	$(BIN)/ruff format --check .

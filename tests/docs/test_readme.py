@@ -28,7 +28,7 @@ from bridge.heap.identity import Identity
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EVENTS = ["Order", "Purchase", "Refund", "Refunded Item", "Order Changed", "Order Cancelled"]
 # What the bridge decides by, and Heap is not told.
-NOT_TOLD = {"customer_id", "counterpart", "contradiction"}
+NOT_TOLD = {"customer_id", "counterpart", "contradiction", "carried"}
 
 
 class Asked(Mapping[str, str]):

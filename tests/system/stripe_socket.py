@@ -13,6 +13,7 @@ import queue
 import socket
 import struct
 import threading
+from contextlib import suppress
 from typing import Any
 
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -34,15 +35,19 @@ class StripeSocket:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._socket: socket.socket | None = None
+        self._talking: list[threading.Thread] = []
         self.url = f"http://{self._address}"
 
     def start(self) -> None:
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._talking.append(threading.Thread(target=self._serve))
+        self._talking[-1].start()
 
     def stop(self) -> None:
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        if self._socket:
-            self._socket.close()
+        for one in self._talking:
+            one.join(5)
 
     def send(self, body: bytes, signature: str) -> None:
         """Send one webhook to the CLI."""
@@ -63,10 +68,14 @@ class StripeSocket:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+            self._talking.append(threading.Thread(target=self._talk, args=(connection,)))
+            self._talking[-1].start()
 
     def _talk(self, connection: socket.socket) -> None:
-        stream = connection.makefile("rb")
+        with connection, connection.makefile("rb") as stream, suppress(OSError):
+            self._exchange(connection, stream)
+
+    def _exchange(self, connection: socket.socket, stream: Any) -> None:
         while request := stream.readline():
             headers = {}
             while line := stream.readline().strip():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -51,22 +52,26 @@ def listening(processes, program, tmp_path) -> Iterator[StripeSocket]:
     processes.start("worker")
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     forward = f"http://127.0.0.1:{processes.port}/webhooks/stripe"
-    running = subprocess.Popen(
-        [
-            *(cli, "listen", "--api-key", "sk_test_listen0000000000", "--api-base", near.url),
-            *("--no-wss", "--all-snapshot", "--skip-update", "--forward-to", forward),
-        ],
-        env={**os.environ, **home, "STRIPE_CLI_TELEMETRY_OPTOUT": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    if not near.came.wait(20):
-        running.kill()
-        pytest.fail(f"stripe listen opened no socket: {running.communicate()[1][-500:]!r}")
-    yield near
-    running.kill()
-    running.communicate()
+    with (tmp_path / "listen").open("wb") as told:
+        running = subprocess.Popen(
+            [
+                *(cli, "listen", "--api-key", "sk_test_listen0000000000", "--api-base", near.url),
+                *("--no-wss", "--all-snapshot", "--skip-update", "--forward-to", forward),
+            ],
+            env={**os.environ, **home, "STRIPE_CLI_TELEMETRY_OPTOUT": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=told,
+            # npm's command starts the CLI as a process of its own.
+            start_new_session=True,
+        )
+    came = near.came.wait(20)
+    if came:
+        yield near
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
     near.stop()
+    assert came, (tmp_path / "listen").read_text()[-500:]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
