@@ -129,3 +129,42 @@ def test_a_thin_refund_of_an_order_that_was_sent_is_looked_up_and_told(
     rig.work()
     (sent,) = rig.sent("Refund")
     assert str(sent["properties"]["amount"]) == "5.00"
+
+
+def test_what_only_describes_is_given_up_after_a_while_and_show_says_what_it_waits_for(
+    keyed, things, shop, cart, item, stripe_mock
+):
+    rig = keyed(BRIDGE_LOOKUP_SECONDS="600")
+    bought = shop.invoice(cart(items=[item(name="Mug", unit=1250, metadata={"sku": "M-1"})]))
+    stripe_mock.fail(path="/v1/products", times=100_000, status=500)
+    rig.post("stripe", "", things.event("invoice.paid", bought.invoice))
+    rig.work()
+    ((state, reason),) = rig.stands()
+    assert (state, reason) == ("waiting", "waits for its products, looked up at Stripe")
+    (row,) = [one.kind for one in facts.wanted_by(rig.store, 1)]
+    assert row == "product"
+    rig.clock.turn(seconds=590)
+    rig.work()
+    assert rig.sent() == []
+    rig.clock.turn(seconds=20)
+    rig.work()
+    (line,) = rig.sent("Purchase")
+    assert "sku" not in line["properties"]
+    assert (line["properties"]["name"], rig.totals()) == ("Mug", ["12.50"])
+    assert rig.stands() == [("settled", "")]
+
+
+def test_one_missing_permission_does_not_hold_up_the_other_look_ups(
+    keyed, things, shop, cart, item, stripe_mock
+):
+    rig = keyed()
+    stripe_mock.fail(path="/v1/products", times=100_000, status=403)
+    for _ in range(3):
+        bought = shop.invoice(cart(items=[item(name="Mug", unit=1250)]))
+        rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    for _ in range(20):
+        rig.work()
+        rig.clock.turn(seconds=61)
+    rig.work()
+    assert rig.totals() == ["12.50"] * 3
+    assert [e["properties"]["order_count"] for e in rig.sent("Order")] == [1] * 3
