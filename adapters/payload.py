@@ -6,6 +6,7 @@ absent, null or of another type than it should be is None and never fails the re
 
 import json
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
@@ -53,6 +54,10 @@ class Payload:
     def __init__(self, fields: dict[str, Any], path: str = "$") -> None:
         self._fields = fields
         self.path = path
+
+    def keys(self) -> AbstractSet[str]:
+        """Name the fields there are."""
+        return self._fields.keys()
 
     def __contains__(self, key: str) -> bool:
         """Whether the key is there, even with null."""
@@ -107,6 +112,13 @@ class Payload:
         value = self._fields.get(key)
         if isinstance(value, list):
             yield from (_clean(item) for item in value if isinstance(item, str))
+
+    def ids(self, key: str) -> tuple[str, ...]:
+        """Give the ids of an optional list, strings or numbers, as strings."""
+        value = self._fields.get(key)
+        listed = value if isinstance(value, list) else ()
+        found = (Payload({"id": item}).id_or_none("id") for item in listed)
+        return tuple(own for own in found if own)
 
     # --- scalars -----------------------------------------------------------------------------
 

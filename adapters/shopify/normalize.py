@@ -1,99 +1,86 @@
 """What the webhooks of one Shopify order mean together.
 
-Each is a full state of the order at its `updated_at`; they come in any order and more than once.
+Each is a full state of the order at its `updated_at`, a refund, a payment or an edit; they come in
+any order and more than once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
-from adapters.payload import Payload
-from adapters.schema import Ignored, Order, Outcome
+from adapters.schema import Ignored, LineItem, Order, Outcome, Parked, Wait
+from adapters.shopify.edits import as_placed, is_edited
+from adapters.shopify.enrich import enriched
 from adapters.shopify.order import order_of
+from adapters.shopify.refunds import newest_of, refunds_of, units_in
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.shape import why_no_order
+from adapters.shopify.shape import kind_of, order_id_of, why_no_order
+from adapters.shopify.standing import moved, standing_of
+from adapters.shopify.states import NEVER, PAID, State
+from adapters.shopify.story import Story, story_of
 
-_PAID = frozenset({"paid", "partially_refunded", "refunded"})
 _NEVER_PLACED = frozenset({"voided", "expired"})
-_NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The order as one webhook tells it.
-
-    at: the body's updated_at; a body without one stands behind all others.
-    """
-
-    at: datetime
-    status: str
-    event: WebhookEvent
-    payload: Payload
-
-    @property
-    def rank(self) -> tuple[datetime, str]:
-        """The same place among the states in whatever order they arrived."""
-        return self.at, self.event.key
+# Shopify tries a webhook for hours; an order that was to come has come by then.
+_ORDER_WAIT = timedelta(hours=72)
+_ORDER_UNKNOWN = (
+    "order unknown: a refund of an order that no webhook told of; change the order in the shop's "
+    "admin, a tag will do, so that orders/updated tells of it, or leave it where the order was "
+    "made before the bridge"
+)
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Name the order that an event is a state of; nothing where it is none.
+    """Name the order that an event tells of; nothing where it tells of none.
 
     Raises MalformedPayload for a body that cannot be read and for an order without an id.
     """
-    if why_no_order(event) is not None:
-        return ()
-    return (f"order:{event.payload.id('id')}",)
+    kind = kind_of(event)
+    own = order_id_of(kind, event.payload) if kind else None
+    return (f"order:{own}",) if own else ()
 
 
-def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...]:
-    """Make the order of its states, once one of them shows that it counts.
+def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:
+    """Make the order of its states, once one of them shows that it counts, and what became of it.
 
-    The order is taken from the earliest state that counts: what changed later is told by events of
-    its own. Where that state cannot be read, the next that counts and can be read stands for it.
+    The order is as its earliest state tells it, so that it is the same in whatever order they come;
+    what has changed since is told by its standing, its refunds and its cancellation. Where that
+    state cannot be read, the next that can stands for it. An edit waits `settle_seconds` for the
+    other webhooks of it.
     Raises MalformedPayload where an order counts and none of its states can be read.
     """
     settings: ShopifySettings = known.settings
-    reasons, states = [], []
-    for event in sorted(events, key=lambda event: event.key):
-        reason = why_no_order(event)
-        if reason is None:
-            states.append(_state(event))
-        else:
-            reasons.append(reason)
-    if not states:
-        return tuple(Ignored(reason) for reason in reasons[:1])
-    states.sort(key=lambda state: state.rank)
-    counting = [state for state in states if _counts(state.status, settings)]
-    if not counting:
-        return (Ignored(_why_not_counted(states[-1].status, settings)),)
-    return (_first_readable(counting, known.account),)
+    story = story_of(events)
+    if not story.states:
+        return _without_a_state(story, known)
+    counting = [state for state in story.states if _counts(state.status, settings)]
+    if not counting and known.sold is None:
+        return (Ignored(_why_not_counted(story.states[-1].status, settings)),)
+    first, newest = _readable(story.states, known.account)
+    order = known.sold or _with_email(as_placed(first, story), newest)
+    lines = {line.id: line for line in newest.lines}
+    sold = lines | {line.id: line for line in order.lines}
+    refunds = refunds_of(order, story.refunds, story.moves, sold)
+    gone = units_in(one.thing for one in newest_of(story.refunds).values())
+    standing = standing_of(order, story.states, lines, gone)
+    edited = standing is not None and moved(order, standing)
+    # What was sent may have been told another standing before.
+    stands = (standing,) if standing and (edited or known.sold) else ()
+    outcomes = (order, *refunds, *story.cancellations(), *stands)
+    edited = edited or is_edited(story.states[0], order)
+    shown = _shown(story.states, order.currency)
+    since = shown if known.sold else min(state.received_at for state in counting)
+    found = enriched(outcomes, [state.payload for state in story.states], since, known)
+    found = _counted(found, story)
+    if not edited:
+        return found
+    return _wait_for_the_rest(found, shown + timedelta(seconds=settings.settle_seconds))
 
 
-def _state(event: WebhookEvent) -> _State:
-    payload = event.payload
-    return _State(
-        at=payload.time_or_none("updated_at") or _NEVER,
-        status=(payload.text_or_none("financial_status") or "unknown").lower(),
-        event=event,
-        payload=payload,
-    )
-
-
-def _counts(status: str, settings: ShopifySettings) -> bool:
-    return status not in _NEVER_PLACED if settings.order_on == "created" else status in _PAID
-
-
-def _why_not_counted(status: str, settings: ShopifySettings) -> str:
-    if settings.order_on == "created" or status in _NEVER_PLACED:
-        return f"not counted: financial_status {status}"
-    return f"not paid yet: financial_status {status}"
-
-
-def _first_readable(states: Sequence[_State], account: str) -> Order:
-    problems = []
+def _readable(states: Sequence[State], account: str) -> tuple[Order, Order]:
+    """Read the earliest state that can be read, and the newest."""
+    found, problems = [], []
     for state in states:
         try:
             order = order_of(state.payload, account)
@@ -101,5 +88,70 @@ def _first_readable(states: Sequence[_State], account: str) -> Order:
             problems.append(problem)
         else:
             # A shop may date a sale ahead; none happened after its webhook came.
-            return replace(order, placed_at=min(order.placed_at, state.event.received_at or _NEVER))
-    raise problems[0]
+            received_at = state.event.received_at or NEVER
+            found.append(replace(order, placed_at=min(order.placed_at, received_at)))
+    if not found:
+        raise problems[0]
+    return found[0], found[-1]
+
+
+def _with_email(order: Order, newest: Order) -> Order:
+    """Take the shopper from a later state where the first did not tell."""
+    return replace(
+        order,
+        email=order.email or newest.email,
+        customer_id=order.customer_id or newest.customer_id,
+    )
+
+
+def _shown(states: Sequence[State], currency: str) -> datetime:
+    """Tell when the first webhook came that showed the order as it stands now."""
+
+    def shows(state: State) -> object:
+        return state.comes_to(currency), state.units()
+
+    now = shows(states[-1])
+    return min(state.received_at for state in states if shows(state) == now)
+
+
+def _counted(found: tuple[Outcome, ...] | Wait, story: Story) -> tuple[Outcome, ...] | Wait:
+    """Take the order's place among the customer's where a webhook told it and no look-up did."""
+    if isinstance(found, Wait):
+        held = _counted(found.otherwise, story)
+        return replace(found, otherwise=held) if isinstance(held, tuple) else found
+    return tuple(
+        replace(one, order_count=story.order_count())
+        if isinstance(one, Order) and one.order_count is None and not one.test
+        else one
+        for one in found
+    )
+
+
+def _wait_for_the_rest(found: tuple[Outcome, ...] | Wait, until: datetime) -> Wait:
+    if isinstance(found, Wait):
+        return replace(found, until=max(found.until, until))
+    return Wait("the other webhooks of its edit", until, found)
+
+
+def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
+    """Say what refunds, edits and deletions mean of an order whose states are not there."""
+    if known.sold:
+        lines: dict[str, LineItem] = {line.id: line for line in known.sold.lines}
+        refunds = refunds_of(known.sold, story.refunds, story.moves, lines)
+        return (known.sold, *refunds, *story.cancellations())
+    if story.refunds:
+        until = min(one.received_at for one in story.refunds) + _ORDER_WAIT
+        return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))
+    if story.others:
+        return (Ignored(why_no_order(story.others[0])),)
+    return (Ignored("tells of an order that no webhook has told of yet"),)
+
+
+def _counts(status: str, settings: ShopifySettings) -> bool:
+    return status not in _NEVER_PLACED if settings.order_on == "created" else status in PAID
+
+
+def _why_not_counted(status: str, settings: ShopifySettings) -> str:
+    if settings.order_on == "created" or status in _NEVER_PLACED:
+        return f"not counted: financial_status {status}"
+    return f"not paid yet: financial_status {status}"

@@ -1,9 +1,14 @@
 """Tell what a Shopify body is by its own fields, because the topic header is not signed."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
+
+# What tells of an order: its whole state; a refund or payment of it; an edit; that it is the last
+# of its customer's; that it is gone.
+Kind = Literal["order", "refund", "transaction", "edit", "summary", "deletion"]
 
 # Bodies of whole orders from 2015 to API 2026-07 carry both; one suffices, because a
 # subscription may leave fields out (include_fields).
@@ -22,19 +27,54 @@ _ORDER_TOPICS = frozenset(
     f"orders/{what}"
     for what in ("create", "paid", "updated", "cancelled", "fulfilled", "partially_fulfilled")
 )
+DELETED = "orders/delete"
 
 
-def why_no_order(event: WebhookEvent) -> str | None:
-    """Say why an event tells nothing of an order, in the operator's words; None where it does.
+def kind_of(event: WebhookEvent) -> Kind | None:
+    """Tell what an event says of an order; None where it says nothing of one.
 
     The body decides, whatever the topic: the same signed body may arrive first under another
-    topic, and is then known when its own delivery comes.
-    Raises MalformedPayload for a body that is no JSON object, and for one that came under a topic
-    of whole orders and is neither an order nor anything else that is known.
+    topic, and is then known when its own delivery comes. Only the deletion, whose body is no more
+    than an id, must come under its own topic.
+    """
+    payload = event.payload
+    if _is_order(payload):
+        return "order"
+    if (edit := payload.object_or_none("order_edit")) and "order_id" in edit:
+        return "edit"
+    if "order_id" in payload:
+        if "refund_line_items" in payload:
+            return "refund"
+        if {"kind", "status", "amount"} <= payload.keys():
+            return "transaction"
+    if "lastOrderId" in payload and "numberOfOrders" in payload:
+        return "summary"
+    if event.topic == DELETED and payload.keys() == {"id"}:
+        return "deletion"
+    return None
+
+
+def order_id_of(kind: Kind, payload: Payload) -> str | None:
+    """Name the order that a body of this kind tells of; None where a customer has no last one.
+
+    Raises MalformedPayload where it names none and must.
+    """
+    if kind in {"order", "deletion"}:
+        return payload.id("id")
+    if kind == "edit":
+        return payload.object("order_edit").id("order_id")
+    if kind == "summary":
+        return (payload.id_or_none("lastOrderId") or "").rpartition("/")[2] or None
+    return payload.id("order_id")
+
+
+def why_no_order(event: WebhookEvent) -> str:
+    """Say why an event tells nothing of an order, in the operator's words.
+
+    Raises MalformedPayload for a body that came under a topic of whole orders and is neither an
+    order nor anything else that is known.
     """
     payload, topic = event.payload, event.topic
-    if _is_order(payload):
-        return None
     if topic and "/" not in topic:
         return (
             f"topic {topic}: a delivery of Shopify's Events, which the bridge does not read; "

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import Known, WebhookEvent
+from adapters.contract import Known, WebhookEvent, meaning
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order
 from adapters.shopify import SHOPIFY
@@ -124,8 +124,7 @@ def test_an_order_knows_itself_by_its_id(body: MakeBody, event: MakeEvent) -> No
 
 CHECKOUT = {"token": "t", "abandoned_checkout_url": "https://example.com", "line_items": []}
 DRAFT = {"id": 1, "invoice_url": "https://example.com", "status": "open", "line_items": []}
-REFUND = {"id": 2, "order_id": 1, "refund_line_items": [], "transactions": []}
-EDIT = {"order_edit": {"id": 3, "order_id": 1}}
+FULFILMENT = {"id": 2, "order_id": 1, "tracking_number": "1Z"}
 
 
 @pytest.mark.parametrize(
@@ -133,14 +132,13 @@ EDIT = {"order_edit": {"id": 3, "order_id": 1}}
     [
         ("products/update", {"id": 8}, "topic products/update: nothing to send yet"),
         ("checkouts/create", CHECKOUT, "topic checkouts/create: nothing to send yet"),
-        ("orders/delete", {"id": 1}, "topic orders/delete: nothing to send yet"),
-        ("orders/edited", EDIT, "topic orders/edited: nothing to send yet"),
+        ("orders/delete", {"id": 1, "note": ""}, "topic orders/delete: nothing to send yet"),
+        ("products/delete", {"id": 1}, "topic products/delete: nothing to send yet"),
         ("orders/paid", CHECKOUT, "topic orders/paid: the body is a checkout, not an order"),
         ("orders/paid", DRAFT, "topic orders/paid: the body is a draft order, not an order"),
-        ("orders/paid", EDIT, "topic orders/paid: the body is an order edit, not an order"),
         (
             "orders/create",
-            REFUND,
+            FULFILMENT,
             "topic orders/create: the body is a refund, payment or fulfilment, not an order",
         ),
         ("", CHECKOUT, "no topic and no order"),
@@ -160,14 +158,14 @@ def test_what_is_no_order_is_ignored_with_its_reason(
     told = event(fields, topic)
 
     assert SHOPIFY.ids(told) == ()
-    assert SHOPIFY.normalize([told], KNOWN) == (Ignored(reason),)
+    assert meaning(SHOPIFY, [told], KNOWN) == (Ignored(reason),)
 
 
 def test_an_order_topic_with_a_body_of_no_known_kind_is_malformed(event: MakeEvent) -> None:
     told = event({"id": 1, "line_items": [], "total_price": "1.00"})
 
     with pytest.raises(MalformedPayload, match=r"\$\.financial_status: missing"):
-        SHOPIFY.ids(told)
+        meaning(SHOPIFY, [told], KNOWN)
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"\xff", b"{", b"[" * 100_000])
@@ -181,8 +179,8 @@ def test_a_body_that_is_no_json_object_is_malformed(raw: bytes, topic: str) -> N
         SHOPIFY.normalize([told], KNOWN)
 
 
-def test_the_only_setting_is_when_an_order_counts() -> None:
+def test_each_setting_has_a_default_and_says_what_it_is_for() -> None:
     fields = SHOPIFY.settings.model_fields
 
-    assert [(name, field.default) for name, field in fields.items()] == [("order_on", "paid")]
+    assert SHOPIFY.settings().order_on == "paid"
     assert all(field.description for field in fields.values())

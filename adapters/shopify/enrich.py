@@ -1,0 +1,133 @@
+"""What the Admin API adds to an order that is right already: product facts and the order count."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from adapters.contract import Known
+from adapters.lookups import ABSENT, Lookup, Need
+from adapters.payload import Payload
+from adapters.schema import LineItem, Order, Outcome, Standing, Wait
+from adapters.shopify.product import is_whole
+from adapters.shopify.settings import ShopifySettings
+
+# Kind of look-up -> the operator's words.
+_WORDS = {"product": "its products", "order": "its place among the customer's orders"}
+
+
+def enriched(
+    outcomes: tuple[Outcome, ...],
+    states: Sequence[Payload],
+    received_at: datetime,
+    known: Known,
+) -> tuple[Outcome, ...] | Wait:
+    """Describe the lines and the order by what is known of the provider's answers.
+
+    No amount changes. What is missing is waited for `lookup_seconds` from `received_at`, then left
+    out; without a key nothing is waited for. A line that Heap was told of stays described as it
+    was told.
+
+    states: the bodies behind the outcomes; together they name the product of each line.
+    received_at: when the first webhook came that showed the newest of what is to be told.
+    """
+    settings: ShopifySettings = known.settings
+    asked = _Asked(known.lookup)
+    products = _products(states)
+    sold = {line.id: line for line in known.sold.lines} if known.sold else {}
+
+    def described(line: LineItem) -> LineItem:
+        if told := sold.get(line.id):
+            return replace(line, type=told.type, category=told.category, brand=told.brand)
+        return _described(line, products.get(line.id), asked)
+
+    def with_facts(outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Order):
+            lines = tuple(described(line) for line in outcome.lines)
+            count = known.sold.order_count if known.sold else _order_count(outcome, asked)
+            return replace(outcome, lines=lines, order_count=count)
+        if isinstance(outcome, Standing):
+            stand = tuple(replace(line, item=described(line.item)) for line in outcome.lines)
+            return replace(outcome, lines=stand)
+        return outcome
+
+    found = tuple(with_facts(outcome) for outcome in outcomes)
+    if not (settings.is_keyed and asked.missing):
+        return found
+    until = received_at + timedelta(seconds=settings.lookup_seconds)
+    words = " and ".join(dict.fromkeys(_WORDS[need.kind] for need in asked.missing))
+    return Wait(f"{words}, looked up at Shopify", until, found, needs=tuple(asked.missing))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Looks things up in what is known, and remembers what is not."""
+
+    lookup: Lookup
+    missing: dict[Need, None] = field(default_factory=dict)
+
+    def product(self, own: str) -> Payload | None:
+        """Look a product up; one of which a webhook told a part is asked for as well."""
+        found = self.lookup(need := Need("product", own))
+        if found is None or (found is not ABSENT and not is_whole(found)):
+            self.missing[need] = None
+        return None if found is ABSENT else found
+
+    def order(self, own: str) -> Payload | None:
+        found = self.lookup(need := Need("order", own))
+        if found is None:
+            self.missing[need] = None
+        return None if found is ABSENT else found
+
+
+def _products(states: Iterable[Payload]) -> Mapping[str, str]:
+    """Name the product of each line; a custom item has none, one deleted since has none any more.
+
+    A line's `product_id` of the common form may be another id, so it is not asked for.
+    """
+    return {
+        line: product
+        for state in states
+        for row in state.objects_or_empty("line_items")
+        if (line := row.id_or_none("id")) and (product := row.id_or_none("product_id"))
+    }
+
+
+def _described(line: LineItem, product: str | None, asked: _Asked) -> LineItem:
+    """Add the product's facts; the brand the line itself names comes before the product's."""
+    told = asked.product(product) if product else None
+    if told is None:
+        return line
+    category = told.object_or_none("category")
+    gift_card = "gift_card" if told.flag("isGiftCard") else None
+    return replace(
+        line,
+        type=line.type or gift_card or told.text_or_none("productType"),
+        category=category.text_or_none("fullName") if category else None,
+        brand=line.brand or told.text_or_none("vendor"),
+    )
+
+
+def _order_count(order: Order, asked: _Asked) -> int | None:
+    """Tell which of the customer's orders this is; None where that is not certain.
+
+    The customer's number of orders is that of now: it says which one this is only while this is
+    the last. A guest's order is nobody's first.
+    """
+    if order.test or (told := asked.order(order.id)) is None:
+        return None
+    if "customer" in told and told.raw("customer") is None:
+        return None
+    journey = told.object_or_none("customerJourneySummary")
+    place = journey.integer_or_none("customerOrderIndex") if journey else None
+    if place is None and is_last(told, order.id):
+        customer = told.object_or_none("customer")
+        place = customer.integer_or_none("numberOfOrders") if customer else None
+    return place if place is None or place > 0 else None
+
+
+def is_last(told: Payload, own: str) -> bool:
+    """Whether the same answer says that this order is the last of its customer's."""
+    customer = told.object_or_none("customer")
+    last = customer.object_or_none("lastOrder") if customer else None
+    named = last.id_or_none("id") if last else None
+    return named is not None and named.rpartition("/")[2] == own
