@@ -22,8 +22,8 @@ from sqlalchemy.engine import make_url
 
 from bridge.heap.sandbox import Sandbox
 
-# The mock Stripe API, for whatever tests look-ups; the bridge as processes, for whatever runs it.
-pytest_plugins = ["tests.stripe_api.plugin", "tests.processes.plugin"]
+# The mock APIs, for whatever tests look-ups; the bridge as processes, for whatever runs it.
+pytest_plugins = ["tests.stripe_api.plugin", "tests.shopify_api.plugin", "tests.processes.plugin"]
 
 # No deadline: on a busy machine a slow example is no finding. The same examples in each run, so
 # that a failure here is one everywhere.

@@ -4,7 +4,7 @@ Each is a full state of the order at its `updated_at`, a refund, a payment or an
 any order and more than once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -73,9 +73,11 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     since = shown if known.sold else min(state.received_at for state in counting)
     found = enriched(outcomes, [state.payload for state in story.states], since, known)
     found = _counted(found, story)
-    if not edited:
+    unknown = _of_unknown_lines(story, sold)
+    if not edited and not unknown:
         return found
-    return _wait_for_the_rest(found, shown + timedelta(seconds=settings.settle_seconds))
+    since = max([*unknown, *([shown] if edited else [])])
+    return _wait_for_the_rest(found, since + timedelta(seconds=settings.settle_seconds))
 
 
 def _readable(states: Sequence[State], account: str) -> tuple[Order, Order]:
@@ -114,6 +116,11 @@ def _shown(states: Sequence[State], currency: str) -> datetime:
     return min(state.received_at for state in states if shows(state) == now)
 
 
+def _of_unknown_lines(story: Story, lines: Mapping[str, LineItem]) -> list[datetime]:
+    """Tell when refunds came that name lines which no state has told of yet."""
+    return [one.received_at for one in story.refunds if units_in([one.thing]).keys() - lines.keys()]
+
+
 def _counted(found: tuple[Outcome, ...] | Wait, story: Story) -> tuple[Outcome, ...] | Wait:
     """Take the order's place among the customer's where a webhook told it and no look-up did."""
     if isinstance(found, Wait):
@@ -138,7 +145,12 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
     if known.sold:
         lines: dict[str, LineItem] = {line.id: line for line in known.sold.lines}
         refunds = refunds_of(known.sold, story.refunds, story.moves, lines)
-        return (known.sold, *refunds, *story.cancellations())
+        found = (known.sold, *refunds, *story.cancellations())
+        unknown = _of_unknown_lines(story, lines)
+        settings: ShopifySettings = known.settings
+        if not unknown:
+            return found
+        return _wait_for_the_rest(found, max(unknown) + timedelta(seconds=settings.settle_seconds))
     if story.refunds:
         until = min(one.received_at for one in story.refunds) + _ORDER_WAIT
         return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from adapters.contract import Adapter
-from bridge.config import values
 from bridge.config.faults import Faults
 from bridge.config.options import options, secret_fields, variable
 from bridge.config.secrets import secrets
 from bridge.config.settings import Source
-from bridge.config.sources import CHOICES, Choices, has_shop
+from bridge.config.sources import CHOICES, Choices
 from bridge.config.variables import Variables
 
 _T = TypeVar("_T")
@@ -97,8 +96,7 @@ class _Table:
         hidden = secret_fields(adapter)
         named = {f"{field}_env": field for field in hidden}
         fields = adapter.settings.model_fields.keys() - hidden
-        shop = {"shop"} if has_shop(adapter) else set()
-        keys = {"name", "provider", "webhook_secret_env", *CHOICES, *shop, *fields, *named}
+        keys = {"name", "provider", "webhook_secret_env", *CHOICES, *fields, *named}
         self._refuse_unknown(keys)
         given = self._shared(adapter) | {
             key: value for key, value in self._content.items() if key in fields
@@ -106,13 +104,15 @@ class _Table:
         for key, field in named.items():
             if key in self._content and (name := self._variable(key, self._content[key])):
                 given[field] = self._variables.text(name)
-        settings = options(adapter, given, self._label, self._faults)
+        keys_of = {field: key for key, field in named.items()}
+        settings = options(
+            adapter, given, lambda field: keys_of.get(field, field), self._faults, self._label("")
+        )
         verified_by = self._secrets(adapter.name)
-        account = self._read("shop", values.shop, None) if shop else None
         own = choices.read(self._read)
         if not self._name or self._name in taken:
             return None
-        return own.source(self._name, adapter, verified_by, account, settings)
+        return own.source(self._name, adapter, verified_by, settings)
 
     def _label(self, key: str) -> str:
         return f"{self._where}, {key}"

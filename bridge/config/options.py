@@ -13,6 +13,8 @@ from bridge.config.values import api_url
 
 # What means the same for every provider has one variable for all.
 _SHARED = {"lookup_seconds": "BRIDGE_LOOKUP_SECONDS"}
+# A fault of this type lies between several fields; its text names them as {field}.
+_TOGETHER = "together"
 
 
 def variable(adapter: Adapter, field: str) -> str:
@@ -27,25 +29,36 @@ def secret_fields(adapter: Adapter) -> frozenset[str]:
 
 
 def options(
-    adapter: Adapter, given: Mapping[str, Any], called: Callable[[str], str], faults: Faults
+    adapter: Adapter,
+    given: Mapping[str, Any],
+    called: Callable[[str], str],
+    faults: Faults,
+    where: str = "",
 ) -> BaseModel:
     """Make the adapter's settings of what is given; the rest keeps its default.
 
     given: by the name of the field.
-    called: the name the operator knows a field by.
+    called: the name the operator knows a field by. where: what comes before it in a message.
     """
     read = {
-        name: faults.read(called(name), value, api_url, None) if name == "api_url" else value
+        name: faults.read(where + called(name), value, api_url, None)
+        if name == "api_url"
+        else value
         for name, value in given.items()
     }
     try:
         return adapter.settings.model_validate(read)
     except ValidationError as error:
         fields = adapter.settings.model_fields
-        for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors()):
-            hidden = name in secret_fields(adapter)
-            it_is = "what is set is not shown" if hidden else f"it is {shown(given[name])}"
-            faults.add(called(name), f"{_wanted(name, fields[name])}; {it_is}")
+        names = {name: called(name) for name in fields}
+        for name, fault in {str(one["loc"][0]): one for one in error.errors()}.items():
+            if fault["type"] == _TOGETHER:
+                problem = fault["msg"].format_map(names)
+            else:
+                hidden = name in secret_fields(adapter)
+                it_is = "what is set is not shown" if hidden else f"it is {shown(given[name])}"
+                problem = f"{_wanted(name, fields[name])}; {it_is}"
+            faults.add(where + names[name], problem)
         return adapter.settings()
 
 

@@ -74,15 +74,14 @@ class Choices:
         name: str,
         adapter: Adapter,
         verified_by: tuple[SecretStr, ...],
-        account: str | None,
         settings: BaseModel,
     ) -> Source:
-        """Make a source with these choices."""
+        """Make a source with these choices; a shop that its settings name is its account."""
         return Source(
             name=name,
             adapter=adapter,
             secrets=verified_by,
-            account=account,
+            account=getattr(settings, "shop", None),
             settings=settings,
             destination=self.destination,
             since=self.since,
@@ -106,18 +105,12 @@ def _of_variables(
     def called(field: str) -> str:
         return variable(adapter, field)
 
-    secret, shop = called("webhook_secret"), called("shop")
+    secret = called("webhook_secret")
     verified_by = variables.read(secret, lambda value: secrets(value, adapter.name), default=())
-    account = variables.read(shop, values.shop, None) if has_shop(adapter) else None
     given = variables.some({field: called(field) for field in adapter.settings.model_fields})
     settings = options(adapter, given, called, faults)
     if verified_by:
-        return choices.source(adapter.name, adapter, verified_by, account, settings)
-    if account and not variables.text(secret):
-        faults.warn(shop, f"has no effect without {secret}")
+        return choices.source(adapter.name, adapter, verified_by, settings)
+    if "shop" in given and not variables.text(secret):
+        faults.warn(called("shop"), f"has no effect without {secret}")
     return None
-
-
-def has_shop(adapter: Adapter) -> bool:
-    """Tell whether the adapter's accounts are shops with a domain at Shopify."""
-    return adapter.name == "shopify"

@@ -18,7 +18,6 @@ _OFF = frozenset({"off", "0", "false", "no"})
 _EMAIL_CASES: dict[str, EmailCase] = {"lower": "lower", "keep": "keep"}
 _NO_IDENTITY: dict[str, NoIdentity] = {"pseudonym": "pseudonym", "park": "park"}
 _DIGITS = re.compile(r"[0-9]{1,30}")
-_SHOP = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 # Heap cuts names of events at this length.
 _NAME_LENGTH = 1023
 
@@ -85,14 +84,6 @@ def moment(value: Any) -> datetime:
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise unfit from None
-
-
-def shop(value: Any) -> str:
-    """Read a shop's own domain at Shopify, in lower case."""
-    domain = str(value).lower()
-    if not _SHOP.fullmatch(domain):
-        raise Unfit("the shop's own domain such as example.myshopify.com, without https:// or path")
-    return domain
 
 
 def api_url(value: Any) -> str:

@@ -12,13 +12,14 @@ from adapters.shopify.settings import ShopifySettings
 from bridge.config import Destination, Source, load
 from bridge.errors import ConfigurationError
 
-SECRETS = {"EU_SECRET": "shpss_new", "EU_SECRET_OLD": "shpss_old"}
+SECRETS = {"EU_SECRET": "shpss_new", "EU_SECRET_OLD": "shpss_old", "EU_TOKEN": "shpat_eu"}
 WHOLE = """
 [[source]]
 name = "eu-shop"
 provider = "shopify"
 webhook_secret_env = ["EU_SECRET", "EU_SECRET_OLD"]
 shop = "Example-EU.myshopify.com"
+access_token_env = "EU_TOKEN"
 heap_app_id = "42"
 heap_api_url = "https://c.eu.heap-api.com"
 order_on = "created"
@@ -57,7 +58,11 @@ def test_the_file_adds_sources_to_those_of_the_variables(tmp_path: Path) -> None
         adapter=SHOPIFY,
         secrets=(SecretStr("shpss_new"), SecretStr("shpss_old")),
         account="example-eu.myshopify.com",
-        settings=ShopifySettings(order_on="created"),
+        settings=ShopifySettings(
+            order_on="created",
+            shop="example-eu.myshopify.com",
+            access_token=SecretStr("shpat_eu"),
+        ),
         destination=Destination(app_id="42", url="https://c.eu.heap-api.com"),
         since=datetime(2026, 11, 20, tzinfo=UTC),
         no_identity="park",
@@ -98,13 +103,15 @@ NO_NAME = (
     "the secret itself, put it into a variable and write that variable's name"
 )
 KNOWN = (
-    "unknown; a source knows email_case, heap_api_url, heap_app_id, name, no_identity, order_on, "
-    "provider, send_test_orders, shop, since, webhook_secret_env"
+    "unknown; a source knows access_token_env, api_url, api_version, client_id_env, "
+    "client_secret_env, email_case, heap_api_url, heap_app_id, lookup_seconds, name, no_identity, "
+    "order_on, provider, send_test_orders, settle_seconds, shop, since, webhook_secret_env"
 )
+SHOP = "shop: the shop's own domain such as example.myshopify.com, without https:// or path"
 # One wrong key each, and the sentence it makes after `bridge.toml, source …, `.
 WRONG = [
     ("eu", {"colour": '"red"'}, f"colour: {KNOWN}"),
-    ("eu", {"settle_seconds": "5"}, f"settle_seconds: {KNOWN}"),
+    ("eu", {"renewals": "true"}, f"renewals: {KNOWN}"),
     (
         "eu",
         {"webhook_secret": '"canary4711"'},
@@ -134,6 +141,13 @@ WRONG = [
         "shopify",
         {"name": '"shopify"'},
         "name: taken by a provider or an earlier source; choose another",
+    ),
+    ("eu", {"shop": "5"}, f"{SHOP}; it is '5'"),
+    ("eu", {"access_token_env": '"EU_TOKEN"'}, "access_token_env: needs shop beside it"),
+    (
+        "eu",
+        {"shop": '"eu.myshopify.com"', "client_id_env": '"EU_TOKEN"'},
+        "client_secret_env: not set, and client_id_env is; it needs both",
     ),
     ("eu", {"order_on": '"sent"'}, "order_on: paid or created (paid is usual); it is 'sent'"),
     (

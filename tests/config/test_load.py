@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from adapters.shopify import SHOPIFY
 from adapters.shopify.settings import ShopifySettings
@@ -60,6 +61,11 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "SHOPIFY_WEBHOOK_SECRET": "shpss_one",
             "SHOPIFY_SHOP": "Example.MyShopify.com",
             "SHOPIFY_ORDER_ON": "created",
+            "SHOPIFY_CLIENT_ID": "4711",
+            "SHOPIFY_CLIENT_SECRET": "shpss_app",
+            "SHOPIFY_API_VERSION": "2026-07",
+            "SHOPIFY_API_URL": "http://127.0.0.1:9/",
+            "BRIDGE_LOOKUP_SECONDS": "60",
             "BRIDGE_SINCE": "2026-11-20T10:00:00+01:00",
             "BRIDGE_EMAIL_CASE": "keep",
             "BRIDGE_NO_IDENTITY": "park",
@@ -89,7 +95,9 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
                 adapter=STRIPE,
                 secrets=stripe.secrets,
                 account=None,
-                settings=StripeSettings(settle_seconds=1, order_id_metadata="cart", renewals=False),
+                settings=StripeSettings(
+                    settle_seconds=1, order_id_metadata="cart", renewals=False, lookup_seconds=60
+                ),
                 **common,  # type: ignore[arg-type]  # each of its own type
             ),
             "shopify": Source(
@@ -97,7 +105,15 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
                 adapter=SHOPIFY,
                 secrets=shopify.secrets,
                 account="example.myshopify.com",
-                settings=ShopifySettings(order_on="created"),
+                settings=ShopifySettings(
+                    order_on="created",
+                    shop="example.myshopify.com",
+                    client_id=SecretStr("4711"),
+                    client_secret=SecretStr("shpss_app"),
+                    api_version="2026-07",
+                    api_url="http://127.0.0.1:9",
+                    lookup_seconds=60,
+                ),
                 **common,  # type: ignore[arg-type]  # each of its own type
             ),
         },
@@ -145,6 +161,18 @@ WRONG = [
         f"a whole number of seconds, 0 to 259200 (60 is usual); it is '-{'1' * 39}…'",
     ),
     ("STRIPE_RENEWALS", "perhaps", "on or off (on is usual); it is 'perhaps'"),
+    ("SHOPIFY_API_URL", "http://example.com", f"{URL}; it is 'http://example.com'"),
+    *(
+        (
+            "SHOPIFY_API_VERSION",
+            version,
+            (
+                "a version of the Admin API, a year and its month 01, 04, 07 or 10 (2026-10 is "
+                f"usual); it is '{version}'"
+            ),
+        )
+        for version in ("latest", "2026-02", "2026-10-28", "202610", "26-10")
+    ),
     ("SHOPIFY_ORDER_ON", "sent", "paid or created (paid is usual); it is 'sent'"),
     (
         "SHOPIFY_SHOP",
@@ -203,6 +231,63 @@ def test_a_wrong_variable_is_told_in_one_sentence(
         else "none.toml: cannot be read (No such file or directory)"
     )
     assert faults({name: value}, tmp_path) == (wanted,)
+
+
+TOKEN = "shpat_canary4711"
+KEPT_APART = [
+    ({"ACCESS_TOKEN": TOKEN}, "ACCESS_TOKEN: needs SHOPIFY_SHOP beside it"),
+    (
+        {"CLIENT_ID": "1", "CLIENT_SECRET": TOKEN},
+        "CLIENT_SECRET: needs SHOPIFY_SHOP beside it",
+    ),
+    (
+        {"SHOP": "a-b.myshopify.com", "CLIENT_ID": "1"},
+        "CLIENT_SECRET: not set, and SHOPIFY_CLIENT_ID is; it needs both",
+    ),
+    (
+        {"SHOP": "a-b.myshopify.com", "CLIENT_SECRET": TOKEN},
+        "CLIENT_SECRET: needs SHOPIFY_CLIENT_ID beside it",
+    ),
+    (
+        {
+            "SHOP": "a-b.myshopify.com",
+            "ACCESS_TOKEN": TOKEN,
+            "CLIENT_ID": "1",
+            "CLIENT_SECRET": TOKEN,
+        },
+        "CLIENT_SECRET: set beside SHOPIFY_ACCESS_TOKEN; keep one of the two",
+    ),
+    (
+        {"SHOP": "a-b.myshopify.com", "ACCESS_TOKEN": f"{TOKEN} {TOKEN}"},
+        (
+            "ACCESS_TOKEN: a token of the Admin API, as an app of the shop's admin has it; "
+            "no spaces; what is set is not shown"
+        ),
+    ),
+    (
+        {"SHOP": "nowhere.example.com", "ACCESS_TOKEN": TOKEN},
+        (
+            "SHOP: the shop's own domain such as example.myshopify.com, without https:// or path; "
+            "it is 'nowhere.example.com'"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("environ", "sentence"), KEPT_APART)
+def test_keys_of_a_shop_that_cannot_be_together_are_told_in_one_sentence(
+    environ: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    named = {f"SHOPIFY_{name}": value for name, value in environ.items()}
+    assert faults(named, tmp_path) == (f"SHOPIFY_{sentence}",)
+
+
+def test_several_faults_of_one_shop_are_told_at_once(tmp_path: Path) -> None:
+    environ = {"ACCESS_TOKEN": TOKEN, "CLIENT_ID": "1", "API_VERSION": "latest", "ORDER_ON": "x"}
+    named = {f"SHOPIFY_{name}": value for name, value in environ.items()}
+    assert [fault.split(":")[0].removeprefix("SHOPIFY_") for fault in faults(named, tmp_path)] == [
+        *("ORDER_ON", "ACCESS_TOKEN", "CLIENT_SECRET", "API_VERSION"),
+    ]
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
