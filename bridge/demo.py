@@ -112,6 +112,7 @@ def _environment(surroundings: Mapping[str, str], folder: Path, port: int) -> di
         "PORT": str(port),
         "SHOPIFY_SHOP": SHOP,
         "STRIPE_SETTLE_SECONDS": "1",
+        "SHOPIFY_SETTLE_SECONDS": "1",
         "BRIDGE_SINCE": "2020-01-01",
     }
 

@@ -1,5 +1,6 @@
 """What the demo shows in the end: the orders and line items that are at Heap, and their sums."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,15 +16,18 @@ _AMOUNTS = ("subtotal", "discount", "shipping", "tax", "total")
 _LINE_AMOUNTS = ("price", "quantity", "gross_price", "discount", "net_price")
 _SHOWN_LINES = 5
 _NAME = 14
+# From here on an idempotency key says which of an order's events it is.
+_TELLS = re.compile(":(?:order$|item:|change:|refund:|cancelled$)")
 
 
 @dataclass(slots=True)
 class Arrived:
-    """One order as Heap holds it: its Order event's properties, and those of its Purchases."""
+    """One order as Heap holds it: the properties of its Order, Purchases and Order Changed."""
 
     key: str
     properties: dict[str, Any] = field(default_factory=dict)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
 
     def amount(self, name: str) -> Decimal:
         """Give an amount; what is not told counts as zero."""
@@ -38,12 +42,18 @@ class Arrived:
     @property
     def adds_up(self) -> bool:
         """Whether the lines and the rest make the total, by the one law for every provider."""
-        tax = self.amount("tax")
+        tax = self.with_changes("tax")
         inside = {"true": tax, "mixed": self.amount("tax_included")}
         added = tax - inside.get(self.properties.get("taxes_included", ""), _ZERO)
-        parts = added + sum((self.amount(name) for name in ("shipping", "tip", "duties")), _ZERO)
+        others = (self.with_changes(name) for name in ("shipping", "tip", "duties"))
+        parts = added + sum(others, _ZERO)
         goods = sum((Decimal(line["net_price"]) for line in self.lines), _ZERO)
-        return goods + parts - self.amount("uncaptured") == self.amount("total")
+        return goods + parts - self.amount("uncaptured") == self.with_changes("total")
+
+    def with_changes(self, name: str) -> Decimal:
+        """Give an amount of the order with all that its changes told of it."""
+        moved = (Decimal(change.get(name, 0)) for change in self.changes)
+        return self.amount(name) + sum(moved, _ZERO)
 
 
 def report(store: Store, sandbox: Sandbox, sent: int) -> bool:
@@ -69,15 +79,15 @@ def report(store: Store, sandbox: Sandbox, sent: int) -> bool:
 def _arrived(events: Iterable[dict[str, Any]]) -> list[Arrived]:
     found: dict[str, Arrived] = {}
     for event in events:
-        if event["event"] not in ("Order", "Purchase"):
-            continue
         key = event["idempotency_key"]
-        stem = key.removesuffix(":order").partition(":item:")[0]
+        stem = _TELLS.split(key)[0]
         one = found.setdefault(stem, Arrived(stem))
         if event["event"] == "Order":
             one.properties = event["properties"]
-        else:
+        elif event["event"] == "Purchase":
             one.lines.append(event["properties"])
+        elif event["event"] == "Order Changed":
+            one.changes.append(event["properties"])
     return list(found.values())
 
 

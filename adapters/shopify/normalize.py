@@ -145,7 +145,7 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
     if known.sold:
         lines: dict[str, LineItem] = {line.id: line for line in known.sold.lines}
         refunds = refunds_of(known.sold, story.refunds, story.moves, lines)
-        found = (known.sold, *refunds, *story.cancellations())
+        found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
         unknown = _of_unknown_lines(story, lines)
         settings: ShopifySettings = known.settings
         if not unknown:

@@ -61,7 +61,7 @@ def law(events):
 
 
 def units(events, kind):
-    found = Counter()
+    found: Counter[str] = Counter()
     for key, name, _, told in events:
         if name == kind:
             found[key.rpartition(":")[2]] += int(dict(told)["quantity"])

@@ -166,6 +166,7 @@ def processes(database_url: str) -> Iterator[Processes]:
         "BRIDGE_SEND_TEST_ORDERS": "on",
         "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
         "STRIPE_SETTLE_SECONDS": "1",
+        "SHOPIFY_SETTLE_SECONDS": "1",
         **{f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()},
     }
     store = Store.open(database_url)
