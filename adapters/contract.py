@@ -138,7 +138,8 @@ def meaning(
 
     Raises MalformedPayload.
     """
-    if adapter.alone is None or any(adapter.ids(event) for event in events):
-        return adapter.normalize(events, known)
     alone = {event.key: event for event in events}
+    named = [adapter.ids(alone[key]) for key in sorted(alone)]
+    if adapter.alone is None or any(named):
+        return adapter.normalize(events, known)
     return tuple(found for key in sorted(alone) for found in adapter.alone(alone[key], known))

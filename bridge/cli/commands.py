@@ -178,3 +178,33 @@ def demo() -> None:
     from bridge.demo import demo as run
 
     run()
+
+
+@main.group(invoke_without_command=True)
+@_JSON
+@click.pass_context
+def erasures(ctx: click.Context, as_json: bool) -> None:
+    """List what customers ask to have removed or to see; say yes to it."""
+    if ctx.invoked_subcommand is None:
+        from bridge.cli.erasures import erasures as run
+
+        run(as_json=as_json)
+
+
+@erasures.command()
+@click.argument("id_", metavar="[ID]", required=False, type=int)
+@click.option("--all", "every", is_flag=True, help="All that wait.")
+def approve(id_: int | None, every: bool) -> None:
+    """Delete the users of an erasure at Heap."""
+    from bridge.cli.erasures import approve as run
+
+    run(id_, every=every)
+
+
+@erasures.command()
+@click.argument("id_", metavar="ID", type=int)
+def export(id_: int) -> None:
+    """Print what is stored of a customer who asked."""
+    from bridge.cli.erasures import export as run
+
+    run(id_)

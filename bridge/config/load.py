@@ -46,6 +46,8 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
             "HEAP_EVENTS_PER_MINUTE", values.whole("a whole number, 1 or more", 1, 10**9), 14_000
         ),
         alert_url=variables.read("BRIDGE_ALERT_URL", values.alert_url, None),
+        heap_api_key=variables.read("HEAP_API_KEY", values.api_key, None),
+        erase_at_heap=variables.read("BRIDGE_ERASE_AT_HEAP", values.erase_at_heap, default=False),
         hosted=database.host(environ),
         warnings=(),
     )

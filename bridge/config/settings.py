@@ -85,6 +85,7 @@ class Config:
     web_concurrency: web processes; 1 on SQLite whatever was asked for.
     sources: by name; those of the variables are named like their adapter.
     destination: Heap as the variables name it; a source of bridge.toml may have its own.
+    heap_api_key: only for deleting users. erase_at_heap: a customer's without the operator's word.
     hosted: the name of the host it runs on, where that is a known one.
     warnings: one sentence each, for the operator at start.
     """
@@ -97,6 +98,8 @@ class Config:
     names: EventNames
     events_per_minute: int
     alert_url: str | None = field(repr=False)
+    heap_api_key: str | None = field(repr=False)
+    erase_at_heap: bool
     hosted: str | None
     warnings: tuple[str, ...]
 

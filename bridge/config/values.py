@@ -42,6 +42,21 @@ def switch(value: Any) -> bool:
     return word in _ON
 
 
+def api_key(value: Any) -> str:
+    """Read Heap's API key."""
+    text = str(value)
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise Unfit("a key of Heap's, without spaces")
+    return text
+
+
+def erase_at_heap(value: Any) -> bool:
+    """Read whose users are deleted at Heap without the operator's word."""
+    if str(value).lower() not in {"customers", *_OFF}:
+        raise Unfit("customers or off")
+    return str(value).lower() == "customers"
+
+
 def email_case(value: Any) -> EmailCase:
     """Read how the letters of an email become an identity."""
     read = _EMAIL_CASES.get(str(value))

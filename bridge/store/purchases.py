@@ -14,7 +14,7 @@ from bridge.store.engine import Store
 from bridge.store.tables import aliases, attempts, batches, inbox, orders, outbox
 
 # Keys of an order's record that say who bought.
-_PERSONAL = ("email", "customer_id", "counterpart")
+_PERSONAL = ("email", "customer_id", "counterpart", "carried", "extra")
 EVENT_COLUMNS = tuple(column for column in inbox.c if column.name not in ("body", "headers"))
 
 

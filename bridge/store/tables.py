@@ -14,6 +14,8 @@ sources    what is remembered of a source: its first start, the account it speak
 refusals   signature failures per source and minute
 groups     rows to lock, so that two halves of one purchase do not settle at the same instant
 alerts     what the operator has been told and not yet told to be over
+erasures   demands to remove a customer's or a shop's data, and how far each has come
+disclosures  what is stored of a customer who asked, for the operator, for 30 days
 probes     one row, written to learn whether a row can be written
 """
 
@@ -251,6 +253,43 @@ alerts = Table(
     Column("since", Moment, nullable=False),
     # How many it was about when the operator was told last.
     Column("count", Integer, nullable=False),
+)
+
+# asked -> records -> waiting | approved -> deleting -> done.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    # customer or shop.
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("event_id", RowId, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    # Whose data, as JSON, until none of it is left here; null for a whole shop.
+    Column("whose", Text),
+    # The last row of the table that is gone through just now.
+    Column("cursor", RowId, nullable=False),
+    Column("orders", Integer, nullable=False),
+    # The users at Heap, as a JSON list, until they are deleted there.
+    Column("users", Text),
+    # Heap's id of the deletion.
+    Column("request", Text),
+    Column("due_at", Moment),
+    Column("reason", Text),
+    Column("done_at", Moment),
+    _partial("erasures_open", "id", where="state <> 'done'"),
+)
+
+disclosures = Table(
+    "disclosures",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("whose", Text),
+    Column("export", Text),
 )
 
 probes = Table(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from bridge.config import Config
 from bridge.logs import logger
-from bridge.store import Store, facts, status
+from bridge.store import Store, erasures, facts, status
 from bridge.store.tables import alerts
 
 log = logger()
@@ -50,6 +50,10 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
     for pause in facts.paused(store):
         message = f"look-ups of source {pause.source} ({pause.account}) are paused: {pause.reason}"
         yield Alert(f"lookups:{pause.source}:{pause.account}", message)
+    waiting = len(erasures.demands(store, "waiting"))
+    if waiting:
+        message = f"{waiting} erasures wait for your word: `bridge erasures`"
+        yield Alert("erasures", message, waiting)
     oldest = status.oldest_waiting(store, now)
     if oldest is not None and now - oldest > LATE:
         yield Alert("late", f"an order has waited since {oldest:%Y-%m-%d %H:%M} UTC")

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from adapters.schema import Fact, Ignored, Lone, Outcome
-from bridge.store import Store, facts
+from adapters.schema import Disclosure, Erasure, Fact, Ignored, Lone, Outcome
+from bridge.store import Store, erasures, facts
 from bridge.store.inbox import End, Stored
 
 
@@ -30,6 +30,13 @@ def end(store: Store, connection: Connection, alone: Alone, now: datetime) -> En
                 reasons.append(f"kept as what is known of its {outcome.need.kind}")
             case Ignored(reason):
                 reasons.append(reason)
+            case Erasure(whose):
+                erasures.ask(connection, stored.source, outcome, stored.id, now)
+                what = "a customer's data" if whose else "the shop's data"
+                reasons.append(f"{what} is to be removed: see bridge erasures")
+            case Disclosure():
+                erasures.disclose(connection, stored.source, outcome, now)
+                reasons.append("a customer asks what is stored: see bridge erasures")
             case _:
                 pass
     reason = "; ".join(reasons) or f"topic {stored.event.topic}"

@@ -55,8 +55,11 @@ class Gathered:
                 self.store, self.connection, purchase.source, purchase.id, needs, now=self.now
             )
 
-    def voice(self, source: Source, order: Order) -> dict[str, Any]:
-        """Give what every Heap event of an order is written with."""
+    def voice(self, source: Source, order: Order, *, sent: bool = False) -> dict[str, Any]:
+        """Give what every Heap event of an order is written with.
+
+        sent: whether Heap has the order already; what follows goes out whoever it is of.
+        """
         provider = source.adapter.name
         return {
             "provider": provider,
@@ -66,7 +69,7 @@ class Gathered:
                 order,
                 provider=provider,
                 email_case=source.email_case,
-                no_identity=source.no_identity,
+                no_identity="pseudonym" if sent else source.no_identity,
             ),
         }
 

@@ -16,6 +16,7 @@ from bridge.store import Store, inbox, leases, outbox, sources
 from bridge.worker import alerts
 from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
+from bridge.worker.erasing import Eraser
 from bridge.worker.normalise import FULL, Normaliser, frames
 from bridge.worker.sending import REQUEST_EVENTS
 
@@ -27,6 +28,7 @@ SINCE = timedelta(days=3)
 SANDBOX_APP_ID = "1000000001"
 _GATHER_SECONDS = 0.05
 _ALERT_SECONDS = 15.0
+_ERASE_SECONDS = 1.0
 _ASK_SECONDS, _TOGETHER = 0.5, 250
 _AFTER_FAULT = 1.0
 
@@ -129,6 +131,9 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
         *(
             Loop(sender.step, stop, full=REQUEST_EVENTS // 2, gather=_GATHER_SECONDS)
             for sender in senders
+        ),
+        Loop(
+            Eraser(store, config, now).step, stop, shortest=_ERASE_SECONDS, longest=_ALERT_SECONDS
         ),
         Loop(
             lambda: alerts.look(store, config, now(), stop),

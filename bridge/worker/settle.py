@@ -144,7 +144,7 @@ class Settling(Gathered):
             group, side = now.counterpart_group, now.counterpart_side
             purchase = replace(purchase, counterpart_group=group, counterpart_side=side)
         order = ORDER.validate_json(purchase.record or "")
-        voice = self.voice(source, order)
+        voice = self.voice(source, order, sent=True)
         # An event that is gathered already counts as told.
         self.write()
         keys = outbox.keys(self.connection, purchase.id)

@@ -41,7 +41,7 @@ def test_a_database_without_tables_names_the_command_that_helps(run, command):
     told = run(*command.split())
     assert (told.exit_code, told.stdout) == (2, "")
     assert told.stderr.splitlines() == [
-        "the database has schema none, this release needs 0001: run `bridge migrate`"
+        "the database has schema none, this release needs 0002: run `bridge migrate`"
     ]
 
 

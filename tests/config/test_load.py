@@ -37,6 +37,8 @@ def test_an_empty_environment_is_sqlite_on_port_8000_without_a_source(tmp_path: 
         names=EventNames(order="Order", purchase="Purchase", change="Order Changed"),
         events_per_minute=14_000,
         alert_url=None,
+        heap_api_key=None,
+        erase_at_heap=False,
         hosted=None,
         warnings=("no source: set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET",),
     )
@@ -121,6 +123,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         names=EventNames(order="Shop Order", purchase=None, change="Order Changed"),
         events_per_minute=600,
         alert_url="https://alerts.example.com/hook?token=4711",
+        heap_api_key=None,
+        erase_at_heap=False,
         hosted="Heroku",
         warnings=(),
     )

@@ -4,6 +4,9 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from adapters.registry import adapters
@@ -110,7 +113,29 @@ def _keys_of(name: str, outcomes: list[dict[str, Any]]) -> set[str]:
     keys = {f"{stem}:order", *(f"{stem}:item:{line['id']}" for line in orders[0]["lines"])}
     for refund in (outcome["refund"] for outcome in outcomes if "refund" in outcome):
         own = f"{stem}:refund:{refund['id']}"
-        keys |= {own, *(f"{own}:item:{units['line_id']}" for units in refund.get("items", []))}
+        keys |= {f"{own}:item:{units['line_id']}" for units in refund.get("items", [])}
+        keys |= {own} if Decimal(refund["amount"]) else set()
         if "failed_at" in refund:
             keys.add(f"{own}:failed")
+    keys |= {f"{stem}:cancelled" for outcome in outcomes if "cancellation" in outcome}
+    for standing in (outcome["standing"] for outcome in outcomes if "standing" in outcome):
+        keys |= set(_changes(stem, orders[0], standing))
     return keys
+
+
+def _changes(stem: str, order: dict[str, Any], standing: dict[str, Any]) -> Iterator[str]:
+    bought = {line["id"]: Decimal(line["quantity"]) for line in order["lines"]}
+    if Decimal(standing["total"]) != Decimal(order["total"]):
+        yield f"{stem}:change:{_moment(standing['at'])}"
+    for line in standing.get("lines", []):
+        own, ever = line["item"]["id"], Decimal(line["item"]["quantity"])
+        if own not in bought:
+            yield f"{stem}:item:{own}"
+        elif ever > bought[own]:
+            yield f"{stem}:change:{_moment(line['at'])}:item:{own}"
+        if Decimal(line["removed"]):
+            yield f"{stem}:change:{_moment(line['removed_at'])}:item:{own}"
+
+
+def _moment(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y%m%dT%H%M%SZ}"

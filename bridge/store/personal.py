@@ -1,0 +1,196 @@
+"""Finding and removing what is stored of one customer, or of a whole shop, a slice at a time."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from adapters.schema import Person
+from bridge.store.engine import Store
+from bridge.store.tables import (
+    aliases,
+    batches,
+    disclosures,
+    facts,
+    inbox,
+    orders,
+    outbox,
+    wants,
+)
+
+# Keys of an order's record that say who bought.
+_PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
+ERASED = "erased: its customer's data was removed before it was sent"
+# One transaction's worth; on SQLite the web process waits while it is written.
+SLICE = 50
+
+
+class Traces:
+    """How a person is recognised in what is stored; whose None means everybody."""
+
+    def __init__(self, whose: Person | None) -> None:
+        self.whose = whose
+        own = whose.id if whose else None
+        self._id = re.compile(rb"(?<![0-9])%b(?![0-9])" % own.encode()) if own else None
+
+    def __call__(self, stored: bytes | str | None) -> bool:
+        """Whether something stored tells of the person: email in any case, or id."""
+        if self.whose is None or stored is None:
+            return stored is not None
+        raw = stored.encode() if isinstance(stored, str) else stored
+        email = (self.whose.email or "").strip().lower().encode()
+        return bool(email and email in raw.lower()) or bool(self._id and self._id.search(raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one slice of a table gave. last: its last row, None where there is no more."""
+
+    last: int | None
+    orders: frozenset[int]
+    alone: tuple[int, ...] = ()
+
+
+def in_inbox(connection: Connection, source: str, traces: Traces, after: int, until: int) -> Found:
+    """Look through a slice of the webhooks; gives the orders of those that tell of the person."""
+    rows = connection.execute(
+        select(inbox.c.id, inbox.c.order_id, inbox.c.body)
+        .where(
+            inbox.c.source == source,
+            inbox.c.id > after,
+            inbox.c.id <= until,
+            inbox.c.body.is_not(None),
+            inbox.c.state != "new",
+        )
+        .order_by(inbox.c.id)
+        .limit(SLICE)
+    ).all()
+    telling = [row for row in rows if traces(row.body)]
+    return Found(
+        rows[-1].id if rows else None,
+        frozenset(row.order_id for row in telling if row.order_id is not None),
+        tuple(row.id for row in telling),
+    )
+
+
+def in_records(connection: Connection, source: str, traces: Traces, after: int) -> Found:
+    """Look through a slice of the orders."""
+    rows = connection.execute(
+        select(orders.c.id, orders.c.record)
+        .where(orders.c.source == source, orders.c.id > after)
+        .order_by(orders.c.id)
+        .limit(SLICE)
+    ).all()
+    return Found(
+        rows[-1].id if rows else None, frozenset(row.id for row in rows if traces(row.record))
+    )
+
+
+def named(connection: Connection, source: str, order_ids: Sequence[str]) -> frozenset[int]:
+    """Find orders by the ids that their provider gives them."""
+    ids = [f"order:{own}" for own in order_ids]
+    found = select(aliases.c.order_id).where(aliases.c.source == source, aliases.c.id.in_(ids))
+    return frozenset(connection.execute(found).scalars())
+
+
+def is_new(store: Store, until: int) -> bool:
+    """Whether a webhook up to this one has not been normalised yet."""
+    new = select(inbox.c.id).where(inbox.c.state == "new", inbox.c.id <= until).limit(1)
+    return store.read(lambda c: c.execute(new).first()) is not None
+
+
+def empty(connection: Connection, events: Iterable[int]) -> None:
+    """Remove the bodies of webhooks; their keys stay, so that none is taken twice."""
+    mine = update(inbox).where(inbox.c.id.in_(list(events)))
+    connection.execute(mine.values(body=None))
+
+
+def scrub(
+    connection: Connection, row: int, nameless: Callable[[bytes, dict[str, Any]], bytes]
+) -> set[str]:
+    """Remove a person from an order: bodies, record, events; gives the users it went to at Heap.
+
+    nameless: writes an event that was not sent yet anew, without the person.
+    """
+    (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
+    record = json.loads(order.record) if order.record else {}
+    for key in _PERSONAL:
+        record.pop(key, None)
+    users = set()
+    for event in connection.execute(
+        select(outbox.c.id, outbox.c.body, batches.c.state, batches.c.destination)
+        .join(batches, batches.c.id == outbox.c.batch_id)
+        .where(outbox.c.order_id == row, outbox.c.body.is_not(None))
+    ).all():
+        if event.state == "sent":
+            told = json.loads(event.body)
+            if event.destination != "sandbox":
+                users.add(told.get("identity") or told.get("user_id") or "")
+            body = None
+        else:
+            body = nameless(event.body, record)
+        connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
+    values: dict[str, Any] = {"counterpart_group": None, "counterpart_side": None}
+    if order.record:
+        values["record"] = json.dumps(record, ensure_ascii=False)
+    if order.state in {"waiting", "open", "parked"}:
+        values |= {"state": "held", "reason": ERASED, "due_at": None}
+    connection.execute(update(orders).where(orders.c.id == row).values(values))
+    mine = update(inbox).where(inbox.c.order_id == row, inbox.c.state != "new")
+    connection.execute(mine.values(body=None))
+    connection.execute(delete(wants).where(wants.c.order_id == row))
+    return users - {""}
+
+
+def scrub_rest(connection: Connection, source: str, traces: Traces) -> None:
+    """Remove a person from what was looked up and what was handed over."""
+    rows = connection.execute(select(facts).where(facts.c.source == source)).all()
+    for row in rows:
+        if traces(row.body) or traces(row.id):
+            same = [facts.c[name] == getattr(row, name) for name in ("account", "kind", "id")]
+            connection.execute(delete(facts).where(facts.c.source == source, *same))
+            same = [wants.c[name] == getattr(row, name) for name in ("account", "kind", "id")]
+            connection.execute(delete(wants).where(wants.c.source == source, *same))
+    for export in connection.execute(
+        select(disclosures).where(disclosures.c.source == source)
+    ).all():
+        if traces(export.export) or traces(export.whose):
+            connection.execute(delete(disclosures).where(disclosures.c.id == export.id))
+
+
+def told_of(connection: Connection, rows: Iterable[int]) -> list[dict[str, Any]]:
+    """Give all that is stored of some orders, for the customer who asked."""
+    found = []
+    for order in connection.execute(select(orders).where(orders.c.id.in_(list(rows)))).all():
+        came = connection.execute(
+            select(inbox.c.topic, inbox.c.received_at, inbox.c.body)
+            .where(inbox.c.order_id == order.id)
+            .order_by(inbox.c.id)
+        )
+        sent = connection.execute(
+            select(outbox.c.body).where(outbox.c.order_id == order.id).order_by(outbox.c.id)
+        )
+        found.append(
+            {
+                "order": json.loads(order.record) if order.record else None,
+                "webhooks": [
+                    {
+                        "topic": one.topic,
+                        "received_at": one.received_at.isoformat(timespec="seconds"),
+                        "body": one.body.decode("utf-8", "replace") if one.body else None,
+                    }
+                    for one in came
+                ],
+                "sent_to_heap": [json.loads(body) for body in sent.scalars() if body],
+            }
+        )
+    return found
+
+
+def checkpoint(store: Store) -> None:
+    """On SQLite, put the write-ahead log into the database and empty it."""
+    if store.on_sqlite:
+        store.alone(lambda c: c.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
