@@ -184,7 +184,7 @@ def demo() -> None:
 @_JSON
 @click.pass_context
 def erasures(ctx: click.Context, as_json: bool) -> None:
-    """List what customers ask to have removed or to see; say yes to it."""
+    """List what customers ask to have removed or to see."""
     if ctx.invoked_subcommand is None:
         from bridge.cli.erasures import erasures as run
 

@@ -1,6 +1,7 @@
 """A local Heap: a real HTTP server that enforces Heap's documented rules and can play faults.
 
-POST /api/track is Heap's. Besides, for whoever looks on from another process:
+POST /api/track and what is behind /api/public/v0/ (user deletion) are Heap's. Besides, for whoever
+looks on from another process:
 GET /sandbox/events?app_id=&event=&order_id=  the stored events, in the order of arrival by app
 GET /sandbox/requests, /sandbox/summary       every request's moment, size and answer; the counts
 DELETE /sandbox/events                        forget everything but the faults
@@ -81,6 +82,11 @@ class Sandbox:
     def conflicts(self) -> list[Conflict]:
         """Keys that came again with other bytes."""
         return list(self._records.held.conflicts)
+
+    @property
+    def deleted(self) -> list[tuple[str, str]]:
+        """The users that were asked to be deleted, as (app id, identity)."""
+        return list(self._records.deletions.deleted)
 
     @property
     def repeats(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from bridge.heap.sandbox_deletion import Deletions
 from bridge.heap.sandbox_faults import Faults
 from bridge.heap.sandbox_rules import (
     Limit,
@@ -63,6 +64,7 @@ class Records:
     ) -> None:
         self.held = Held()
         self.faults = Faults()
+        self.deletions = Deletions(clock)
         self._strict = strict
         self._partial = partial
         self._clock = clock

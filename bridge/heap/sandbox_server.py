@@ -13,6 +13,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from bridge.heap.sandbox_deletion import PREFIX
 from bridge.heap.sandbox_faults import Fault
 from bridge.heap.sandbox_records import Records, parsed
 
@@ -74,6 +75,8 @@ class _Exchange(BaseHTTPRequestHandler):
             self._track(body)
         elif self.path == "/sandbox/faults":
             self._add_faults(body)
+        elif self.path.startswith(PREFIX):
+            self._delete_users(body)
         else:
             self._answer(HTTPStatus.NOT_FOUND)
 
@@ -86,6 +89,8 @@ class _Exchange(BaseHTTPRequestHandler):
             self._answer_json([asdict(request) for request in tuple(records.held.requests)])
         elif url.path == "/sandbox/summary":
             self._answer_json(records.summary())
+        elif url.path.startswith(PREFIX):
+            self._delete_users(b"")
         else:
             self._answer(HTTPStatus.NOT_FOUND)
 
@@ -123,6 +128,15 @@ class _Exchange(BaseHTTPRequestHandler):
             _WORDS.get(HTTPStatus(status), b""),
             retry_after=self.server.retry_after if throttled else None,
         )
+
+    def _delete_users(self, body: bytes) -> None:
+        fault = self.server.records.faults.next()
+        if fault and fault.status:
+            return self._answer(fault.status, fault.body.encode())
+        authorization = self.headers.get("Authorization", "")
+        path = urlsplit(self.path).path.removeprefix(PREFIX)
+        status, told = self.server.records.deletions.answer(path, authorization, body)
+        return self._answer(status, json.dumps(told).encode(), "application/json")
 
     def _add_faults(self, body: bytes) -> None:
         try:

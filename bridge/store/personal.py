@@ -23,6 +23,7 @@ from bridge.store.tables import (
 
 # Keys of an order's record that say who bought.
 _PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
+_CUSTOMER = ("customer", "customer_id", "customerId")
 ERASED = "erased: its customer's data was removed before it was sent"
 # One transaction's worth; on SQLite the web process waits while it is written.
 SLICE = 50
@@ -33,16 +34,45 @@ class Traces:
 
     def __init__(self, whose: Person | None) -> None:
         self.whose = whose
-        own = whose.id if whose else None
-        self._id = re.compile(rb"(?<![0-9])%b(?![0-9])" % own.encode()) if own else None
+        email = (whose.email or "").strip() if whose else ""
+        # Whole, so that ann@ is not taken for joann@.
+        whole = rb"(?<![\w.+%%-])%b(?![\w-]|\.\w)" % re.escape(email.encode())
+        self._email = re.compile(whole, re.IGNORECASE) if email else None
 
     def __call__(self, stored: bytes | str | None) -> bool:
-        """Whether something stored tells of the person: email in any case, or id."""
+        """Whether something stored tells of the person: email in any case, or customer's id."""
         if self.whose is None or stored is None:
             return stored is not None
         raw = stored.encode() if isinstance(stored, str) else stored
-        email = (self.whose.email or "").strip().lower().encode()
-        return bool(email and email in raw.lower()) or bool(self._id and self._id.search(raw))
+        if self._email and self._email.search(raw):
+            return True
+        own = self.whose.id
+        # A short id is a figure in many a body: where it stands decides.
+        return bool(own and own.encode() in raw and _is_customers(raw, own))
+
+
+def _is_customers(raw: bytes, own: str) -> bool:
+    try:
+        told = json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    open_ = [told]
+    while open_:
+        value = open_.pop()
+        if isinstance(value, dict):
+            if any(_names(value.get(key), own) for key in _CUSTOMER):
+                return True
+            open_ += value.values()
+        elif isinstance(value, list):
+            open_ += value
+    return False
+
+
+def _names(value: Any, own: str) -> bool:
+    """Whether a value is a customer's id: bare, as a global id, or inside the customer."""
+    if isinstance(value, dict):
+        value = value.get("id")
+    return str(value).rpartition("/")[2] == own
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ erasures = Table(
     # The last row of the table that is gone through just now.
     Column("cursor", RowId, nullable=False),
     Column("orders", Integer, nullable=False),
-    # The users at Heap, as a JSON list, until they are deleted there.
+    # The users at Heap, coded, until they are deleted there.
     Column("users", Text),
     # Heap's id of the deletion.
     Column("request", Text),

@@ -138,6 +138,7 @@ class Eraser:
             else:
                 done = {"state": "done", "users": None, "reason": None, "done_at": self.clock()}
                 self._saved(demand, **done)
+                personal.checkpoint(self.store)
                 log.info("deleted at Heap", source=demand.source, demand=demand.id)
         except NotDeleted as error:
             log.warning("not deleted at Heap", source=demand.source, demand=demand.id)

@@ -22,7 +22,8 @@ from bridge.samples import fresh, stories
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.web.app import create_app
-from bridge.worker.run import begin, deliverers
+from bridge.worker.erasing import Eraser
+from bridge.worker.run import begin, deliverers, now
 
 SECRETS = {"stripe": "whsec_cli", "shopify": "shopify-cli", "example": "example-cli"}
 OURS = ("BRIDGE_", "HEAP_", "STRIPE_", "SHOPIFY_", "EXAMPLE_", "DATABASE_URL", "PORT", "COLUMNS")
@@ -80,6 +81,12 @@ class Shop:
             pass
         for sender in senders:
             sender.client.close()
+
+    def erase(self) -> None:
+        """Do what the worker does about erasures."""
+        eraser = Eraser(self.store, load(os.environ, Path.cwd()), now)
+        while eraser.step():
+            pass
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def bridge(run, monkeypatch, tmp_path):
     for name in ("STRIPE_WEBHOOK_SECRET", "SHOPIFY_WEBHOOK_SECRET", "EU_SECRET"):
         monkeypatch.setenv(name, "old-secret,new-secret")
     monkeypatch.setenv("HEAP_APP_ID", "12345")
-    assert run("migrate").stdout == "The database has schema 0001, which is this release's.\n"
+    assert run("migrate").stdout == "The database has schema 0002, which is this release's.\n"
     return run
 
 

@@ -6,9 +6,10 @@ import pytest
 from bridge.cli import main
 
 COMMANDS = (
-    "serve web worker migrate check status events show replay parked send-sample sandbox demo"
+    "serve web worker migrate check status events show replay parked send-sample sandbox demo "
+    "erasures"
 ).split()
-LISTING = "check status events show replay parked send-sample".split()
+LISTING = "check status events show replay parked send-sample erasures".split()
 
 
 def test_the_commands_are_these(run):

@@ -22,6 +22,7 @@ from bridge.store.tables import inbox, orders, outbox
 from bridge.web.app import create_app
 from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
+from bridge.worker.erasing import Eraser
 from bridge.worker.normalise import Normaliser
 from bridge.worker.run import askers, begin, deliverers
 
@@ -58,6 +59,7 @@ class Rig:
     normaliser: Normaliser
     senders: list[Deliverer]
     askers: list[Asker]
+    eraser: Eraser
 
     def post(self, adapter: str | Adapter, topic: str, body: bytes | dict[str, Any]) -> int:
         """Sign a body as the provider would and post it; gives the status."""
@@ -81,6 +83,7 @@ class Rig:
         while (
             self.normaliser.step()
             + sum(asker.step() for asker in self.askers)
+            + self.eraser.step()
             + sum(sender.step() for sender in self.senders)
         ):
             pass
@@ -125,6 +128,7 @@ class Rig:
             config=config,
             normaliser=normaliser,
             senders=deliverers(self.store, config, self.senders[0].stop, self.clock),
+            eraser=Eraser(self.store, config, self.clock),
         )
 
 
@@ -162,6 +166,7 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
             begin(store, config, clock),
             deliverers(store, config, threading.Event(), clock),
             askers(store, config, clock),
+            Eraser(store, config, clock),
         )
         opened.extend(asker.api.close for asker in rig.askers)
         opened.extend(sender.client.close for sender in rig.senders)

@@ -1,0 +1,201 @@
+"""What customers may demand: nothing is left of them here, Heap is asked on the operator's word."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bridge.heap.sandbox_deletion import API_KEY
+from bridge.samples import SHOP
+from bridge.store import erasures
+from bridge.store.tables import metadata
+from tests.flow.lives import Life
+
+ADA, BOB = "shopper1@example.com", "shopper2@example.com"
+
+
+def redact(number, *, email=None, orders=True):
+    life = Life(number)
+    return {
+        "shop_id": 954889,
+        "shop_domain": SHOP,
+        "customer": {"id": 7_000 + number, "email": email, "phone": None},
+        "orders_to_redact": [life.id] if orders else [],
+    }
+
+
+def traces(rig, text):
+    """Count where a text is left: every table in full, and the bytes of SQLite's files."""
+    found = 0
+    for table in metadata.tables.values():
+        rows = rig.store.read(lambda c, t=table: c.execute(select(t)).all())
+        found += sum(text.lower() in repr(tuple(row)).lower() for row in rows)
+    if rig.store.on_sqlite:
+        file = Path(rig.store.engine.url.database)
+        for one in (file, file.with_name(f"{file.name}-wal")):
+            found += one.exists() and text.lower().encode() in one.read_bytes().lower()
+    return found
+
+
+def posted(rig, *lives, until=3):
+    for life in lives:
+        life.live()
+        for topic, body in life.told[:until]:
+            assert rig.post("shopify", topic, body) == 200
+    rig.work()
+
+
+@pytest.fixture
+def rig(make_rig):
+    return make_rig(HEAP_API_KEY=API_KEY)
+
+
+@pytest.mark.parametrize("how", ["by order", "by email", "by id"])
+def test_nothing_is_left_of_a_customer_and_the_other_is_untouched(rig, how):
+    ada, bob = Life(1), Life(2)
+    posted(rig, ada, bob)
+    before = rig.sent()
+    demand = redact(1, email=ADA.upper() if how == "by email" else None, orders=how == "by order")
+    if how == "by email":
+        demand["customer"]["id"] = 999
+    assert traces(rig, ADA) > 0
+    rig.post("shopify", "customers/redact", demand)
+    rig.work()
+    assert traces(rig, ADA) == 0
+    assert traces(rig, BOB) > 0
+
+    # A repeated webhook is still known, and a refund still told, of nobody by name.
+    topic, body = ada.told[1]
+    assert rig.post("shopify", topic, body) == 200
+    rig.work()
+    assert rig.sent() == before
+    refund = next(body for topic, body in ada.told if topic == "refunds/create")
+    rig.post("shopify", "refunds/create", refund)
+    rig.work()
+    (sent,) = [e for e in rig.sent() if e["event"] == "Refund"]
+    assert sent["identity"] == f"shopify:{SHOP}:order:{ada.id}"
+    assert "email" not in sent["properties"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_address_that_ends_alike_is_somebody_elses(rig):
+    posted(rig, Life(1), Life(2))
+    demand = redact(1, email="1@example.com", orders=False)
+    demand["customer"]["id"] = 1
+    rig.post("shopify", "customers/redact", demand)
+    rig.work()
+    assert [one.orders for one in erasures.demands(rig.store)] == [0]
+    assert traces(rig, ADA) > 0
+
+
+def test_at_heap_nothing_is_deleted_until_the_operator_says_so(rig):
+    posted(rig, Life(1))
+    rig.post("shopify", "customers/redact", redact(1, email=ADA))
+    rig.work()
+    (demand,) = erasures.demands(rig.store)
+    assert (demand.state, demand.users, demand.whose) == ("waiting", (ADA,), None)
+    assert rig.sandbox.deleted == []
+
+    assert erasures.approve(rig.store, [demand.id], rig.clock.now) == 1
+    rig.sandbox.faults.add(status=503)
+    rig.work()
+    (demand,) = erasures.demands(rig.store)
+    assert (demand.state, demand.reason) == ("approved", "Heap did not take the deletion (503)")
+    for _ in range(4):
+        rig.clock.turn(minutes=16)
+        rig.work()
+    (demand,) = erasures.demands(rig.store)
+    assert (demand.state, demand.users) == ("done", ())
+    assert rig.sandbox.deleted == [("1234567890", ADA)]
+    assert traces(rig, ADA) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_customer_may_be_deleted_without_the_operator_but_never_a_shop(make_rig):
+    rig = make_rig(HEAP_API_KEY=API_KEY, BRIDGE_ERASE_AT_HEAP="customers")
+    posted(rig, Life(1), Life(2))
+    rig.post("shopify", "customers/redact", redact(1, email=ADA))
+    rig.work()
+    assert rig.sandbox.deleted == [("1234567890", ADA)]
+    rig.post("shopify", "shop/redact", {"shop_id": 954889, "shop_domain": SHOP})
+    rig.work()
+    assert [one.state for one in erasures.demands(rig.store)] == ["deleting", "waiting"]
+    assert traces(rig, "kim@") == 0
+
+
+@pytest.mark.parametrize(("key", "words"), [("", "set HEAP_API_KEY"), ("wrong", "does not accept")])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_key_that_is_missing_or_refused_is_told(make_rig, key, words):
+    rig = make_rig(HEAP_API_KEY=key, BRIDGE_ERASE_AT_HEAP="customers")
+    posted(rig, Life(1))
+    rig.post("shopify", "customers/redact", redact(1, email=ADA))
+    rig.work()
+    (demand,) = erasures.demands(rig.store)
+    assert words in (demand.reason or "")
+    assert demand.users == (ADA,)
+
+
+def test_nothing_is_left_of_a_shop(rig):
+    lives = [Life(n) for n in range(1, 4)]
+    posted(rig, *lives)
+    rig.post("shopify", "shop/redact", {"shop_id": 954889, "shop_domain": SHOP})
+    rig.work()
+    (demand,) = erasures.demands(rig.store)
+    assert (demand.state, demand.orders) == ("waiting", 6)
+    assert len(demand.users) == 3
+    assert [traces(rig, f"shopper{n}@example.com") for n in range(1, 4)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_was_not_sent_yet_goes_out_without_the_person(rig):
+    rig.sandbox.faults.add(status=503)
+    posted(rig, Life(1))
+    assert rig.sent() == []
+    rig.post("shopify", "customers/redact", redact(1, email=ADA))
+    rig.work()
+    rig.clock.turn(minutes=20)
+    rig.work()
+    assert {e["identity"] for e in rig.sent()} == {f"shopify:{SHOP}:order:{Life(1).id}"}
+    assert rig.totals() == ["78.00"]
+    assert ADA not in json.dumps(rig.sent(), default=str)
+
+
+def test_a_customer_who_asks_gets_an_export_for_thirty_days(rig):
+    ada = Life(1)
+    posted(rig, ada, Life(2))
+    asked = {**redact(1, email=ADA), "data_request": {"id": 9999}, "orders_requested": [ada.id]}
+    del asked["orders_to_redact"]
+    rig.post("shopify", "customers/data_request", asked)
+    rig.work()
+    (export,) = erasures.exports(rig.store)
+    told = json.loads(export.text or "")
+    assert (told["request"], len(told["stored"])) == ("9999", 1)
+    assert ADA in (export.text or "")
+    assert BOB not in (export.text or "")
+    rig.clock.turn(days=31)
+    rig.work()
+    assert erasures.exports(rig.store) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("customers/redact", {"shop_id": 1, "shop_domain": SHOP}),
+        ("customers/redact", redact(1) | {"shop_domain": "other.myshopify.com"}),
+        ("shop/redact", redact(1)),
+        ("customers/data_request", redact(1)),
+        ("orders/delete", {"id": Life(1).id, "note": ""}),
+        ("app/uninstalled", redact(1)),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_body_that_is_not_its_topics_destroys_and_discloses_nothing(rig, topic, body):
+    posted(rig, Life(1))
+    before = traces(rig, ADA)
+    rig.post("shopify", topic, body)
+    rig.work()
+    assert traces(rig, ADA) == before
+    assert erasures.demands(rig.store) == []
+    assert erasures.exports(rig.store) == []
+    assert rig.sent("Order Cancelled") == []
