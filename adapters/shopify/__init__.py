@@ -8,7 +8,7 @@ from adapters.lookups import Api
 from adapters.shopify.alone import alone
 from adapters.shopify.normalize import ids, normalize
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.webhook import SIGNATURE_HEADERS, sign, verify
+from adapters.shopify.webhook import SIGNATURE_HEADERS, notice, sign, verify
 
 
 def _connect(settings: ShopifySettings) -> Api | None:
@@ -35,6 +35,7 @@ SHOPIFY = Adapter(
     ids=ids,
     normalize=normalize,
     alone=alone,
+    notice=notice,
     settings=ShopifySettings,
     connect=_connect,
     # products/update tells of changes; the rest is for a webhook that was missed.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from adapters.contract import SignedRequest, WebhookEvent
 from adapters.errors import SignatureInvalid, SignatureMissing
+from adapters.shopify.settings import ShopifySettings
 from adapters.signing import digest, same, sha256, to_base64
 
 # Deliveries of the newer "Events" family carry the names without `x-` (generally available since
@@ -63,6 +64,21 @@ def sign(event: WebhookEvent, secret: str) -> SignedRequest:
     if event.account:
         headers["x-shopify-shop-domain"] = event.account
     return SignedRequest(headers=headers, body=event.body)
+
+
+def notice(headers: Mapping[str, str], settings: ShopifySettings) -> str | None:
+    """Say where a delivery came in another API version than the one that is set.
+
+    Shopify serves a version for a year; after that its subscriptions go out in the oldest that is
+    left, and only this header shows it (shopify.dev on API versioning, read November 2026).
+    """
+    version = _header(headers, "api-version")
+    if version is None or version == settings.api_version:
+        return None
+    return (
+        f"its webhooks come in API version {version}, and SHOPIFY_API_VERSION is "
+        f"{settings.api_version}: make the webhooks anew, or set the variable to theirs"
+    )
 
 
 def _signature(body: bytes, secret: str) -> str:

@@ -23,6 +23,12 @@ def status(*, as_json: bool) -> None:
         destinations = stands.of_destinations(store)
         oldest = stands.oldest_waiting(store, now)
         paused = facts.paused(store)
+        notices = {
+            name: told
+            for name, source in config.sources.items()
+            if source.adapter.notice
+            and (told := source.adapter.notice(stands.last_headers(store, name), source.settings))
+        }
     if as_json:
         paper.as_json(
             {
@@ -30,6 +36,7 @@ def status(*, as_json: bool) -> None:
                 "destinations": destinations,
                 "paused_lookups": paused,
                 "oldest_waiting": oldest,
+                "notices": notices,
             }
         )
     else:
@@ -39,6 +46,8 @@ def status(*, as_json: bool) -> None:
             ("source", "account", "why", "next try"),
             [(one.source, one.account, one.reason, one.not_before) for one in paused],
         )
+        for name, told in notices.items():
+            paper.say(f"Source {name}: {told}.")
     if silent or any(source.parked for source in sources):
         sys.exit(WRONG)
 

@@ -1,5 +1,6 @@
 """How things stand, read for the operator: nothing here changes a row."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +46,16 @@ class DestinationStatus:
     paused: bool
     reason: str | None
     not_before: datetime | None
+
+
+def last_headers(store: Store, name: str) -> dict[str, str]:
+    """Give the headers that were kept of a source's last webhook."""
+    newest = (
+        select(inbox.c.headers).where(inbox.c.source == name).order_by(inbox.c.id.desc()).limit(1)
+    )
+    found = store.read(lambda c: c.execute(newest).scalar())
+    headers: dict[str, str] = json.loads(found) if found else {}
+    return headers
 
 
 def of_source(store: Store, name: str, now: datetime) -> SourceStatus:

@@ -35,7 +35,7 @@ class Alert:
 
 def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
     """Look at everything that may need a person."""
-    for name in config.sources:
+    for name, source in config.sources.items():
         parked = status.of_source(store, name, now).parked
         if parked:
             message = f"{parked} parked at source {name}: `bridge parked` lists them"
@@ -43,6 +43,10 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
         if status.silent(store, name, now):
             message = f"source {name} has sent nothing for a day: look at its dashboard"
             yield Alert(f"silent:{name}", message)
+        headers = status.last_headers(store, name)
+        notice = source.adapter.notice
+        if notice and (told := notice(headers, source.settings)):
+            yield Alert(f"version:{name}", f"source {name}: {told}")
     for destination in status.of_destinations(store):
         if destination.paused:
             message = f"destination {destination.name} is paused: {destination.reason}"
