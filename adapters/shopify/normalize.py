@@ -57,7 +57,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     counting = [state for state in story.states if _counts(state.status, settings)]
     if not counting and known.sold is None:
         return (Ignored(_why_not_counted(story.states[-1].status, settings)),)
-    first, newest = _readable(story.states, known.account)
+    first, newest = _readable(story.states, known)
     order = known.sold or _with_email(as_placed(first, story), newest)
     lines = {line.id: line for line in newest.lines}
     sold = lines | {line.id: line for line in order.lines}
@@ -80,12 +80,12 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     return _wait_for_the_rest(found, since + timedelta(seconds=settings.settle_seconds))
 
 
-def _readable(states: Sequence[State], account: str) -> tuple[Order, Order]:
+def _readable(states: Sequence[State], known: Known) -> tuple[Order, Order]:
     """Read the earliest state that can be read, and the newest."""
     found, problems = [], []
     for state in states:
         try:
-            order = order_of(state.payload, account)
+            order = order_of(state.payload, known.account, known.extra)
         except MalformedPayload as problem:
             problems.append(problem)
         else:

@@ -6,7 +6,7 @@ of purchase: refunds, edits and cancellations move the `current_` figures alone.
 Source: Shopify's Order reference and samples to API 2026-07, and real orders, read 2026-11.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from decimal import Decimal
 from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
+from adapters.shopify.carried import carried_by, extra_of
 from adapters.shopify.contradictions import contradiction
 from adapters.shopify.discounts import allocated, codes_of
 from adapters.shopify.lines import line_taxes_stated, lines_of, taxes_included
@@ -21,10 +22,10 @@ from adapters.shopify.lines import line_taxes_stated, lines_of, taxes_included
 _CURRENCY_LETTERS = 3
 
 
-def order_of(payload: Payload, account: str) -> Order:
+def order_of(payload: Payload, account: str, extra: Iterable[str] = ()) -> Order:
     """Make the order of a body that is one.
 
-    account: the shop's domain.
+    account: the shop's domain. extra: names of the values that the operator asked for.
     Raises MalformedPayload with its path where id, currency, total_price, a time or a line's id,
     price or quantity is missing or unreadable; nothing else can fail.
     Figures that contradict each other are kept as told and named in `contradiction`.
@@ -59,6 +60,8 @@ def order_of(payload: Payload, account: str) -> Order:
         duties=_duties(payload),
         order_name=payload.text_or_none("name"),
         channel=payload.id_or_none("source_name"),
+        carried=carried_by(payload),
+        extra=extra_of(payload, extra),
         presentment_total=presentment_total,
         presentment_currency=presentment_currency,
     )

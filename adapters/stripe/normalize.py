@@ -9,6 +9,7 @@ from adapters.lookups import nothing_known
 from adapters.schema import Ignored, Order, Outcome, Wait
 from adapters.stripe.after import followed, listed_refunds, refunded, unsold
 from adapters.stripe.asked import Asked
+from adapters.stripe.carried import carried_by, extra_of
 from adapters.stripe.enrich import enriched
 from adapters.stripe.links import gathered, paid_before
 from adapters.stripe.payment import taken
@@ -41,7 +42,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     if sightings:
         purchase = Purchase(sightings)
         sale = sold(purchase, settings, linked=asked is not None)
-        told = followed(_told(sale, purchase, asked, settings), purchase, later, after)
+        told = followed(_told(sale, purchase, asked, known), purchase, later, after)
     elif later and known.sold:
         told = refunded(known.sold, later, after)
     elif later:
@@ -143,12 +144,20 @@ def _told(
     sale: tuple[Outcome, ...] | Wait,
     purchase: Purchase,
     asked: Asked | None,
-    settings: StripeSettings,
+    known: Known,
 ) -> tuple[Outcome, ...] | Wait:
     """Describe the order in a sale by what look-ups tell, and wait for what they do not yet."""
+    settings: StripeSettings = known.settings
     held = sale.otherwise if isinstance(sale, Wait) else sale
     if not any(isinstance(outcome, Order) for outcome in held):
         return sale
+    came = carried_by(purchase)
+    held = tuple(
+        replace(outcome, carried=came, extra=extra_of(purchase, known.extra))
+        if isinstance(outcome, Order)
+        else outcome
+        for outcome in held
+    )
     # Without a key the payload alone describes the lines, and nothing is waited for.
     asks = asked or Asked(nothing_known, purchase.account)
     held = tuple(

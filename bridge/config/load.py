@@ -48,6 +48,9 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
         alert_url=variables.read("BRIDGE_ALERT_URL", values.alert_url, None),
         heap_api_key=variables.read("HEAP_API_KEY", values.api_key, None),
         erase_at_heap=variables.read("BRIDGE_ERASE_AT_HEAP", values.erase_at_heap, default=False),
+        customer_id_field=variables.read("BRIDGE_CUSTOMER_ID_FIELD", values.customer_field, None),
+        hash_identity=variables.read("BRIDGE_HASH_IDENTITY", values.switch, default=False),
+        extra_properties=variables.read("BRIDGE_EXTRA_PROPERTIES", values.extra_names, default=()),
         hosted=database.host(environ),
         warnings=(),
     )

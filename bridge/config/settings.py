@@ -86,6 +86,9 @@ class Config:
     sources: by name; those of the variables are named like their adapter.
     destination: Heap as the variables name it; a source of bridge.toml may have its own.
     heap_api_key: only for deleting users. erase_at_heap: a customer's without the operator's word.
+    customer_id_field: where the shop's own customer id stands; None where it is not used.
+    hash_identity: the identity is a hash of the email, which then is told nowhere.
+    extra_properties: names of values that are copied onto Order and Purchase.
     hosted: the name of the host it runs on, where that is a known one.
     warnings: one sentence each, for the operator at start.
     """
@@ -100,6 +103,9 @@ class Config:
     alert_url: str | None = field(repr=False)
     heap_api_key: str | None = field(repr=False)
     erase_at_heap: bool
+    customer_id_field: str | None
+    hash_identity: bool
+    extra_properties: tuple[str, ...]
     hosted: str | None
     warnings: tuple[str, ...]
 

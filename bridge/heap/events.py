@@ -3,7 +3,7 @@
 Pure: the same order, names, identity and moments give the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context
@@ -15,6 +15,7 @@ from adapters.schema import LineItem, Order
 from bridge.config.settings import EventNames
 from bridge.heap.form import Value, common, product, to_json, upper, written
 from bridge.heap.identity import Identity, is_pseudonym
+from bridge.heap.session import MARKETING, Session
 
 # Sums are exact: the usual context would round at 28 digits.
 _EXACT = Context(prec=200)
@@ -41,9 +42,12 @@ def heap_events(
     names: EventNames,
     identity: Identity,
     received_at: datetime,
+    session: Session | None = None,
+    extra: Collection[str] = (),
 ) -> tuple[HeapEvent, ...]:
     """Make an order's events: one Order, then one Purchase a line.
 
+    session: what the order tells of the shopper's session. extra: names of `Order.extra` to copy.
     source: the bridge's name of the source, for the property of that name.
     received_at: when the webhook came, aware; no event is dated later than that.
     """
@@ -51,18 +55,33 @@ def heap_events(
     count = order_count(order, identity, provider)
     stem = f"{provider}:{order.account}:{order.id}"
     at = min(order.placed_at, received_at)
+    session = session or Session()
+    own = session.session_id if session.is_fresh(at) else None
+    came = [*_marketing(session), *_extra(order, extra)]
     events = []
     if names.order:
-        properties = [*about, *_order_properties(order), ("order_count", count)]
-        body = written(identity, names.order, at, f"{stem}:order", properties)
+        properties = [*about, *_order_properties(order), ("order_count", count), *came]
+        body = written(identity, names.order, at, f"{stem}:order", properties, session_id=own)
         events.append(HeapEvent(f"{stem}:order", "order", body))
     if names.purchase:
         for line in order.lines:
             key = f"{stem}:item:{line.id}"
-            properties = [*about, *line_properties(line, order), ("order_count", count)]
-            body = written(identity, names.purchase, at, key, properties)
+            properties = [*about, *line_properties(line, order), ("order_count", count), *came]
+            body = written(identity, names.purchase, at, key, properties, session_id=own)
             events.append(HeapEvent(key, "purchase", body))
     return tuple(events)
+
+
+def _marketing(session: Session) -> list[tuple[str, Value]]:
+    """List where the shopper came from; Heap's reports then need no session to say so."""
+    told: list[tuple[str, Value]] = [(name, session.told.get(name)) for name in MARKETING]
+    return [*told, ("heap_session_id", session.session_id)]
+
+
+def _extra(order: Order, names: Collection[str]) -> list[tuple[str, Value]]:
+    """List what the operator asked for: `metadata.shelf` becomes x_shelf."""
+    asked = [(name, value) for name, value in order.extra if name in names]
+    return [(f"x_{name.rpartition('.')[2]}", value) for name, value in asked]
 
 
 def order_count(order: Order, identity: Identity, provider: str) -> int | None:

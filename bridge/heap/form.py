@@ -47,14 +47,24 @@ def upper(currency: str | None) -> str | None:
 
 
 def written(
-    identity: Identity, name: str, at: datetime, key: str, properties: Iterable[tuple[str, Value]]
+    identity: Identity,
+    name: str,
+    at: datetime,
+    key: str,
+    properties: Iterable[tuple[str, Value]],
+    *,
+    session_id: str | None = None,
 ) -> bytes:
-    """Write one event as the bytes that every attempt sends; what is unknown is left out."""
+    """Write one event as the bytes that every attempt sends; what is unknown is left out.
+
+    session_id: of the shopper's own session at Heap, while it was on.
+    """
     forms = ((field, _form(value)) for field, value in properties)
     return to_json(
         {
-            "identity": identity.value,
+            identity.field: identity.value,
             "event": name,
+            **({"session_id": session_id} if session_id else {}),
             "timestamp": at.astimezone(UTC).isoformat(timespec="seconds"),
             "idempotency_key": key,
             "properties": {field: form for field, form in forms if form is not None},

@@ -1,12 +1,16 @@
 """Whose purchase it is, in the one string by which Heap knows a user."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Literal
 
 from adapters.schema import Order
+from bridge.heap.session import Session
 
 EmailCase = Literal["lower", "keep"]
 NoIdentity = Literal["pseudonym", "park"]
+Field = Literal["identity", "user_id"]
 
 # Heap's track reference (read November 2026): a longer identity is refused.
 IDENTITY_LIMIT = 255
@@ -22,26 +26,61 @@ _PLACEHOLDERS = frozenset(
 class Identity:
     """The user at Heap to whom all events of one order go; case counts.
 
-    value: at most 255 characters, never a placeholder.
+    value: at most 255 characters, never a placeholder. field: `user_id` for the number that Heap
+    itself gave an anonymous browser.
     """
 
     value: str
+    field: Field = "identity"
+
+    def written(self) -> str:
+        """Give it as the ledger keeps it."""
+        return json.dumps([self.field, self.value], ensure_ascii=False)
+
+    @classmethod
+    def read(cls, text: str) -> "Identity":
+        """Read what `written` wrote."""
+        field, value = json.loads(text)
+        return cls(value, field)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """How an identity is chosen.
+
+    customer_id_field: where the shop's own customer id stands: `customer_id`, or the name of a
+        value among `Order.extra`; None where it is not to be used.
+    hashed: SHA-256 of the trimmed lower-case email in its place.
+    """
+
+    email_case: EmailCase = "lower"
+    no_identity: NoIdentity = "pseudonym"
+    customer_id_field: str | None = None
+    hashed: bool = False
 
 
 def identify(
-    order: Order, *, provider: str, email_case: EmailCase, no_identity: NoIdentity
+    order: Order, *, provider: str, choice: Choice, session: Session | None = None
 ) -> Identity | None:
     """Choose the identity of an order's events.
 
-    The order's email, trimmed, comes first; lower-cased or kept as `email_case` says. Where it is
-    none that Heap can tell users apart by, a pseudonym stands in: of the customer, else of the
-    order. None means that the order must be parked: `no_identity` says so, or even the pseudonym
-    would be too long for Heap.
+    The shop's own customer id comes first, then the identity by which the site knew the shopper at
+    Heap, then the order's email, then the anonymous browser's own id. Where there is none that Heap
+    can tell users apart by, a pseudonym stands in: of the customer, else of the order. None means
+    that the order must be parked: `no_identity` says so, or even the pseudonym would be too long.
     """
-    email = _email(order.email, email_case)
-    if email:
-        return Identity(email)
-    if no_identity == "park":
+    session = session or Session()
+    email = _email(order.email, choice.email_case)
+    for own in (
+        _customer_id(order, choice.customer_id_field),
+        _of_browser(session, order.email, hashed=choice.hashed),
+        _hash(order.email) if email and choice.hashed else email,
+    ):
+        if own:
+            return Identity(own)
+    if session.user_id:
+        return Identity(session.user_id, "user_id")
+    if choice.no_identity == "park":
         return None
     customer = order.customer_id
     if customer and not _is_placeholder(customer):
@@ -58,6 +97,23 @@ def is_pseudonym(identity: Identity, order: Order, *, provider: str) -> bool:
     return identity.value.startswith(made_up)
 
 
+def _customer_id(order: Order, name: str | None) -> str | None:
+    """Give the shop's own id of the customer, as the operator says where it stands."""
+    own = order.customer_id if name == "customer_id" else dict(order.extra).get(name or "")
+    text = (own or "").strip()
+    return None if _is_placeholder(text) or len(text) > IDENTITY_LIMIT else text
+
+
+def _of_browser(session: Session, email: str | None, *, hashed: bool) -> str | None:
+    """Take the site's identity, exactly, unless it is another's email: families share browsers."""
+    own = session.identity
+    if own is None or _is_placeholder(own):
+        return None
+    if "@" in own and (hashed or own.strip().lower() != (email or "").strip().lower()):
+        return None
+    return own
+
+
 def _email(email: str | None, case: EmailCase) -> str | None:
     text = (email or "").strip()
     text = text.lower() if case == "lower" else text
@@ -65,6 +121,10 @@ def _email(email: str | None, case: EmailCase) -> str | None:
     if not name or not domain or _is_placeholder(domain) or len(text) > IDENTITY_LIMIT:
         return None
     return text
+
+
+def _hash(email: str | None) -> str:
+    return hashlib.sha256((email or "").strip().lower().encode()).hexdigest()
 
 
 def _is_placeholder(text: str) -> bool:

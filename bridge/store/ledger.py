@@ -23,7 +23,8 @@ class Purchase:
         settled (its Heap events are in the outbox) or merged (into another).
     key: the canonical id, once it was sent; it never changes then.
     order_id: the merchant's. record: the order as JSON. told: what its changes
-        add up to, as JSON. tries: of normalising, that failed.
+        add up to, as JSON. identity: the user at Heap it was sent to. tries: of normalising, that
+        failed.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Purchase:
     merged_into: int | None = None
     record: str | None = None
     told: str | None = None
+    identity: str | None = None
 
 
 _VALUES = [field.name for field in fields(Purchase) if field.name != "id"]

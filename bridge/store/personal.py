@@ -163,7 +163,7 @@ def scrub(
         else:
             body = nameless(event.body, record)
         connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
-    values: dict[str, Any] = {"counterpart_group": None, "counterpart_side": None}
+    values: dict[str, Any] = dict.fromkeys(("counterpart_group", "counterpart_side", "identity"))
     if order.record:
         values["record"] = json.dumps(record, ensure_ascii=False)
     if order.state in {"waiting", "open", "parked"}:

@@ -93,6 +93,8 @@ orders = Table(
     Column("record", Text),
     # What the Order Changed events of it add up to, as JSON; kept for ever.
     Column("told", Text),
+    # The user at Heap, as it was frozen with the first Heap events; goes with the person.
+    Column("identity", Text),
     _partial("orders_due", "due_at", where="due_at IS NOT NULL"),
     _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
     _partial("orders_parked", "source", "id", where="state = 'parked'"),

@@ -12,7 +12,8 @@ from adapters.lookups import Need
 from adapters.schema import Order
 from bridge.config import Config, Source
 from bridge.heap.events import HeapEvent
-from bridge.heap.identity import identify
+from bridge.heap.identity import Choice, Identity, identify
+from bridge.heap.session import session_of
 from bridge.logs import logger
 from bridge.store import Store, facts, inbox, ledger, outbox
 from bridge.store.inbox import End
@@ -55,22 +56,28 @@ class Gathered:
                 self.store, self.connection, purchase.source, purchase.id, needs, now=self.now
             )
 
-    def voice(self, source: Source, order: Order, *, sent: bool = False) -> dict[str, Any]:
+    def voice(self, source: Source, order: Order, kept: Purchase | None = None) -> dict[str, Any]:
         """Give what every Heap event of an order is written with.
 
-        sent: whether Heap has the order already; what follows goes out whoever it is of.
+        kept: as it was sent, where Heap has the order: what follows goes to the same user.
         """
         provider = source.adapter.name
+        choice = Choice(
+            email_case=source.email_case,
+            no_identity="pseudonym" if kept else source.no_identity,
+            customer_id_field=self.config.customer_id_field,
+            hashed=self.config.hash_identity,
+        )
+        if kept and kept.identity:
+            identity: Identity | None = Identity.read(kept.identity)
+        else:
+            session = session_of(order.carried, source.destination.app_id)
+            identity = identify(order, provider=provider, choice=choice, session=session)
         return {
             "provider": provider,
             "source": source.name,
             "names": self.config.names,
-            "identity": identify(
-                order,
-                provider=provider,
-                email_case=source.email_case,
-                no_identity="pseudonym" if sent else source.no_identity,
-            ),
+            "identity": identity,
         }
 
     def send(

@@ -37,7 +37,7 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
 
 def _take_back(gathered: Gathered, purchase: Purchase, kept: Purchase) -> None:
     order = ORDER.validate_json(purchase.record or "")
-    voice = gathered.voice(gathered.config.sources[purchase.source], order, sent=True)
+    voice = gathered.voice(gathered.config.sources[purchase.source], order, purchase)
     log.warning(
         "one purchase was sent as two orders; the later one is corrected",
         source=purchase.source,

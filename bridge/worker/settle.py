@@ -9,6 +9,7 @@ from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Source
 from bridge.heap.events import heap_events
+from bridge.heap.session import session_of
 from bridge.logs import logger
 from bridge.store import inbox, joining, ledger, outbox
 from bridge.store.inbox import Stored
@@ -97,10 +98,13 @@ class Settling(Gathered):
             # What was sent is told about with the answers it was sent with.
             None if sold else newest,
         )
+        field = self.config.customer_id_field
+        wanted = tuple(dict.fromkeys([*self.config.extra_properties, *([field] if field else [])]))
         return Known(
             account=source.account or self.accounts.get(source.name, "self"),
             settings=source.settings,
             lookup=answers,
+            extra=wanted,
             sold=ORDER.validate_json(purchase.record) if sold and purchase.record else None,
         )
 
@@ -143,8 +147,8 @@ class Settling(Gathered):
             now = self._counterpart(purchase, outcomes)
             group, side = now.counterpart_group, now.counterpart_side
             purchase = replace(purchase, counterpart_group=group, counterpart_side=side)
-        order = ORDER.validate_json(purchase.record or "")
-        voice = self.voice(source, order, sent=True)
+        order = self._as_told(ORDER.validate_json(purchase.record or ""))
+        voice = self.voice(source, order, purchase)
         # An event that is gathered already counts as told.
         self.write()
         keys = outbox.keys(self.connection, purchase.id)
@@ -180,17 +184,29 @@ class Settling(Gathered):
             return
         # Not the first webhook: that may have told of an invoice long before it was paid.
         received_at = max(stored.event.received_at or self.now for stored in events)
-        sending = heap_events(order, received_at=received_at, **voice)
+        session = session_of(order.carried, source.destination.app_id)
+        extra = self.config.extra_properties
+        order = self._as_told(order)
+        sending = heap_events(order, received_at=received_at, session=session, extra=extra, **voice)
         if len({event.key for event in sending}) < len(sending):
             self.park(purchase, "two of its lines have the same id")
             return
         destination = source.destination.name
         sent = replace(
-            purchase, key=order.id, settled_at=self.now, destination=destination, tries=0
+            purchase,
+            key=order.id,
+            settled_at=self.now,
+            destination=destination,
+            tries=0,
+            identity=voice["identity"].written(),
         )
         sent, since = since_sent(sent, order, outcomes, (), voice)
         self.stand(sent, "settled")
         self.send(source.name, purchase.id, [*sending, *since], destination, voice)
+
+    def _as_told(self, order: Order) -> Order:
+        """Leave the email out where the identity is a hash of it."""
+        return replace(order, email=None) if self.config.hash_identity else order
 
     def _unlinked(self, purchase: Purchase, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""

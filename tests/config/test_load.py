@@ -39,6 +39,9 @@ def test_an_empty_environment_is_sqlite_on_port_8000_without_a_source(tmp_path: 
         alert_url=None,
         heap_api_key=None,
         erase_at_heap=False,
+        customer_id_field=None,
+        hash_identity=False,
+        extra_properties=(),
         hosted=None,
         warnings=("no source: set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET",),
     )
@@ -125,6 +128,9 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         alert_url="https://alerts.example.com/hook?token=4711",
         heap_api_key=None,
         erase_at_heap=False,
+        customer_id_field=None,
+        hash_identity=False,
+        extra_properties=(),
         hosted="Heroku",
         warnings=(),
     )

@@ -1,12 +1,13 @@
 """Whose an order is, and that strangers are never made one user."""
 
+import hashlib
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from adapters.schema import Order
-from bridge.heap.identity import EmailCase, Identity, identify, is_pseudonym
+from bridge.heap.identity import Choice, EmailCase, Identity, identify, is_pseudonym
+from bridge.heap.session import Session
 
 CUSTOMER = "shopify:example.myshopify.com:customer:7"
 ORDER = "shopify:example.myshopify.com:order:450789469"
@@ -22,7 +23,9 @@ ORDER = "shopify:example.myshopify.com:order:450789469"
 )
 def test_an_email_is_the_identity(order: Order, email: str, case: EmailCase, value: str) -> None:
     known = replace(order, email=email)
-    identity = identify(known, provider="shopify", email_case=case, no_identity="park")
+    identity = identify(
+        known, provider="shopify", choice=Choice(email_case=case, no_identity="park")
+    )
     assert identity == Identity(value)
     assert not is_pseudonym(Identity(value), known, provider="shopify")
 
@@ -46,21 +49,68 @@ def test_without_a_telling_email_the_customer_stands_in_or_the_order_is_parked(
     order: Order, email: str | None
 ) -> None:
     unknown = replace(order, email=email, customer_id="7")
-    rule: dict[str, Any] = {"provider": "shopify", "email_case": "lower"}
-    made = identify(unknown, **rule, no_identity="pseudonym")
+    made = identify(unknown, provider="shopify", choice=Choice())
     assert made == Identity(CUSTOMER)
     assert is_pseudonym(made, unknown, provider="shopify")
-    assert identify(unknown, **rule, no_identity="park") is None
+    assert identify(unknown, provider="shopify", choice=Choice(no_identity="park")) is None
 
 
 @pytest.mark.parametrize("customer_id", [None, "", "null", "0", "7" * 255])
 def test_without_a_customer_the_order_stands_in(order: Order, customer_id: str | None) -> None:
     guest = replace(order, email=None, customer_id=customer_id)
-    made = identify(guest, provider="shopify", email_case="lower", no_identity="pseudonym")
+    made = identify(
+        guest, provider="shopify", choice=Choice(email_case="lower", no_identity="pseudonym")
+    )
     assert made == Identity(ORDER)
 
 
 def test_an_order_whose_pseudonym_is_too_long_for_heap_is_parked(order: Order) -> None:
     guest = replace(order, email=None, id="1" * 255)
-    made = identify(guest, provider="shopify", email_case="lower", no_identity="pseudonym")
+    made = identify(
+        guest, provider="shopify", choice=Choice(email_case="lower", no_identity="pseudonym")
+    )
     assert made is None
+
+
+# --- what the browser and the shop say -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("session", "choice", "expected"),
+    [
+        (Session(identity="member-7"), Choice(), Identity("member-7")),
+        (Session(identity="ADA@example.com"), Choice(), Identity("ADA@example.com")),
+        (Session(identity="bob@example.com"), Choice(), Identity("ada@example.com")),
+        (Session(identity="guest"), Choice(), Identity("ada@example.com")),
+        (Session(user_id="812"), Choice(), Identity("ada@example.com")),
+        (
+            Session(identity="member-7"),
+            Choice(customer_id_field="customer_id"),
+            Identity("7"),
+        ),
+        (
+            Session(identity="member-7"),
+            Choice(customer_id_field="metadata.member"),
+            Identity("M-1"),
+        ),
+        (
+            Session(identity="ada@example.com"),
+            Choice(hashed=True),
+            Identity(hashlib.sha256(b"ada@example.com").hexdigest()),
+        ),
+    ],
+)
+def test_the_best_that_is_known_of_the_shopper_comes_first(
+    order: Order, session: Session, choice: Choice, expected: Identity
+) -> None:
+    known = replace(
+        order, email="Ada@Example.com", customer_id="7", extra=(("metadata.member", "M-1"),)
+    )
+    assert identify(known, provider="shopify", choice=choice, session=session) == expected
+
+
+def test_without_an_email_the_anonymous_browser_is_the_user(order: Order) -> None:
+    guest = replace(order, email=None)
+    made = identify(guest, provider="shopify", choice=Choice(), session=Session(user_id="812"))
+    assert made == Identity("812", "user_id")
+    assert Identity.read(made.written()) == made

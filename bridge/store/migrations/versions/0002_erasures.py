@@ -1,4 +1,4 @@
-"""Erasures and disclosures.
+"""Erasures and disclosures; the identity an order was sent with.
 
 Revision ID: 0002
 """
@@ -14,6 +14,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Create the tables of what customers may demand."""
+    op.add_column("orders", sa.Column("identity", sa.Text(), nullable=True))
     op.create_table(
         "erasures",
         sa.Column("id", RowId, autoincrement=True, nullable=False),
