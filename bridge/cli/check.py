@@ -1,5 +1,6 @@
 """`bridge check`: what is wrong with the configuration, and what to enter at each provider."""
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import click
 import requests
 from sqlalchemy.engine import make_url
 
-from bridge.cli import paper
+from bridge.cli import hosts, paper
 from bridge.cli.group import WRONG, in_words
 from bridge.cli.opened import configured
 from bridge.config import Config, Destination, Source
@@ -46,10 +47,11 @@ def check(url: str | None, *, live: bool, as_json: bool) -> None:
     config = configured()
     base = _base(url)
     rows = [_to_enter(source, base) for source in config.sources.values()]
-    notes = [*config.warnings, *_notes(config)]
+    notes = [*config.warnings, *_notes(config), *hosts.notes(config, os.environ)]
     wrong = [*_wrong(config), *_wrong_in_store(config, live=live)]
     if live:
         wrong += [fault for one in config.destinations for fault in _wrong_on_the_way(one)]
+        wrong += hosts.wrong_from_outside(base) if url else ()
     if as_json:
         paper.as_json({"sources": rows, "notes": notes, "wrong": wrong})
     else:

@@ -61,3 +61,40 @@ def test_check_live_knocks_at_heap_and_sends_nothing(bridge, monkeypatch, sandbo
     assert told.exit_code == 1
     (fault,) = json.loads(told.stdout)["wrong"]
     assert fault.startswith("HEAP_API_URL: nothing answers at http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("DYNO", "heroku ps:scale web=1 worker=1"),
+        ("RENDER", "free services sleep"),
+        ("RAILWAY_ENVIRONMENT", "drainingSeconds"),
+        ("K_SERVICE", "killed 10 s after"),
+        ("FLY_APP_NAME", "kill_timeout"),
+    ],
+)
+def test_check_knows_what_a_host_does(bridge, monkeypatch, variable, told):
+    before = json.loads(bridge("check", "--json").stdout)["notes"]
+    monkeypatch.setenv(variable, "x")
+    monkeypatch.setenv("BRIDGE_ALLOW_EPHEMERAL", "1")
+    after = json.loads(bridge("check", "--json").stdout)["notes"]
+    new = [note for note in after if note not in before]
+    assert any(told in note for note in new)
+    assert any("SQLite" in note for note in new)
+
+
+def test_check_says_that_gunicorns_variable_changes_nothing(bridge, monkeypatch):
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--keep-alive 2")
+    notes = json.loads(bridge("check", "--json").stdout)["notes"]
+    assert [note for note in notes if "GUNICORN_CMD_ARGS" in note and "keep-alive" in note]
+
+
+def test_check_live_asks_the_public_address(bridge, monkeypatch, sandbox):
+    monkeypatch.setenv("HEAP_API_URL", sandbox.url)
+    told = bridge("check", "--live", "--json", "--url", sandbox.url)
+    assert told.exit_code == 1
+    (fault,) = json.loads(told.stdout)["wrong"]
+    assert fault == f"--url: what answers at {sandbox.url} is not the bridge (status 404)"
+    told = bridge("check", "--live", "--json", "--url", "http://127.0.0.1:9")
+    (fault,) = json.loads(told.stdout)["wrong"]
+    assert fault == "--url: nothing answers at http://127.0.0.1:9"

@@ -56,7 +56,7 @@ class Processes:
             start_new_session=True,
         )
         if role == "web":
-            self._until_alive()
+            self.until_alive()
 
     def kill(self, role: str, how: int = signal.SIGKILL) -> None:
         """Kill a role with every process it made."""
@@ -64,7 +64,7 @@ class Processes:
         os.killpg(process.pid, how)
         process.wait(30)
 
-    def _until_alive(self) -> None:
+    def until_alive(self) -> None:
         for _ in range(300):
             try:
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
