@@ -44,6 +44,8 @@ def enriched(
         if isinstance(outcome, Order):
             lines = tuple(described(line) for line in outcome.lines)
             count = known.sold.order_count if known.sold else _order_count(outcome, asked)
+            if lines == outcome.lines and count == outcome.order_count:
+                return outcome
             return replace(outcome, lines=lines, order_count=count)
         if isinstance(outcome, Standing):
             stand = tuple(replace(line, item=described(line.item)) for line in outcome.lines)

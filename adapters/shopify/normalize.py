@@ -91,7 +91,8 @@ def _readable(states: Sequence[State], known: Known) -> tuple[Order, Order]:
         else:
             # A shop may date a sale ahead; none happened after its webhook came.
             received_at = state.event.received_at or NEVER
-            found.append(replace(order, placed_at=min(order.placed_at, received_at)))
+            ahead = order.placed_at > received_at
+            found.append(replace(order, placed_at=received_at) if ahead else order)
     if not found:
         raise problems[0]
     return found[0], found[-1]
@@ -99,21 +100,18 @@ def _readable(states: Sequence[State], known: Known) -> tuple[Order, Order]:
 
 def _with_email(order: Order, newest: Order) -> Order:
     """Take the shopper from a later state where the first did not tell."""
-    return replace(
-        order,
-        email=order.email or newest.email,
-        customer_id=order.customer_id or newest.customer_id,
-    )
+    email = order.email or newest.email
+    customer_id = order.customer_id or newest.customer_id
+    if (email, customer_id) == (order.email, order.customer_id):
+        return order
+    return replace(order, email=email, customer_id=customer_id)
 
 
 def _shown(states: Sequence[State], currency: str) -> datetime:
     """Tell when the first webhook came that showed the order as it stands now."""
-
-    def shows(state: State) -> object:
-        return state.comes_to(currency), state.units()
-
-    now = shows(states[-1])
-    return min(state.received_at for state in states if shows(state) == now)
+    shown = [(state.comes_to(currency), state.units) for state in states]
+    now = shown[-1]
+    return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
 
 
 def _of_unknown_lines(story: Story, lines: Mapping[str, LineItem]) -> list[datetime]:
@@ -126,8 +124,11 @@ def _counted(found: tuple[Outcome, ...] | Wait, story: Story) -> tuple[Outcome, 
     if isinstance(found, Wait):
         held = _counted(found.otherwise, story)
         return replace(found, otherwise=held) if isinstance(held, tuple) else found
+    count = story.order_count()
+    if count is None:
+        return found
     return tuple(
-        replace(one, order_count=story.order_count())
+        replace(one, order_count=count)
         if isinstance(one, Order) and one.order_count is None and not one.test
         else one
         for one in found

@@ -65,7 +65,8 @@ def order_of(payload: Payload, account: str, extra: Iterable[str] = ()) -> Order
         presentment_total=presentment_total,
         presentment_currency=presentment_currency,
     )
-    return replace(order, contradiction=contradiction(order, payload))
+    odd = contradiction(order, payload)
+    return replace(order, contradiction=odd) if odd else order
 
 
 def _currency(payload: Payload) -> str:

@@ -6,10 +6,9 @@ units of a line raise its `quantity`, and units that left lower `current_quantit
 Source: Shopify's Order and LineItem references and real orders, read 2026-11.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Literal
 
 from adapters.payload import Payload
@@ -30,14 +29,15 @@ def standing_of(
     states: in their order. lines: those of the newest state, by id. gone: units that left with
     refunds, by line, all that are known.
     """
-    telling = [one for one in states if one.comes_to(order.currency) is not None]
-    total = telling[-1].comes_to(order.currency) if telling else None
-    if total is None:
+    totals = [one.comes_to(order.currency) for one in states]
+    told = [(one, total) for one, total in zip(states, totals, strict=True) if total is not None]
+    if not told:
         return None
-    newest = telling[-1]
+    telling = [one for one, _ in told]
+    newest, total = told[-1]
     stand = _lines(telling, lines, gone)
     return Standing(
-        at=_since(telling, lambda state: state.comes_to(order.currency)),
+        at=_since(telling, [total for _, total in told]),
         total=total,
         reason=_reason(order, newest, total, stand),
         lines=stand,
@@ -57,31 +57,27 @@ def _lines(
     states: Sequence[State], lines: Mapping[str, LineItem], gone: Mapping[str, int]
 ) -> tuple[LineStanding, ...]:
     found = []
-    for own, (_, left) in states[-1].units().items():
+    for own, (_, away) in states[-1].units.items():
         if own not in lines:
             continue
-        removed = max(left - gone.get(own, 0), 0)
+        removed = max(away - gone.get(own, 0), 0)
+        units = [state.units.get(own, (0, 0)) for state in states]
         found.append(
             LineStanding(
                 item=lines[own],
-                at=_since(states, partial(_units, own, 0)),
+                at=_since(states, [ever for ever, _ in units]),
                 removed=Decimal(removed),
-                removed_at=_since(states, partial(_units, own, 1)) if removed else None,
+                removed_at=_since(states, [left for _, left in units]) if removed else None,
             )
         )
     return tuple(found)
 
 
-def _units(own: str, which: int, state: State) -> int:
-    """Count a line's units in a state: 0, those it ever had; 1, those that left."""
-    return state.units().get(own, (0, 0))[which]
-
-
-def _since(states: Sequence[State], told: Callable[[State], object]) -> datetime:
-    """Give the moment from which on every state told what the newest does."""
-    newest, since = told(states[-1]), states[-1].at
-    for state in reversed(states):
-        if told(state) != newest:
+def _since(states: Sequence[State], told: Sequence[object]) -> datetime:
+    """Give the moment from which on every state told what the newest does; what each told."""
+    since = states[-1].at
+    for state, value in zip(reversed(states), reversed(told), strict=True):
+        if value != told[-1]:
             break
         since = state.at
     return since

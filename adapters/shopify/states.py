@@ -1,6 +1,6 @@
 """The states of one order, as its webhooks tell them, in whatever order they came."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,12 +19,14 @@ class State:
     """The order as one webhook tells it.
 
     at: the body's updated_at; a body without one stands behind all others.
+    units: of each line those it ever had, and those that left; where the body tells.
     """
 
     at: datetime
     status: str
     event: WebhookEvent
     payload: Payload
+    units: Mapping[str, tuple[int, int]]
 
     @property
     def rank(self) -> tuple[datetime, str]:
@@ -40,19 +42,6 @@ class State:
     def cancelled_at(self) -> datetime | None:
         """When the order was called off."""
         return self.payload.time_or_none("cancelled_at")
-
-    def units(self) -> dict[str, tuple[int, int]]:
-        """Give of each line the units it ever had, and those that left; where the body tells.
-
-        `quantity` keeps units that left, `current_quantity` (API 2024-01 and later) does not.
-        """
-        found = {}
-        for row in self.payload.objects_or_empty("line_items"):
-            own, ever = row.id_or_none("id"), row.integer_or_none("quantity")
-            now = row.integer_or_none("current_quantity")
-            if own and ever is not None and now is not None:
-                found[own] = ever, max(ever - now, 0)
-        return found
 
     def comes_to(self, currency: str) -> Decimal | None:
         """Tell what the order comes to, refunds left aside; None where the body does not say.
@@ -89,7 +78,22 @@ def state_of(event: WebhookEvent) -> State:
         status=(payload.text_or_none("financial_status") or "unknown").lower(),
         event=event,
         payload=payload,
+        units=_units(payload),
     )
+
+
+def _units(payload: Payload) -> dict[str, tuple[int, int]]:
+    """Count each line's units.
+
+    `quantity` keeps units that left, `current_quantity` (API 2024-01 and later) does not.
+    """
+    found = {}
+    for row in payload.objects_or_empty("line_items"):
+        own, ever = row.id_or_none("id"), row.integer_or_none("quantity")
+        now = row.integer_or_none("current_quantity")
+        if own and ever is not None and now is not None:
+            found[own] = ever, max(ever - now, 0)
+    return found
 
 
 def refunds_told(states: Sequence[State]) -> list[Told]:

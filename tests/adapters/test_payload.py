@@ -177,3 +177,18 @@ def test_a_required_getter_raises_nothing_but_malformed(getter: Getter, value: A
 def test_an_optional_getter_raises_nothing(getter: Getter, value: Any) -> None:
     getter(Payload({"a": value}), "a")
     getter(Payload({}), "a")
+
+
+@given(st.from_regex(r"[0-9][0-9.eE_+-]{0,14}", fullmatch=True))
+def test_a_short_text_is_the_number_that_a_long_one_is(text: str) -> None:
+    # Few letters are read by a shorter way; zeros in front lead round it and change nothing else.
+    short, long = (Payload({"a": a}).decimal_or_none("a") for a in (text, "0" * 16 + text))
+
+    assert repr(short) == repr(long)
+
+
+@given(st.integers(-(10**21), 10**21))
+def test_a_whole_number_is_the_same_as_a_number_and_as_text(number: int) -> None:
+    one, other = (Payload({"a": a}).integer_or_none("a") for a in (number, str(number)))
+
+    assert one == other
