@@ -11,7 +11,7 @@ sum = $(shell cat pyproject.toml requirements-build.txt $(1) | cksum | tr -dc 0-
 RUN := $(VENV)/.run-$(call sum,requirements.txt)
 TEST := $(VENV)/.test-$(call sum,requirements-test.txt)
 
-.PHONY: help demo run test check system test-system corpus lock
+.PHONY: help demo run test check system test-system soak corpus lock
 
 help:
 	@echo 'make demo         every bundled sample through the bridge into a local Heap'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test         every test, on SQLite and PostgreSQL'
 	@echo 'make system       what test-system needs: Debian packages, and the Stripe CLI of npm'
 	@echo 'make test-system  the tests with Chromium and the Stripe CLI'
+	@echo 'make soak         faults and load in the long form, with the figures of docs/guarantees.md'
 	@echo 'make check        formatter, linter, types, import rules'
 	@echo 'make corpus DIR=  what the adapters make of a folder of payloads'
 	@echo 'make lock         write the requirements files anew from pyproject.toml'
@@ -34,6 +35,10 @@ test: $(TEST)
 
 test-system: $(TEST)
 	$(BIN)/python -m pytest tests/system
+
+# SOAK_MINUTES=5 make soak: the short form. STEPS names some of its steps.
+soak: $(TEST)
+	@$(BIN)/python -m tests.soak $(STEPS)
 
 # Program:package. What is there already is left alone.
 DEBIAN := chromium:chromium chromedriver:chromium-driver pgbouncer:pgbouncer faketime:faketime
