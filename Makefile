@@ -11,7 +11,7 @@ sum = $(shell cat pyproject.toml requirements-build.txt $(1) | cksum | tr -dc 0-
 RUN := $(VENV)/.run-$(call sum,requirements.txt)
 TEST := $(VENV)/.test-$(call sum,requirements-test.txt)
 
-.PHONY: help demo run test check system test-system soak corpus lock
+.PHONY: help demo run test check system test-system soak bench corpus lock
 
 help:
 	@echo 'make demo         every bundled sample through the bridge into a local Heap'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-system  the tests with Chromium and the Stripe CLI'
 	@echo 'make soak         faults and load in the long form, with the figures of docs/guarantees.md'
 	@echo 'make check        formatter, linter, types, import rules'
+	@echo 'make bench        how fast it is, beside the floors; needs what make system installs'
 	@echo 'make corpus DIR=  what the adapters make of a folder of payloads'
 	@echo 'make lock         write the requirements files anew from pyproject.toml'
 
@@ -41,7 +42,7 @@ soak: $(TEST)
 	@$(BIN)/python -m tests.soak $(STEPS)
 
 # Program:package. What is there already is left alone.
-DEBIAN := chromium:chromium chromedriver:chromium-driver pgbouncer:pgbouncer faketime:faketime
+DEBIAN := chromium:chromium chromedriver:chromium-driver pgbouncer:pgbouncer faketime:faketime wrk:wrk
 STRIPE_CLI := @stripe/cli@1.52.0
 
 system:
@@ -62,6 +63,9 @@ check: $(TEST)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(TEST)
+	@$(BIN)/python -m bench $(FIGURES)
 
 corpus: $(RUN)
 	@$(BIN)/python -m bridge.corpus $(if $(DIR),"$(DIR)")

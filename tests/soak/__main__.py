@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.conftest import cluster
+from tests.postgres import cluster
 from tests.soak.figures import Figure
 from tests.soak.steps import STEPS
 from tests.soak.world import Step, World

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from bridge.store import Store
 from bridge.store.tables import batches, outbox
-from tests.conftest import free_port
 from tests.faults.fleet import until_alive
 from tests.faults.heap import elsewhere
 from tests.faults.ledger import FIRST_ORDER, Ledger, quantile
 from tests.faults.load import Load
+from tests.postgres import free_port
 from tests.soak.figures import Figure, none_of
 from tests.soak.waiting import drained
 from tests.soak.world import Step, World

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.conftest import Postgres
 from tests.faults.fleet import Fleet, migrated, variables
+from tests.postgres import Postgres
 from tests.soak.figures import Figure
 
 
