@@ -7,13 +7,17 @@ from typing import Any
 from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
-from bridge.store import facts, find
+from bridge.store import facts, find, processes
 from bridge.store import status as stands
+from bridge.store.processes import ProcessStatus
 from bridge.store.status import DestinationStatus, SourceStatus
+
+# A request ends within ten seconds, a look-up too; a split of many may take longer.
+_LONG_STEP = 60
 
 
 def status(*, as_json: bool) -> None:
-    """Show everything; exit 1 while anything is parked or a source has fallen silent."""
+    """Show everything; exit 1 while anything is parked, or a source or the worker is silent."""
     config = configured()
     now = datetime.now(UTC)
     with store_of(config) as store:
@@ -23,6 +27,7 @@ def status(*, as_json: bool) -> None:
         destinations = stands.of_destinations(store)
         oldest = stands.oldest_waiting(store, now)
         paused = facts.paused(store)
+        running = processes.shown(store)
         notices = {
             name: told
             for name, source in config.sources.items()
@@ -36,6 +41,7 @@ def status(*, as_json: bool) -> None:
                 "destinations": destinations,
                 "paused_lookups": paused,
                 "oldest_waiting": oldest,
+                "processes": running,
                 "notices": notices,
             }
         )
@@ -46,10 +52,38 @@ def status(*, as_json: bool) -> None:
             ("source", "account", "why", "next try"),
             [(one.source, one.account, one.reason, one.not_before) for one in paused],
         )
+        _show_processes(running)
         for name, told in notices.items():
             paper.say(f"Source {name}: {told}.")
-    if silent or any(source.parked for source in sources):
+    idle = oldest is not None and not any(_works(one) for one in running)
+    if idle and not as_json:
+        paper.say("No worker is at work, so nothing is sent: start `bridge worker`.")
+    if silent or idle or any(source.parked for source in sources):
         sys.exit(WRONG)
+
+
+def _works(process: ProcessStatus) -> bool:
+    return process.role == "worker" and not process.is_gone
+
+
+def _show_processes(running: list[ProcessStatus]) -> None:
+    paper.table(
+        "Processes",
+        ("process", "machine", "pid", "since", "connections", "state"),
+        [
+            (one.role, one.host, one.pid, one.started_at, one.connections, _state(one))
+            for one in running
+        ],
+        right=("pid", "connections"),
+    )
+
+
+def _state(process: ProcessStatus) -> str:
+    if process.is_gone:
+        return f"gone: last seen {process.seconds_ago} s ago"
+    if process.busy > _LONG_STEP:
+        return f"at one step for {process.busy} s"
+    return "at work"
 
 
 def _as_json(source: SourceStatus, silent: list[str]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _NO_APP_ID = (
     "Projects)"
 )
 _PROCESSES = "a number of web processes, 1 to 64"
+_FEWEST = 6
+_CONNECTIONS = f"the number of connections that the database allows, {_FEWEST} or more"
 
 
 def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> Config:
@@ -34,10 +36,13 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
     url = _database_url(variables, environ, folder, faults)
     choices = Choices(destination=Destination(app_id=None, url=_HEAP)).of_variables(variables)
     sources = _sources(variables, folder, choices, faults)
+    on_sqlite = url.startswith("sqlite")
+    web = _web_concurrency(variables, faults, on_sqlite=on_sqlite)
     config = Config(
         database_url=url,
+        database_connections=_connections(variables, faults, web, on_sqlite=on_sqlite),
         port=variables.read("PORT", values.whole("a port, 1 to 65535", 1, 65535), 8000),
-        web_concurrency=_web_concurrency(variables, faults, on_sqlite=url.startswith("sqlite")),
+        web_concurrency=web,
         sources=MappingProxyType({source.name: source for source in sources}),
         destination=choices.destination,
         names=_names(variables, faults),
@@ -83,6 +88,22 @@ def _web_concurrency(variables: Variables, faults: Faults, *, on_sqlite: bool) -
     if asked and asked > 1:
         faults.warn("WEB_CONCURRENCY", f"is {asked}, but on SQLite there is one web process")
     return 1
+
+
+def _connections(
+    variables: Variables, faults: Faults, web_concurrency: int, *, on_sqlite: bool
+) -> int:
+    name = "BRIDGE_DB_CONNECTIONS"
+    allowed = variables.read(name, values.whole(_CONNECTIONS, _FEWEST, 10_000), 20)
+    # Two for each web process and a worker, one to migrate, one for a command.
+    needed = 2 * web_concurrency + 4
+    if not on_sqlite and allowed < needed:
+        faults.warn(
+            name,
+            f"is {allowed}, but WEB_CONCURRENCY={web_concurrency} and a worker need {needed}; "
+            "those for which there is no room wait",
+        )
+    return allowed
 
 
 def _names(variables: Variables, faults: Faults) -> EventNames:

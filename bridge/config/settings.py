@@ -82,6 +82,7 @@ class Config:
     """The whole configuration; its repr shows no secret.
 
     database_url: as SQLAlchemy takes it: `sqlite:////…` or `postgresql+psycopg://…`.
+    database_connections: what the database allows, over all processes.
     web_concurrency: web processes; 1 on SQLite whatever was asked for.
     sources: by name; those of the variables are named like their adapter.
     destination: Heap as the variables name it; a source of bridge.toml may have its own.
@@ -94,6 +95,7 @@ class Config:
     """
 
     database_url: str = field(repr=False)
+    database_connections: int
     port: int
     web_concurrency: int
     sources: Mapping[str, Source]

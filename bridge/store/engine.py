@@ -29,7 +29,7 @@ except ImportError:  # other systems than Linux have no wheel of it
 _T = TypeVar("_T")
 
 # The revision of the newest migration; a test holds it against the folder.
-REVISION = "0002"
+REVISION = "0003"
 
 _NEWER = (
     "the database has schema {found}, made by a newer release than this one, which knows "
@@ -73,10 +73,13 @@ class Store:
 
     `write` and `read` run a function in a transaction; it may be run again, so it does nothing
     but use its connection. Times are UTC.
+    waits: there is no room for this process among those that use the database (processes.py);
+        whatever is asked of the store meanwhile is not available, except with `asking`.
     """
 
     def __init__(self, engine: Engine, turns: Turns | None) -> None:
         self.engine = engine
+        self.waits = False
         self._turns = turns
         self._writer = engine.execution_options(bridge_writes=True)
 
@@ -106,11 +109,12 @@ class Store:
         if self._turns:
             self._turns.only(role)
 
-    def write(self, work: Callable[[Connection], _T]) -> _T:
+    def write(self, work: Callable[[Connection], _T], *, asking: bool = False) -> _T:
         """Run work in a transaction and commit it; run it again after a collision or deadlock.
 
         Raises StoreUnavailable when the database is gone, full or too busy.
         """
+        self._admitted(asking=asking)
         for tried in range(_TRIES):
             try:
                 with self._turn(), self._writer.begin() as connection:
@@ -121,13 +125,18 @@ class Store:
                 time.sleep(random.uniform(0, 0.01) * 2**tried)  # noqa: S311 - spreads, hides nothing
         raise AssertionError
 
-    def read(self, work: Callable[[Connection], _T]) -> _T:
+    def read(self, work: Callable[[Connection], _T], *, asking: bool = False) -> _T:
         """Run work in a transaction that only reads. Raises StoreUnavailable."""
+        self._admitted(asking=asking)
         try:
             with self.engine.begin() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
+
+    def _admitted(self, *, asking: bool) -> None:
+        if self.waits and not asking:
+            raise StoreUnavailable("database")
 
     def alone(self, work: Callable[[Connection], _T]) -> _T:
         """Run work outside any transaction, in a writer's turn: what SQLite allows only there."""
@@ -154,7 +163,8 @@ class Store:
         """Tell which migration the tables are at; None where there are none."""
         try:
             found = self.read(
-                lambda c: c.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+                lambda c: c.exec_driver_sql("SELECT version_num FROM alembic_version").scalar(),
+                asking=True,
             )
         except StoreUnavailable as error:
             if isinstance(error.__cause__, DBAPIError) and _missing_table(error.__cause__):

@@ -16,7 +16,8 @@ groups     rows to lock, so that two halves of one purchase do not settle at the
 alerts     what the operator has been told and not yet told to be over
 erasures   demands to remove a customer's or a shop's data, and how far each has come
 disclosures  what is stored of a customer who asked, for the operator, for 30 days
-probes     one row, written to learn whether a row can be written
+processes  who works on this database just now, and with how many connections
+probes     a row to learn whether one can be written, a row to lock
 """
 
 from sqlalchemy import (
@@ -292,6 +293,21 @@ disclosures = Table(
     Column("asked_at", Moment, nullable=False),
     Column("whose", Text),
     Column("export", Text),
+)
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # web or worker.
+    Column("role", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("connections", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    # For how many seconds it had been at one step when it was seen.
+    Column("busy", Integer, nullable=False),
 )
 
 probes = Table(

@@ -17,6 +17,7 @@ from bridge.errors import ConfigurationError, StoreUnavailable
 from bridge.logs import logger
 from bridge.store import Store
 from bridge.store.accept import Acceptor
+from bridge.store.processes import Presence
 from bridge.web.app import create_app
 from bridge.web.closing import closing
 from bridge.web.health import Readiness
@@ -63,6 +64,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
         self._worker: AnyWorker | None = None
         self._store: Store | None = None
         self._acceptor: Acceptor | None = None
+        self._presence: Presence | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -76,6 +78,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
         """Make the application, in the web process: a thread would not survive the fork."""
         worker = self._worker
         self._store = Store.open(self._config.database_url)
+        allowed = self._config.database_connections
+        self._presence = Presence(self._store, "web", allowed=allowed)
+        self._presence.start()
         self._acceptor = Acceptor(self._store)
         ready = Readiness(self._store, draining=lambda: not getattr(worker, "alive", True))
         return closing(create_app(self._config, self._acceptor, ready))
@@ -87,8 +92,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
 
     def _ended(self, _arbiter: Arbiter, _worker: AnyWorker) -> None:
         """Write what was accepted, after the last request was answered."""
-        if self._acceptor and self._store:
+        if self._acceptor and self._presence and self._store:
             self._acceptor.close()
+            self._presence.stop()
             self._store.close()
 
 

@@ -3,8 +3,10 @@
 import random
 import signal
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from adapters.lookups import BatchApi
@@ -13,6 +15,7 @@ from bridge.errors import StoreUnavailable
 from bridge.heap.client import HeapClient
 from bridge.logs import logger
 from bridge.store import Store, inbox, leases, outbox, sources
+from bridge.store.processes import Presence
 from bridge.worker import alerts
 from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
@@ -103,18 +106,23 @@ def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store = Store.open(config.database_url, connections=2, gives_way=True)
+    busy = Busy()
+    presence = Presence(store, "worker", allowed=config.database_connections, busy=busy.seconds)
     try:
         store.check_schema()
         store.only("worker")
-        if store.on_sqlite:
-            inbox.release(store)
-            leases.release(store)
-        work(store, config, stop)
+        presence.start()
+        if presence.wait(stop):
+            if store.on_sqlite:
+                inbox.release(store)
+                leases.release(store)
+            work(store, config, stop, busy)
+        presence.stop()
     finally:
         store.close()
 
 
-def work(store: Store, config: Config, stop: threading.Event) -> None:
+def work(store: Store, config: Config, stop: threading.Event, busy: "Busy") -> None:
     """Run every loop until `stop` is set."""
     normaliser = begin(store, config)
     senders = deliverers(store, config, stop)
@@ -142,6 +150,7 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
             longest=_ALERT_SECONDS,
         ),
     ]
+    loops = [replace(loop, busy=busy) for loop in loops]
     threads = [threading.Thread(target=loop.run) for loop in loops]
     for thread in threads:
         thread.start()
@@ -155,13 +164,35 @@ def work(store: Store, config: Config, stop: threading.Event) -> None:
     log.info("worker stopped")
 
 
+class Busy:
+    """The steps under way, by thread; one that never ends is seen by whoever looks from outside."""
+
+    def __init__(self) -> None:
+        self._began: dict[int, float] = {}
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Count the block as a step."""
+        me = threading.get_ident()
+        self._began[me] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._began[me]
+
+    def seconds(self) -> float:
+        """Tell for how long the longest of them has been going on."""
+        began = min(tuple(self._began.values()), default=None)
+        return 0.0 if began is None else time.monotonic() - began
+
+
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Takes step after step until `stop` is set; one that fails is taken again.
 
     step: gives how much it did. full: having done less than this, it lets some gather, so that
     many small orders share a transaction and a request. shortest, longest: seconds of rest where
-    there was nothing to do, doubling.
+    there was nothing to do, doubling. busy: is told of each step.
     """
 
     step: Callable[[], int]
@@ -170,13 +201,15 @@ class Loop:
     gather: float = 0.0
     shortest: float = 0.02
     longest: float = 0.25
+    busy: Busy = field(default_factory=Busy)
 
     def run(self) -> None:
         """Work until told to stop."""
         rest, down = self.shortest, False
         while not self.stop.is_set():
             try:
-                done = self.step()
+                with self.busy.step():
+                    done = self.step()
                 down = False
                 rest = self.shortest if done else min(rest * 2, self.longest)
                 wait = 0.0 if done >= self.full else self.gather if done else rest

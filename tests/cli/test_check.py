@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from bridge.store.engine import REVISION
+
 
 @pytest.fixture
 def bridge(run, monkeypatch, tmp_path):
@@ -13,7 +15,9 @@ def bridge(run, monkeypatch, tmp_path):
     for name in ("STRIPE_WEBHOOK_SECRET", "SHOPIFY_WEBHOOK_SECRET", "EU_SECRET"):
         monkeypatch.setenv(name, "old-secret,new-secret")
     monkeypatch.setenv("HEAP_APP_ID", "12345")
-    assert run("migrate").stdout == "The database has schema 0002, which is this release's.\n"
+    assert (
+        run("migrate").stdout == f"The database has schema {REVISION}, which is this release's.\n"
+    )
     return run
 
 

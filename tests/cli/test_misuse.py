@@ -1,5 +1,7 @@
 import pytest
 
+from bridge.store.engine import REVISION
+
 NO_APP_ID = (
     "HEAP_APP_ID: not set; write the id of your Heap environment, digits only (in Heap under "
     "Account, Manage, Projects)\n"
@@ -41,7 +43,7 @@ def test_a_database_without_tables_names_the_command_that_helps(run, command):
     told = run(*command.split())
     assert (told.exit_code, told.stdout) == (2, "")
     assert told.stderr.splitlines() == [
-        "the database has schema none, this release needs 0002: run `bridge migrate`"
+        f"the database has schema none, this release needs {REVISION}: run `bridge migrate`"
     ]
 
 

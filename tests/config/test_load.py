@@ -30,6 +30,7 @@ def secrets(source: Source) -> list[str]:
 def test_an_empty_environment_is_sqlite_on_port_8000_without_a_source(tmp_path: Path) -> None:
     assert load({}, tmp_path) == Config(
         database_url=f"sqlite:///{tmp_path}/bridge.db",
+        database_connections=20,
         port=8000,
         web_concurrency=1,
         sources={},
@@ -53,6 +54,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "DATABASE_URL": "postgres://user:pass@db.internal:5432/bridge?sslmode=require",
             "PORT": "5000",
             "WEB_CONCURRENCY": "3",
+            "BRIDGE_DB_CONNECTIONS": "40",
             "DYNO": "web.1",
             "HEAP_APP_ID": "1234567890",
             "HEAP_API_URL": "https://c.eu.heap-api.com/",
@@ -92,6 +94,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
     }
     assert config == Config(
         database_url="postgresql+psycopg://user:pass@db.internal:5432/bridge?sslmode=require",
+        database_connections=40,
         port=5000,
         web_concurrency=3,
         sources={

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from bridge.config import load
 from bridge.errors import ConfigurationError, StoreOutdated
 from bridge.store import Store
+from bridge.store.processes import Presence, shown
 from bridge.web.server import run
 
 Signed = Callable[..., tuple[dict[str, str], bytes]]
@@ -251,6 +253,33 @@ def test_without_its_database_a_process_starts_and_asks_to_come_again(
     headers, body = signed("example", order, "made-up")
     answer = web.ask("POST", "/webhooks/example", headers, body)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+
+
+def test_a_process_for_which_the_database_has_no_connections_left_waits_and_says_so(
+    start: Callable[..., Any], postgres: Any, signed: Signed, order: bytes
+) -> None:
+    url = postgres.create()
+    store = Store.open(url.replace("postgresql:", "postgresql+psycopg:"))
+    store.migrate()
+    others = [Presence(store, "worker", allowed=6) for _ in range(2)]
+    for other in others:
+        other.beat()
+    web = start(DATABASE_URL=url, WEB_CONCURRENCY="1", BRIDGE_DB_CONNECTIONS="6")
+    headers, body = signed("example", order, "made-up")
+    answer = web.ask("POST", "/webhooks/example", headers, body)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert web.ask("GET", "/readyz").body == '{"error":"database"}\n'
+    assert web.log().count("waits for a database connection") == 1
+    others[0].stop()
+    until = time.monotonic() + 20
+    while web.ask("POST", "/webhooks/example", headers, body).status != 200:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert kept(web) == [order]
+    assert web.stop() == 0
+    assert [one.role for one in shown(store)] == ["worker"]
+    store.close()
+    postgres.drop(url)
 
 
 def test_a_second_web_process_on_one_sqlite_file_does_not_start(
