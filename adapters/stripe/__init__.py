@@ -1,5 +1,6 @@
 """Stripe: charges, payment intents, Checkout Sessions and invoices become one order each."""
 
+from datetime import timedelta
 from importlib.resources import files
 
 from adapters.contract import Adapter
@@ -32,7 +33,11 @@ STRIPE = Adapter(
     settings=StripeSettings,
     connect=_connect,
     linked_ids=linked_ids,
-    lasting=dict.fromkeys(("product", "promotion_code", "customer", "event")),
+    # What a shop may change is asked again after a time; the others stay as they are.
+    lasting={
+        **dict.fromkeys(("product", "customer"), timedelta(hours=6)),
+        **dict.fromkeys(("promotion_code", "event"), None),
+    },
     # The signed body itself names the connected account.
     one_account=False,
     samples=files("adapters.stripe") / "samples",

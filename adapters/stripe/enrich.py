@@ -79,10 +79,14 @@ def _described(
 
 
 def _price(thing: Payload) -> Payload | None:
-    """Find a line's price where it is expanded; an invoice's stands under pricing."""
+    """Find a line's price where it is expanded; an invoice's stands under pricing.
+
+    Before 2020 there were plans in its place.
+    """
     pricing = thing.object_or_none("pricing")
     details = pricing.object_or_none("price_details") if pricing else None
-    return (details.object_or_none("price") if details else None) or thing.object_or_none("price")
+    expanded = details.object_or_none("price") if details else None
+    return expanded or thing.object_or_none("price") or thing.object_or_none("plan")
 
 
 def _product(thing: Payload, price: Payload | None, asked: Asked) -> Payload | None:

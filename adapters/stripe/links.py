@@ -40,12 +40,13 @@ def gathered(shown: tuple[Sighting, ...], asked: Asked, *, renewals: bool) -> tu
 
 
 def paid_before(later: Sequence[Sighting], asked: Asked) -> tuple[Sighting, ...]:
-    """Look up the charges of refunds and disputes whose purchase no webhook has told of."""
+    """Look up what refunds and disputes give back whose purchase no webhook has told of."""
     found = {}
     for because in sorted(later, key=lambda one: one.rank):
-        for own in because.linked("charge"):
-            if own not in found and (charge := asked.essential("charge", own)):
-                found[own] = _looked_up(because, "charge", charge)
+        paid_by: Kind = "charge" if any(because.linked("charge")) else "payment_intent"
+        for own in because.linked(paid_by):
+            if own not in found and (thing := asked.essential(paid_by, own)):
+                found[own] = _looked_up(because, paid_by, thing)
     return tuple(found.values())
 
 
@@ -60,6 +61,11 @@ def _missing(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
     for intent in purchase.ids_of("payment_intent"):
         yield from _links(purchase, intent, asked)
         yield from _payment(purchase, intent, asked)
+    if not purchase.ids_of("payment_intent"):
+        # Before payment intents (2018) an invoice named its charge.
+        for own in purchase.ids_of("charge"):
+            if not _seen(purchase, "charge", own):
+                yield from _one("charge", asked.describing("charge", own))
 
 
 def _invoices(purchase: Purchase, asked: Asked) -> Iterator[_Found]:

@@ -63,11 +63,13 @@ def _with_refunds(
         return told
     if isinstance(told, Wait):
         return replace(told, needs=tuple(dict.fromkeys([*told.needs, *after.needs])))
-    newest = max(one.received_at for one in seen if one.kind in AFTER or one.topic == _REFUNDED)
+    newest = max(one.received_at for one in seen if _tells_back(one))
     return after.wait_on(newest, settings.lookup_seconds, told)
 
 
-_REFUNDED = "charge.refunded"
+def _tells_back(seen: Sighting) -> bool:
+    """Whether it tells that money went back, if only how much."""
+    return seen.kind in AFTER or seen.topic == "charge.refunded"
 
 
 def linked_ids(events: Sequence[WebhookEvent], known: Known) -> tuple[str, ...]:
@@ -106,7 +108,8 @@ class _Shown:
             for event in self.pending
         ]
         paid = [one.received_at for one in self.sightings if taken(one)]
-        return min(thin + (paid or [one.received_at for one in self.later]))
+        back = [one.received_at for one in (*self.sightings, *self.later) if _tells_back(one)]
+        return min(thin + (paid or back))
 
 
 def _shown(events: Sequence[WebhookEvent], known: Known) -> _Shown:
@@ -118,8 +121,8 @@ def _shown(events: Sequence[WebhookEvent], known: Known) -> _Shown:
     sightings = tuple(part for part in parts if part.kind not in AFTER)
     later = [part for part in parts if part.kind in AFTER]
     if asked:
-        if not sightings and known.sold is None:
-            sightings = paid_before(later, asked)
+        if known.sold is None and not any(taken(one) for one in sightings):
+            sightings += paid_before([one for one in parts if _tells_back(one)], asked)
         sightings = gathered(sightings, asked, renewals=settings.renewals)
     return _Shown(
         asked=asked,

@@ -12,6 +12,7 @@ from adapters.stripe.invoice import is_of_subscription
 from adapters.stripe.money import currency
 from adapters.stripe.payment import Payment, captured_of, payments, taken
 from adapters.stripe.sighting import BEST_FIRST, Kind, Sighting, clamp
+from adapters.stripe.thin import account_of
 
 # `heap1-<user id>-<session id>`, then `_<own id>` where the shop has one of its own.
 _HEAP_REFERENCE = re.compile(r"heap1-[^-_]*-[^-_]*(?:_(?P<own>.*))?", re.DOTALL)
@@ -57,7 +58,7 @@ class Purchase:
     @property
     def account(self) -> str:
         """Whose purchase it is: the connected account the events name, else `self`."""
-        return self.sightings[0].event.account or "self"
+        return account_of(self.sightings[0].event)
 
     def ids_of(self, kind: Kind) -> list[str]:
         """Give all ids of one kind that any event of the set names."""

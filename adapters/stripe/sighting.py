@@ -50,6 +50,9 @@ RETURNING = (
     "charge.dispute.funds_reinstated",
 )
 
+# Endpoints that tick no refund's own topic are told of it by these.
+_HINTING = ("charge.refunded", "charge.refund.updated")
+
 # Object -> (what it is linked to, where its ids stand). Since basil (2025-03-31) charge and payment
 # intent no longer name their invoice, nor the invoice its payment: invoice_payment does.
 # A subscription links nothing: many purchases share one.
@@ -191,20 +194,22 @@ def tells_thinly(event: WebhookEvent) -> bool:
     A link is not: with a key links are looked up from either side.
     """
     payload = event.payload
-    telling = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING)
+    telling = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING, *_HINTING)
     return telling and topic_of(payload) != "invoice_payment.paid"
 
 
 def _not_a_snapshot(payload: Payload) -> str | None:
+    # First, because an envelope may have the type of the event inside; an event may have any key.
+    enveloped = payload.raw("object") not in {"event", "v2.core.event"}
+    if enveloped and "detail" in payload:
+        return "an Amazon EventBridge envelope: point a webhook endpoint here instead"
+    if enveloped and "specversion" in payload:
+        return "an Azure Event Grid envelope: point a webhook endpoint here instead"
     topic = payload.text_or_none("type") or ""
     if topic in {"ping", "v2.core.event_destination.ping"}:
         return "a ping: the destination works"
     if payload.raw("object") == "v2.core.event" or topic.startswith(("v1.", "v2.")):
         return "this endpoint sends thin events: choose Snapshot as the destination's payload style"
-    if "detail" in payload:
-        return "an Amazon EventBridge envelope: point a webhook endpoint here instead"
-    if "specversion" in payload:
-        return "an Azure Event Grid envelope: point a webhook endpoint here instead"
     return None
 
 

@@ -15,11 +15,12 @@ _GONE = "a thin event of something that Stripe has no more"
 def account_of(event: WebhookEvent) -> str:
     """Tell whose event it is: the connected account it names, else `self`.
 
-    A thin event names it as the last part of its `context`, which for an organisation is a path.
+    A thin event, and any of an organisation's, names it as the last part of its `context`, which
+    may be a path.
     """
     if event.account:
         return event.account
-    context = event.payload.text_or_none("context") if is_thin(event.payload) else None
+    context = event.payload.text_or_none("context")
     return context.rpartition("/")[2] if context else "self"
 
 

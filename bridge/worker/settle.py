@@ -27,8 +27,9 @@ log = logger()
 LINK_WAIT = timedelta(hours=72)
 _WAITS_FOR_LINK = "waits for the link between a payment and an invoice of the same amount"
 _UNLINKED = (
-    "unlinked: {this} and {other} of the same customer, amount and currency may be one purchase; "
-    "tick invoice_payment.paid for this endpoint and resend it from the provider's dashboard"
+    "unlinked: this {this} and {other} of the same customer, amount and currency may be one "
+    "purchase; tick invoice_payment.paid for this endpoint and resend it from the provider's "
+    "dashboard"
 )
 
 
@@ -224,9 +225,8 @@ class Settling(Gathered):
         if until > self.now:
             self.stand(purchase, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
         else:
-            sides = ("invoice", "payment")
-            this, other = sides if counterpart.side == "invoice" else sides[::-1]
-            self.park(purchase, _UNLINKED.format(this=f"this {this}", other=f"a {other}"))
+            other = "a payment" if counterpart.side == "invoice" else "an invoice"
+            self.park(purchase, _UNLINKED.format(this=counterpart.side, other=other))
         return True
 
     def _counterpart(self, purchase: Purchase, outcomes: tuple[Outcome, ...]) -> Purchase:

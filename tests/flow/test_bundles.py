@@ -1,6 +1,5 @@
 """Every way of being paid is one right order, however its events come: with a key and without."""
 
-import copy
 import json
 import random
 from collections import defaultdict
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.flow.bundles import BILLED, KINDS, Bundle, Till
+from tests.stripe_api.versions import NEWEST, VERSIONS, Archive
 
 SHUFFLES = 4
 # One event of a purchase comes at most so many seconds after another.
@@ -26,34 +26,40 @@ def keyed(make_rig, stripe_mock):
     return make_rig(STRIPE_API_KEY=stripe_mock.key, STRIPE_API_URL=stripe_mock.url)
 
 
-def disturbed(bundle: Bundle, how: int) -> list[dict[str, Any]]:
-    """Give a bundle's events in an order of their own, some again, some under another id."""
+@pytest.fixture
+def told(stripe_mock):
+    """Post bundles, each in its own way; in every second one the worker keeps up."""
+
+    def tell(rig, bundles, shown=disturbed):
+        for how, bundle in enumerate(bundles):
+            for event in shown(Archive(stripe_mock.world, bundle.events), bundle, how):
+                rig.post("stripe", "", event)
+                if how % 2:
+                    rig.work()
+        for turn in ({"seconds": 1}, {"seconds": 61}, {"minutes": 20}, {"hours": HOURS}):
+            rig.work()
+            rig.clock.turn(**turn)
+        rig.work()
+
+    return tell
+
+
+def disturbed(archive: Archive, bundle: Bundle, how: int) -> list[dict[str, Any]]:
+    """Give a bundle's events in an order of their own, some again, from endpoints of two versions.
+
+    The first is told as Stripe tells it. Of two endpoints each has ids of its own.
+    """
     if how == 0:
         return bundle.events
-    chance = random.Random(how)
-    events = [*bundle.events]
-    for event in chance.sample(bundle.events, len(events) // 2):
-        again = copy.deepcopy(event)
-        if chance.random() < 0.5:
-            again["id"] += "_again"
-        if chance.random() < 0.5:
-            again["api_version"] = "2025-03-31.basil"
-        events.append(again)
+    chance = random.Random(f"{how} {bundle.events[0]['id']}")
+    endpoints = [(NEWEST, ""), (chance.choice(VERSIONS), "_other")]
+    events = []
+    for event in bundle.events:
+        for version, mark in chance.sample(endpoints, chance.choice([1, 2])):
+            shown = archive.shown(event, version) or event
+            events += [shown | {"id": shown["id"] + mark}] * chance.choice([1, 1, 2])
     chance.shuffle(events)
     return events
-
-
-def told(rig, bundles):
-    """Post bundles, each disturbed in its own way; in every second one the worker keeps up."""
-    for how, bundle in enumerate(bundles):
-        for event in disturbed(bundle, how):
-            rig.post("stripe", "", event)
-            if how % 2:
-                rig.work()
-    for turn in ({"seconds": 1}, {"seconds": 61}, {"minutes": 20}, {"hours": HOURS}):
-        rig.work()
-        rig.clock.turn(**turn)
-    rig.work()
 
 
 def by_bundle(rig, bundles):
@@ -92,7 +98,7 @@ def sums(events):
     ],
     indirect=["database_url"],
 )
-def test_with_a_key_any_arrival_gives_the_same_events(keyed, till, kind):
+def test_with_a_key_any_arrival_gives_the_same_events(keyed, till, told, kind):
     bundles = [till.bundle(kind) for _ in range(2 if kind == "long_invoice" else SHUFFLES)]
     told(keyed, bundles)
     first, *others = by_bundle(keyed, bundles)
@@ -113,18 +119,48 @@ def test_with_a_key_any_arrival_gives_the_same_events(keyed, till, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("linked", [True, False], ids=["linked", "unlinked"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_without_a_key_nothing_is_invented_and_nothing_doubled(rig, till, kind, linked):
+def test_without_a_key_nothing_is_invented_and_nothing_doubled(rig, till, told, kind, linked):
     bundles = [till.bundle(kind) for _ in range(2)]
     for bundle in bundles:
         if not linked:
             bundle.events = [e for e in bundle.events if e["type"] != "invoice_payment.paid"]
-    told(rig, bundles)
+    told(rig, bundles, shuffled)
     parked = [reason.split(":")[0] for state, reason in rig.stands() if state == "parked"]
     if kind in BILLED and not linked:
         assert set(parked) == {"unlinked"}
         assert rig.sent("Order") == []
         return
     assert parked == []
+    agree(rig, bundles)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_without_a_key_endpoints_of_any_version_tell_the_same(rig, till, told, kind):
+    few = kind == "long_invoice"
+    bundles = [till.bundle(kind) for _ in (VERSIONS[:2] if few else VERSIONS)]
+    told(rig, bundles, lambda archive, bundle, how: aged(archive, bundle, VERSIONS[how]))
+    assert {state for state, _ in rig.stands()} <= {"settled", "open"}
+    agree(rig, bundles)
+
+
+def shuffled(_archive: Archive, bundle: Bundle, how: int) -> list[dict[str, Any]]:
+    """Give a bundle's events in an order of their own, half of them again."""
+    chance = random.Random(how)
+    events = [*bundle.events, *chance.sample(bundle.events, len(bundle.events) // 2)]
+    chance.shuffle(events)
+    return events
+
+
+def aged(archive: Archive, bundle: Bundle, version: str) -> list[dict[str, Any]]:
+    """Give a bundle's events as an endpoint of a version is told them, in another order."""
+    events = [shown for event in bundle.events if (shown := archive.shown(event, version))]
+    random.Random(version).shuffle(events)
+    return events
+
+
+def agree(rig, bundles):
+    """Hold what was sent of each bundle against what it comes to."""
     for bundle, events in zip(bundles, by_bundle(rig, bundles), strict=True):
         orders = [e for e in events if e["event"] == "Order"]
         assert sums(events) == bundle.kept

@@ -223,6 +223,16 @@ def invoice(own: str, currency: str, **fields: Any) -> Json:
     )
 
 
+def billed_by(subscription_id: str) -> Json:
+    """Make the parent of an invoice that a subscription billed."""
+    details = {"subscription": subscription_id, "metadata": {}}
+    return {
+        "type": "subscription_details",
+        "quote_details": None,
+        "subscription_details": details,
+    }
+
+
 def invoice_payment(own: str, invoice_id: str, intent_id: str, amount: int, currency: str) -> Json:
     return thing(
         "invoice_payment",

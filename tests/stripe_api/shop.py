@@ -83,9 +83,14 @@ class Shop:
         )
 
     def invoice(
-        self, cart: Cart | None = None, customer: Json | None = None, **fields: Any
+        self,
+        cart: Cart | None = None,
+        customer: Json | None = None,
+        *,
+        subscription: str | None = None,
+        **fields: Any,
     ) -> Bought:
-        """Buy by an invoice; keywords replace the invoice's fields."""
+        """Buy by an invoice, a subscription's or not; keywords replace the invoice's fields."""
         cart = cart or Cart()
         customer = customer or self.customer(cart.email)
         paid, own = self._pay(cart, customer), self._own("in")
@@ -113,6 +118,7 @@ class Shop:
             discounts=[discount["id"]] if discount else [],
             lines=shapes.listed(f"/v1/invoices/{own}/lines", lines),
             metadata=dict(cart.metadata),
+            parent=shapes.billed_by(subscription) if subscription else None,
             payments=shapes.listed("/v1/invoice_payments", [payment]),
             shipping_cost=shipping_cost(cart),
             subtotal=sum(cart.gross),

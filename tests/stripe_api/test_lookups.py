@@ -105,10 +105,11 @@ def test_the_lines_of_a_payment_intent_are_none_unless_the_shop_sent_some(stripe
     assert stripe_api.fetch(Need("intent_lines", own)) == {"data": [line]}
 
 
+@pytest.mark.parametrize("code", ["resource_missing", None])
 def test_a_payment_intent_of_which_stripe_has_no_such_list_has_no_lines(
-    stripe_api, stripe_mock, shop
+    stripe_api, stripe_mock, shop, code
 ):
-    stripe_mock.fail(path="amount_details_line_items", status=404, code="resource_missing")
+    stripe_mock.fail(path="amount_details_line_items", status=404, code=code)
 
     found = stripe_api.fetch(Need("intent_lines", shop.direct().intent["id"]))
 

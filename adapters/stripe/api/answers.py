@@ -24,6 +24,13 @@ _LATER = {
 _NOT_STRIPE = "what answered for Stripe does not speak its API ({}): look at STRIPE_API_URL"
 
 
+class NoSuchPath(TryAgain):
+    """What answered has no such path, and says so as Stripe does.
+
+    Either it is not Stripe's API, or not all of it.
+    """
+
+
 def read(answer: object) -> Json:
     """Give an answer's body as Stripe wrote it; fractions stay text, so that none is rounded.
 
@@ -68,7 +75,9 @@ def failure(error: stripe.StripeError, kind: str) -> LookUpFailed:
         return TryAgain(_LATER[status], _retry_after(error))
     if status >= requests.codes.server_error:
         return TryAgain(f"Stripe has a fault of its own ({status})", _retry_after(error))
-    if _told(error) is None or status == requests.codes.not_found:
+    if _told(error) is not None and status == requests.codes.not_found:
+        return NoSuchPath(_NOT_STRIPE.format(status))
+    if _told(error) is None:
         return TryAgain(_NOT_STRIPE.format(status))
     return LookUpFailed(f"Stripe refused to look up {kind} ({status}{_because(error)})")
 

@@ -11,6 +11,7 @@ import stripe
 
 from adapters.errors import TryAgain
 from adapters.lookups import Json
+from adapters.stripe.api.answers import NoSuchPath
 from adapters.stripe.api.purchases import (
     customers_by_email,
     purchases_of_customer,
@@ -98,9 +99,14 @@ def _booking(
 def _intent_lines(ask: Ask, own: str) -> Json:
     """List the line items of a payment intent's amount_details.
 
-    Empty where it has none, as almost all have, and where Stripe has no such list for it.
+    Empty where it has none, as almost all have, and where Stripe has no such list for it or none
+    at all; by then its other paths have answered.
     """
-    found = ask.every(ask.v1.payment_intents.amount_details_line_items.list, own, {"limit": PAGE})
+    listing = ask.v1.payment_intents.amount_details_line_items.list
+    try:
+        found = ask.every(listing, own, {"limit": PAGE})
+    except NoSuchPath:
+        found = None
     return found or {"data": []}
 
 

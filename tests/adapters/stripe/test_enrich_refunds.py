@@ -114,6 +114,16 @@ def test_a_refund_whose_order_no_webhook_told_of_finds_it(shop, event, known):
     assert len(refunds_in(found)) == 1
 
 
+def test_a_refund_that_names_no_charge_finds_its_order_by_the_payment_intent(shop, event, known):
+    bought = shop.checkout()
+    back = shop.refund(bought, 300, charge=None)
+
+    found = known([event("refund.created", back, livemode=False)])
+
+    (order,) = [one for one in found if isinstance(one, Order)]
+    assert (order.total, len(refunds_in(found))) == (Decimal("10.00"), 1)
+
+
 def test_a_refund_of_an_order_whose_events_are_gone_is_told_of_what_was_sent(
     shop, told, event, known, normalize
 ):

@@ -99,6 +99,20 @@ def test_payments_in_another_currency_tell_what_reached_the_account(shop, cart, 
     assert (order.settlement_total, order.settlement_currency) == (Decimal("9.21"), "EUR")
 
 
+def test_an_invoice_that_names_a_charge_alone_tells_what_reached_the_account(
+    shop, cart, event, known
+):
+    bought = shop.invoice(cart(currency="jpy", settled=(921, "eur", Decimal("0.00921"))))
+    # The shape of 2017: no payment intent, nor a look-up by it.
+    bill = {**bought.invoice, "charge": bought.charge["id"], "paid": True}
+    del bill["payments"]
+    bought.charge["payment_intent"] = None
+
+    (order, *_) = known([event("invoice.payment_succeeded", bill, api_version="2017-08-15")])
+
+    assert (order.settlement_total, order.settlement_currency) == (Decimal("9.21"), "EUR")
+
+
 def test_a_charge_without_a_booking_yet_is_asked_for_again(shop, told, known):
     bought = shop.direct()
     booked = bought.charge["balance_transaction"]

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.contract import WebhookEvent
 from adapters.lookups import Need
-from adapters.schema import Ignored, Order, Parked, Wait
+from adapters.schema import Ignored, Order, Parked, Refund, Wait
 from adapters.stripe import STRIPE
 
 RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -57,6 +57,18 @@ def test_an_authorisation_is_no_order_and_the_capture_shows_the_newer_state(shop
     captured = delivered(shop.thin_event("charge.captured", bought.charge))
 
     assert order_in(known([authorised, captured])).id == bought.intent["id"]
+
+
+@pytest.mark.parametrize("topic", ["charge.refunded", "charge.refund.updated"])
+def test_a_refund_is_found_by_any_topic_that_tells_of_it(shop, known, topic):
+    bought = shop.direct()
+    back = shop.refund(bought, 300)
+    about = back if "refund." in topic else bought.charge
+
+    found = known([delivered(shop.thin_event(topic, about))])
+
+    assert [one.id for one in found if isinstance(one, Refund)] == [back["id"]]
+    assert order_in(found).id == bought.intent["id"]
 
 
 def test_it_waits_three_days_for_what_it_tells_of(shop, asking):

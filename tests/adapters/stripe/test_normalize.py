@@ -232,6 +232,7 @@ def test_what_is_of_no_purchase_has_no_ids(
         (b'{"object": "v2.core.event", "type": "v2.core.event_destination.ping"}', "a ping"),
         (b'{"id": "1", "detail-type": "charge.succeeded", "detail": {}}', "EventBridge"),
         (b'{"specversion": "1.0", "type": "charge.succeeded", "data": {}}', "Event Grid"),
+        (b'{"specversion": "1.0", "type": "v1.charge.succeeded", "data": {}}', "Event Grid"),
     ],
 )
 def test_other_kinds_of_payload_are_told_to_the_operator(
@@ -274,6 +275,19 @@ def test_an_event_knows_its_purchase_by_every_id_it_names(
     connected = STRIPE.ids(event(topic, thing, account="acct_1"))
     assert plain == tuple(f"self:{one}" for one in ids)
     assert connected == tuple(f"acct_1:{one}" for one in ids)
+
+
+def test_an_organisations_event_names_its_account_in_its_context(
+    event: Make, normalize: Run
+) -> None:
+    within = event("checkout.session.completed", SESSION, context="org_1/acct_1")
+    assert STRIPE.ids(within) == ("acct_1:pi_1", "acct_1:cs_1")
+    assert order_of(normalize(within)).account == "acct_1"
+
+
+def test_an_event_is_no_envelope_whatever_keys_come_to_it(event: Make, normalize: Run) -> None:
+    later = event("checkout.session.completed", SESSION, detail={}, specversion="2.0")
+    assert order_of(normalize(later)).id == "pi_1"
 
 
 def test_a_paid_session_waits_for_nothing(event: Make, normalize: Run) -> None:
@@ -457,3 +471,11 @@ def test_an_invoices_own_words_describe_its_lines_without_a_key(event, normalize
     (told,) = order.lines
     assert (told.sku, told.category, told.variant) == ("CH-1", "Chairs", "Oak")
     assert order.billing_reason == "manual"
+
+
+def test_a_plan_describes_a_line_where_prices_are_not_yet(event, normalize):
+    plan = {"id": "gold", "nickname": "Gold", "product": "prod_1", "metadata": {"sku": "G"}}
+    line = {"id": "il_1", "amount": 1000, "quantity": 1, "plan": plan}
+    invoice = INVOICE | {"charge": "ch_1", "lines": {"has_more": False, "data": [line]}}
+    (told,) = order_of(normalize(event("invoice.paid", invoice))).lines
+    assert (told.sku, told.variant, told.product_id) == ("G", "Gold", "prod_1")
