@@ -1,6 +1,6 @@
 """The answers of look-ups, as normalize sees them within one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,29 +14,51 @@ _EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
+class Read:
+    """The facts that one transaction has read, each once; None where there is no such fact."""
+
+    connection: Connection
+    found: dict[tuple[str, Need], facts.Fact | None] = field(default_factory=dict)
+
+    def read(self, source: str, needs: Iterable[Need]) -> None:
+        """Read facts of a source, those that are not read yet, in one statement."""
+        wanted = [need for need in dict.fromkeys(needs) if (source, need) not in self.found]
+        known = facts.of(self.connection, source, wanted)
+        self.found |= {(source, need): known.get(need) for need in wanted}
+
+
+@dataclass(slots=True)
 class Answers:
-    """What was answered to the look-ups of one purchase; each is read from the store once.
+    """What was answered to the look-ups of one purchase.
 
     It asks nobody: what was never wanted, or not answered yet, is None.
     lasting: kinds of answers that hold for a time, None for ever. since: other answers count only
         if they are newer, because the purchase has moved on; None where any will do.
+    guesses: while it is a list, what is not read yet is noted there, and taken for not answered.
     """
 
-    connection: Connection
+    facts: Read
     source: str
     now: datetime
     lasting: Mapping[str, timedelta | None] = field(default_factory=dict)
     since: datetime | None = None
-    read: dict[Need, Payload | Absent | None] = field(default_factory=dict)
+    guesses: list[Need] | None = None
 
     def __call__(self, need: Need) -> Payload | Absent | None:
         """Give the answer; ABSENT where the provider has no such thing."""
-        if need not in self.read:
-            fact = facts.of(self.connection, self.source, [need]).get(need)
-            self.read[need] = self._answer(need, fact)
-        return self.read[need]
+        if (self.source, need) not in self.facts.found:
+            if self.guesses is not None:
+                self.guesses.append(need)
+                return None
+            self.facts.read(self.source, [need])
+        return self._answer(need)
 
-    def _answer(self, need: Need, fact: facts.Fact | None) -> Payload | Absent | None:
+    def guessed_right(self) -> bool:
+        """Whether what was taken for not answered is so, now that it has been read."""
+        return all(self._answer(need) is None for need in self.guesses or ())
+
+    def _answer(self, need: Need) -> Payload | Absent | None:
+        fact = self.facts.found[self.source, need]
         if fact is None or fact.state == "wanted":
             return None
         if self.since and fact.answered_at and fact.answered_at < self._oldest(need.kind):

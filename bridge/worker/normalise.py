@@ -22,7 +22,9 @@ from bridge.store import Store, inbox, joining, ledger, sources
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Joined, Naming
 from bridge.worker.alone import Alone, end
+from bridge.worker.lookups import Read
 from bridge.worker.merging import merge
+from bridge.worker.reading import Reader
 from bridge.worker.settle import Settling
 
 log = logger()
@@ -169,13 +171,20 @@ class Normaliser:
             purchases.append((replace(kept, first_event_at=first), group))
             settling.ends += [End(row, "joined", None, kept.id) for row in group.members]
         siblings = inbox.of_orders(connection, [kept.id for kept, _ in purchases])
-        for kept, group in purchases:
-            settling.settle(kept, _together(siblings[kept.id], group, by_row))
-        settling.write()
+        settling.settle(
+            [(kept, _together(siblings[kept.id], group, by_row)) for kept, group in purchases]
+        )
 
     def _settling(self, connection: Connection) -> Settling:
+        now = self.clock()
         return Settling(
-            self.store, connection, self.config, self.since, self.accounts, self.clock()
+            self.store,
+            connection,
+            self.config,
+            self.since,
+            self.accounts,
+            now,
+            reader=Reader(self.config, self.accounts, now, Read(connection)),
         )
 
     def _due(self, rows: Sequence[int]) -> None:
@@ -201,9 +210,7 @@ class Normaliser:
         states = {"waiting", "settled"}
         waiting = [p for p in free if p.state in states and p.due_at and p.due_at <= now]
         siblings = inbox.of_orders(connection, [one.id for one in waiting])
-        for purchase in waiting:
-            settling.settle(purchase, siblings[purchase.id], over=True)
-        settling.write()
+        settling.settle([(one, siblings[one.id]) for one in waiting], over=True)
 
     def _stumbled(self, stored: Stored, error: Exception) -> None:
         """Leave a webhook that broke our code for another try, or park it after the fifth."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from adapters.contract import Known
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Source
@@ -17,9 +16,8 @@ from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
 from bridge.worker.after import since_sent
 from bridge.worker.gathered import ORDER, Gathered
-from bridge.worker.lookups import Answers
 from bridge.worker.merging import merge
-from bridge.worker.reading import normalized
+from bridge.worker.reading import Found, Reader
 
 log = logger()
 
@@ -33,19 +31,28 @@ _UNLINKED = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Settling(Gathered):
     """Settles the purchases of one transaction."""
 
+    reader: Reader
     # Purchases that were joined by what look-ups showed, and are done with in this transaction.
     joined: set[int] = field(default_factory=set)
 
-    def settle(self, purchase: Purchase, events: Sequence[Stored], *, over: bool = False) -> None:
-        """Normalise a locked purchase from all its events, and gather what it comes to.
+    def settle(
+        self, purchases: Sequence[tuple[Purchase, Sequence[Stored]]], *, over: bool = False
+    ) -> None:
+        """Normalise locked purchases, each from all its events; gather what they come to; write it.
 
         One that was sent stays as it was sent: Heap ignores a repeated key.
         over: whether all that came before a Wait's end has been joined; else it goes on waiting.
         """
+        self.reader.look_ahead(purchases)
+        for purchase, events in purchases:
+            self._settle(purchase, events, over=over)
+        self.write()
+
+    def _settle(self, purchase: Purchase, events: Sequence[Stored], *, over: bool) -> None:
         if purchase.id in self.joined:
             return
         source = self.config.sources.get(purchase.source)
@@ -79,35 +86,10 @@ class Settling(Gathered):
         ignored = [outcome.reason for outcome in found if isinstance(outcome, Ignored)]
         self.stand(purchase, "open", reason="; ".join(ignored) or "nothing to send yet")
 
-    def _normalize(
-        self, source: Source, purchase: Purchase, events: Sequence[Stored]
-    ) -> tuple[Outcome, ...] | Wait:
-        known = self._known(source, purchase, events)
-        found, ends = normalized(source, [*events], known, purchase.id)
+    def _normalize(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Found:
+        found, ends = self.reader.normalize(source, purchase, events)
         self.ends += ends
         return found
-
-    def _known(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Known:
-        """Tell the adapter what the bridge knows beside the events."""
-        sold = purchase.state == "settled"
-        newest = max((stored.event.received_at or self.now for stored in events), default=None)
-        answers = Answers(
-            self.connection,
-            source.name,
-            self.now,
-            source.adapter.lasting,
-            # What was sent is told about with the answers it was sent with.
-            None if sold else newest,
-        )
-        field = self.config.customer_id_field
-        wanted = tuple(dict.fromkeys([*self.config.extra_properties, *([field] if field else [])]))
-        return Known(
-            account=source.account or self.accounts.get(source.name, "self"),
-            settings=source.settings,
-            lookup=answers,
-            extra=wanted,
-            sold=ORDER.validate_json(purchase.record) if sold and purchase.record else None,
-        )
 
     def _join(
         self, source: Source, purchase: Purchase, events: Sequence[Stored]
@@ -116,7 +98,7 @@ class Settling(Gathered):
         told = [stored.event for stored in events]
         try:
             own = [id_ for event in told for id_ in source.adapter.ids(event)]
-            known = self._known(source, purchase, events)
+            known = self.reader.known(source, purchase, events)
             linked = source.adapter.linked_ids(told, known) if source.adapter.linked_ids else ()
         except MalformedPayload:
             return purchase, events
