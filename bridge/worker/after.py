@@ -53,7 +53,8 @@ def since_sent(
         taken |= {event.key for event in events}
     for outcome in outcomes:
         if isinstance(outcome, Refund):
-            events += refund_events(order, less_removed(outcome, lines, told), things, **voice)
+            left = less_removed(outcome, lines, told, refunds)
+            events += refund_events(order, left, things, **voice)
         elif isinstance(outcome, Cancellation):
             events += cancellation_event(order, outcome, **voice)
     for units, at in removed_since(order, lines, told):

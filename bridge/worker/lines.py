@@ -3,7 +3,7 @@
 It holds whichever webhook tells of it first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -47,17 +47,20 @@ def removed_since(
             yield Units(line_id=line.item.id, quantity=gone, amount=share), line.removed_at
 
 
-def less_removed(refund: Refund, lines: Sequence[LineStanding], told: Told) -> Refund:
+def less_removed(
+    refund: Refund, lines: Sequence[LineStanding], told: Told, sent: Collection[str]
+) -> Refund:
     """Take out of a refund the units that Heap was told had left before it was known.
 
-    They count as the refund's from now on.
+    They count as the refund's from now on. sent: `<refund>:item:<line>` of what Heap has already;
+    what left since then is another refund's.
     """
     still = {line.item.id: line.removed for line in lines}
     places = digits(refund.currency)
     items = []
     for units in refund.items:
         before = told.lines.get(units.line_id)
-        if before is None:
+        if before is None or f"{refund.id}:item:{units.line_id}" in sent:
             items.append(units)
             continue
         if refund.id not in before.covered:
