@@ -8,29 +8,41 @@ import re
 from collections.abc import Iterable
 
 _SMALL = frozenset(
-    "heap_user_id heap_session_id heap_identity heap_time referrer landing_page utm_source "
+    "heap_user_id heap_session_id heap_identity heap_time time referrer landing_page utm_source "
     "utm_medium utm_campaign utm_term utm_content".split()
 )
 # Heap's own cookies, whole: the name says of which app.
-_COOKIE = re.compile(r"hp(?:5_meta|2_id|2_ses_props)(?:\.[0-9]{1,20})?")
-_MOST = 50
-_LONGEST = 8192
+_COOKIE = re.compile(r"hp(?:5_meta|5_let|2_id|2_ses_props)(?:\.[0-9]{1,20})?")
+# No browser keeps a cookie of more than 4,096 bytes, and Heap has four an app.
+_LONGEST = 4096
+_MOST_COOKIES = 8
 
 
 def carried_fields(pairs: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
     """Keep the fields that count, by their names without a leading `_`; the first of a name holds.
 
-    Values that are no text, empty, or longer than any browser writes, are left out.
+    A value that is neither text nor a whole number, is empty, or holds what neither PostgreSQL nor
+    UTF-8 can (NUL, half a surrogate), is dropped: cleaned of it, it would be another's.
     """
     found: dict[str, str] = {}
+    cookies = 0
     for name, value in pairs:
-        if not isinstance(name, str) or not isinstance(value, str):
+        text = _text(value)
+        plain = name.strip().lower().removeprefix("_") if isinstance(name, str) else ""
+        if not text or plain in found:
             continue
-        plain = name.strip().lower().removeprefix("_")
-        if not (plain in _SMALL or _COOKIE.fullmatch(plain)) or len(value) > _LONGEST:
+        if _COOKIE.fullmatch(plain):
+            cookies += 1
+        elif plain not in _SMALL:
             continue
-        # PostgreSQL and UTF-8 hold neither.
-        text = value.replace("\0", "").encode("utf-8", "ignore").decode()
-        if text.strip() and len(found) < _MOST:
-            found.setdefault(plain, text)
+        if cookies <= _MOST_COOKIES or plain in _SMALL:
+            found[plain] = text
     return tuple(found.items())
+
+
+def _text(value: object) -> str | None:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not text.strip() or len(text) > _LONGEST or "\0" in text:
+        return None
+    # A half surrogate is the one thing in a text that has no UTF-8.
+    return text if text.encode("utf-8", "ignore").decode() == text else None

@@ -72,16 +72,14 @@ class Carried:
     """What an order carries from the shopper's browser; shopper-written, so none of it is trusted.
 
     fields: names and values as they came in cart attributes or metadata, those only that can be
-        Heap's or a campaign's (see `adapters.carried`).
+        Heap's or a campaign's (see `adapters.carried`); none where it was not the shopper's own
+        browser that bought, but a member of staff's, a point of sale or a renewal.
     landing_page, referrer: as the provider noted them; None where it did not.
-    own_browser: whether the shopper's own browser placed the order: not a member of staff's, a
-        point of sale or a renewal.
     """
 
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     landing_page: str | None = field(default=None, repr=False)
     referrer: str | None = field(default=None, repr=False)
-    own_browser: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What a Shopify order carries from the shopper's browser: cart attributes and landing page.
 
 `note_attributes` are the cart's attributes; shoppers can write them. Members of staff put their own
-browser's ids on draft, telephone and counter orders, so only the online store's count as a
-shopper's own. Source: Shopify's Order and Cart references, read November 2026.
+browser's values on draft, telephone and counter orders, so only the online store's are read.
+Source: Shopify's Order and Cart references, read November 2026.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,16 +14,12 @@ from adapters.schema import Carried
 
 def carried_by(payload: Payload) -> Carried | None:
     """Read what an order carries, None where that is nothing; it cannot fail."""
-    fields = carried_fields(_attributes(payload))
+    online = payload.raw("source_name") == "web"
+    fields = carried_fields(_attributes(payload)) if online else ()
     page, referrer = payload.text_or_none("landing_site"), payload.text_or_none("referring_site")
     if not (fields or page or referrer):
         return None
-    return Carried(
-        fields=fields,
-        landing_page=page,
-        referrer=referrer,
-        own_browser=payload.raw("source_name") == "web",
-    )
+    return Carried(fields=fields, landing_page=page, referrer=referrer)
 
 
 def extra_of(payload: Payload, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -41,7 +37,8 @@ def _value(payload: Payload, name: str) -> str | None:
     where, _, own = name.partition(".")
     if where == "note_attributes":
         rows = payload.objects_or_empty("note_attributes")
-        return next((one.text_or_none("value") for one in rows if one.raw("name") == own), None)
+        # A value may be a number; it is told as text all the same.
+        return next((one.id_or_none("value") for one in rows if one.raw("name") == own), None)
     if name == "payment_gateway_names":
         return ",".join(payload.texts(name)) or None
     if name == "shipping_country":

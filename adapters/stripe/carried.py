@@ -1,60 +1,80 @@
 """What a Stripe purchase carries from the shopper's browser: metadata and client_reference_id.
 
-A reference of the form `heap1-<user id>-<session id>`, with `_<own id>` behind where the shop has
-one, carries Heap's ids; a missing one is 0.
+Both the shop writes, from what the browser sent it; a Payment Link's reference the browser itself.
+Source: Stripe's references on Checkout Sessions, payment intents and metadata, read November 2026.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 
 from adapters.carried import carried_fields
 from adapters.payload import Payload
 from adapters.schema import Carried
-from adapters.stripe.purchase import Purchase
+from adapters.stripe.invoice import is_renewal
+from adapters.stripe.purchase import HEAP_REFERENCE, Purchase
+from adapters.stripe.sighting import Kind
 
-_REFERENCE = re.compile(r"heap1-(?P<user>[0-9]{1,16})-(?P<session>[0-9]{1,16})(?:_.*)?", re.DOTALL)
-_RENEWAL = "subscription_cycle"
-_SOLD = ("session", "payment_intent", "charge", "invoice")
+_SOLD: tuple[Kind, ...] = ("session", "payment_intent", "charge", "invoice")
+# Where an address for the goods stands: session since and before basil, payment, invoice.
+_SHIPPED = (
+    ("collected_information", "shipping_details", "address"),
+    ("shipping_details", "address"),
+    ("shipping", "address"),
+    ("customer_shipping", "address"),
+)
 
 
 def carried_by(purchase: Purchase) -> Carried | None:
-    """Read what a purchase carries; only a session or payment intent was bought in a browser."""
-    fields = carried_fields(_pairs(purchase))
-    if not fields:
-        return None
-    kinds = {state.kind for state in purchase.states}
+    """Read what a purchase carries; only a session or payment intent is bought in a browser.
+
+    A renewal is not: what its subscription carries is of the day on which that began.
+    """
     invoice = purchase.invoice
-    renewed = invoice is not None and invoice.thing.text_or_none("billing_reason") == _RENEWAL
-    return Carried(
-        fields=fields,
-        own_browser=bool(kinds & {"session", "payment_intent"}) and not renewed,
-    )
+    if invoice is not None and is_renewal(invoice):
+        return None
+    if not (purchase.ids_of("session") or purchase.ids_of("payment_intent")):
+        return None
+    fields = carried_fields(_pairs(purchase))
+    return Carried(fields=fields) if fields else None
 
 
 def extra_of(purchase: Purchase, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Read the metadata that the operator asked for by name."""
-    found = []
-    for name in names:
-        where, _, own = name.partition(".")
-        metadata = _metadata(purchase) if where == "metadata" else ()
-        if value := next(filter(None, (one.text_or_none(own) for one in metadata)), None):
-            found.append((name, value))
-    return tuple(found)
+    """Read the values that the operator asked for by name."""
+    found = ((name, _value(purchase, name)) for name in names)
+    return tuple((name, value) for name, value in found if value)
+
+
+def _value(purchase: Purchase, name: str) -> str | None:
+    where, _, own = name.partition(".")
+    if where == "metadata":
+        told = (metadata.text_or_none(own) for metadata in _metadata(purchase))
+        return next(filter(None, told), None)
+    if name == "shipping_country":
+        told = (_country(thing, path) for thing in purchase.things(*_SOLD) for path in _SHIPPED)
+        return next(filter(None, told), None)
+    return None
+
+
+def _country(thing: Payload, path: Iterable[str]) -> str | None:
+    at: Payload | None = thing
+    for key in path:
+        at = at.object_or_none(key) if at else None
+    return at.text_or_none("country") if at else None
 
 
 def _pairs(purchase: Purchase) -> Iterator[tuple[object, object]]:
     for one in _metadata(purchase):
         yield from ((name, one.raw(name)) for name in sorted(one.keys()))
-    session = purchase.session
-    reference = session.thing.text_or_none("client_reference_id") if session else None
-    if reference and (told := _REFERENCE.fullmatch(reference)):
-        for name, given in (("heap_user_id", told["user"]), ("heap_session_id", told["session"])):
-            if int(given):
-                yield name, given
+    for session in purchase.things("session"):
+        reference = session.text_or_none("client_reference_id") or ""
+        if told := HEAP_REFERENCE.fullmatch(reference):
+            yield "heap_user_id", told["user"]
+            yield "heap_session_id", told["session"]
+            # The link was opened from the shop's page when Stripe made the session.
+            if made := session.time_or_none("created"):
+                yield "heap_time", int(made.timestamp())
 
 
 def _metadata(purchase: Purchase) -> Iterator[Payload]:
-    for kind in _SOLD:
-        for state in purchase.states:
-            if state.kind == kind and (metadata := state.thing.object_or_none("metadata")):
-                yield metadata
+    for thing in purchase.things(*_SOLD):
+        if metadata := thing.object_or_none("metadata"):
+            yield metadata

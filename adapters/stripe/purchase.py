@@ -14,8 +14,10 @@ from adapters.stripe.payment import Payment, captured_of, payments, taken
 from adapters.stripe.sighting import BEST_FIRST, Kind, Sighting, clamp
 from adapters.stripe.thin import account_of
 
-# `heap1-<user id>-<session id>`, then `_<own id>` where the shop has one of its own.
-_HEAP_REFERENCE = re.compile(r"heap1-[^-_]*-[^-_]*(?:_(?P<own>.*))?", re.DOTALL)
+# `heap1-<user id>-<session id>`, a missing one 0, then `_<own id>` where the shop has its own.
+HEAP_REFERENCE = re.compile(
+    r"heap1-(?P<user>[0-9]*)-(?P<session>[0-9]*)(?:_(?P<own>.*))?", re.DOTALL
+)
 
 
 @dataclass(frozen=True)  # no slots: what was found once is kept beside the field
@@ -129,19 +131,19 @@ class Purchase:
     @property
     def customer_id(self) -> str | None:
         """The customer's id at Stripe; None for guests."""
-        things = self._things("invoice", "session", "payment_intent", "charge")
+        things = self.things("invoice", "session", "payment_intent", "charge")
         return next(filter(None, (thing.id_or_none("customer") for thing in things)), None)
 
     @property
     def description(self) -> str | None:
         """What the shop wrote on the charge or payment intent."""
-        things = self._things("charge", "payment_intent")
+        things = self.things("charge", "payment_intent")
         return next(filter(None, (thing.text_or_none("description") for thing in things)), None)
 
     @property
     def tip(self) -> int | None:
         """The tip inside what a payment intent took, minor units; None where there is none."""
-        for thing in self._things("payment_intent"):
+        for thing in self.things("payment_intent"):
             details = thing.object_or_none("amount_details")
             tip = details.object_or_none("tip") if details else None
             amount = tip.integer_or_none("amount") if tip else None
@@ -158,7 +160,7 @@ class Purchase:
     @property
     def is_one_of_several(self) -> bool:
         """Whether it pays an invoice beside others: Stripe marks the one that pays all of it."""
-        links = self._things("invoice_payment")
+        links = self.things("invoice_payment")
         return any(link.raw("is_default") is False for link in links)
 
     @property
@@ -174,12 +176,12 @@ class Purchase:
 
     def order_id(self, metadata_key: str) -> str:
         """Give the id the shop knows it by: its metadata, else client_reference_id, else ours."""
-        for thing in self._things("session", "invoice", "payment_intent", "charge"):
+        for thing in self.things("session", "invoice", "payment_intent", "charge"):
             metadata = thing.object_or_none("metadata")
             if metadata and (own := metadata.id_or_none(metadata_key)):
                 return own
         for reference in self._texts("session", "client_reference_id"):
-            carried = _HEAP_REFERENCE.fullmatch(reference)
+            carried = HEAP_REFERENCE.fullmatch(reference)
             own = carried["own"] if carried else reference
             if own:
                 return own
@@ -187,7 +189,7 @@ class Purchase:
 
     def presentment(self) -> tuple[Decimal, str] | None:
         """Give what the shopper saw in another currency (Adaptive Pricing, basil and later)."""
-        for thing in self._things("session", "payment_intent", "charge"):
+        for thing in self.things("session", "payment_intent", "charge"):
             seen = thing.object_or_none("presentment_details")
             amount = seen.integer_or_none("presentment_amount") if seen else None
             code = seen.text_or_none("presentment_currency") if seen else None
@@ -196,14 +198,15 @@ class Purchase:
                 return money.major(amount), money.code
         return None
 
+    def things(self, *kinds: Kind) -> Iterable[Payload]:
+        """Give the objects of these kinds, kind by kind."""
+        return (seen.thing for kind in kinds for seen in self.states if seen.kind == kind)
+
     def _newest(self, kind: Kind) -> Sighting | None:
         return next((seen for seen in self.states if seen.kind == kind), None)
 
-    def _things(self, *kinds: Kind) -> Iterable[Payload]:
-        return (seen.thing for kind in kinds for seen in self.states if seen.kind == kind)
-
     def _texts(self, kind: Kind, *paths: str) -> Sequence[str]:
-        found = (_text_at(thing, path) for thing in self._things(kind) for path in paths)
+        found = (_text_at(thing, path) for thing in self.things(kind) for path in paths)
         return [text for text in found if text]
 
 

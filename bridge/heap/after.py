@@ -4,7 +4,7 @@ Pure, like events.py. Each event has a key of its own: an order's first event is
 because Heap keeps the first event of a key and passes over later ones.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -64,6 +64,7 @@ def added_event(
     keys: Collection[str],
     *,
     new: bool,
+    came: Sequence[tuple[str, Value]],
     provider: str,
     source: str,
     names: EventNames,
@@ -72,6 +73,7 @@ def added_event(
     """Make the Purchase of units that came to an order later.
 
     line: just those units. at: when they came. new: the order did not have this line before.
+    came: what stands on all Purchases of the order, as `came_with` gives it.
     keys: of the events there are; a line that grows twice within a second has keys of its own.
     """
     if not names.purchase:
@@ -80,7 +82,7 @@ def added_event(
     key = f"{stem}{rest}" if new else _free(f"{stem}:change:", at, rest, keys)
     count = order_count(order, identity, provider)
     about = common(order, provider, source)
-    properties = [*about, *line_properties(line, order), ("order_count", count)]
+    properties = [*about, *line_properties(line, order), ("order_count", count), *came]
     body = written(identity, names.purchase, at, key, properties)
     return (HeapEvent(key, "purchase", body),)
 

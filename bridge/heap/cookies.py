@@ -1,16 +1,16 @@
 """Heap's own cookies, as a shop may hand them over whole: percent-encoded or plain JSON.
 
-v5 has `_hp5_meta`; v3 and v4 have `_hp2_id` and `_hp2_ses_props`; 2016 had three dotted numbers.
-Shopper-written, so whatever cannot be read is left out.
+v5 has `_hp5_meta` and `_hp5_let`; v3 and v4 have `_hp2_id` and `_hp2_ses_props`; in 2016 `_hp2_id`
+was three dotted numbers. Shopper-written, so whatever cannot be read is left out.
 Source: help.heap.io on cookies and cookies published by shops, read November 2026.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-_LONGEST = 8192
 # Key of _hp2_ses_props -> what it is.
 _CLASSIC = {
     "us": "utm_source",
@@ -21,72 +21,70 @@ _CLASSIC = {
     "r": "referrer",
 }
 _UTM = ("source", "medium", "campaign", "term", "content")
+# User, page view, session.
+_DOTTED = re.compile(r"([0-9]+)\.[0-9]+\.([0-9]+)")
+_DOMAIN = re.compile(r"[\w.-]+(?::[0-9]+)?")
+
+# Small fields by their names; heap_time is what may tell it, the best first.
+Fields = Mapping[str, Any]
 
 
-def small_fields(name: str, value: str) -> dict[str, Any]:
-    """Read a cookie into small fields, as a shop would write them one by one; none where unfit."""
-    if name == "hp2_id" and (numbers := _dotted(value)):
-        return numbers
-    told = _json(value)
-    if told is None:
-        return {}
-    if name == "hp2_id":
-        return {
-            "heap_user_id": told.get("userId"),
-            "heap_session_id": told.get("sessionId"),
-            "heap_identity": told.get("identity"),
-        }
-    if name == "hp2_ses_props":
-        domain, path = told.get("d"), told.get("h")
-        page = f"https://{domain}{path}" if _text(domain) and _text(path) else None
-        found = {plain: told.get(key) for key, plain in _CLASSIC.items()}
-        query = told.get("q")
-        with_query = f"{page}{query}" if page and _text(query) else page
-        return found | {"heap_time": told.get("ts"), "landing_page": with_query}
-    return _v5(told)
+def of_v5(cookies: Mapping[str, str]) -> Fields:
+    """Read v5's cookies into small fields, as a shop would write them one by one.
 
-
-def _v5(told: Mapping[str, Any]) -> dict[str, Any]:
+    cookies: by their names without `_` and app. When something last happened moved from
+    `lastEventTime` to a cookie of its own; else there is the session's beginning.
+    """
+    told = _json(cookies.get("hp5_meta"))
     session = _dict(told.get("sessionProperties"))
     utm = _dict(session.get("utm"))
     url = _dict(_dict(session.get("initial_pageview_info")).get("url"))
-    domain, path, query = (url.get(key) for key in ("domain", "path", "query"))
-    page = f"https://{domain}{path}" if _text(domain) and _text(path) else None
     return {
         "heap_user_id": told.get("userId"),
         "heap_session_id": told.get("sessionId") or session.get("id"),
         "heap_identity": told.get("identity"),
-        "heap_time": told.get("lastEventTime") or session.get("time"),
+        "heap_time": (cookies.get("hp5_let"), told.get("lastEventTime"), session.get("time")),
         **{f"utm_{key}": utm.get(key) for key in _UTM},
         "referrer": session.get("referrer"),
-        "landing_page": f"{page}{query}" if page and _text(query) else page,
+        "landing_page": _page(url.get("domain"), url.get("path"), url.get("query")),
     }
 
 
-def _dotted(value: str) -> dict[str, Any] | None:
-    parts = value.split(".")
-    if len(parts) == 3 and all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004 - user, page view, session
-        return {"heap_user_id": parts[0], "heap_session_id": parts[2]}
-    return None
+def of_classic(cookies: Mapping[str, str]) -> Fields:
+    """Read the cookies of v4 and before; when their session began is all the time they tell."""
+    text = cookies.get("hp2_id", "")
+    dotted = _DOTTED.fullmatch(text.strip())
+    own = {"userId": dotted[1], "sessionId": dotted[2]} if dotted else _json(text)
+    session = _json(cookies.get("hp2_ses_props"))
+    return {
+        "heap_user_id": own.get("userId"),
+        "heap_session_id": own.get("sessionId"),
+        "heap_identity": own.get("identity"),
+        "heap_time": (session.get("ts"),),
+        **{plain: session.get(key) for key, plain in _CLASSIC.items()},
+        "landing_page": _page(session.get("d"), session.get("h"), session.get("q")),
+    }
 
 
-def _json(value: str) -> dict[str, Any] | None:
-    text = value.strip()
-    if len(text) > _LONGEST:
+def _page(domain: Any, path: Any, query: Any) -> str | None:
+    """Put a landing page together; its scheme is not told, and shops have one."""
+    if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
         return None
+    whole = path if isinstance(path, str) and path.startswith("/") else "/"
+    asked = query if isinstance(query, str) and query.startswith("?") else ""
+    return f"https://{domain}{whole}{asked}"
+
+
+def _json(value: str | None) -> dict[str, Any]:
+    text = (value or "").strip()
     if not text.startswith("{"):
         # Once: a plus is a plus, and what is encoded twice is nothing of Heap's.
         text = unquote(text)
     try:
-        told = json.loads(text)
+        return _dict(json.loads(text))
     except (ValueError, RecursionError):
-        return None
-    return told if isinstance(told, dict) else None
+        return {}
 
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)

@@ -43,11 +43,11 @@ def heap_events(
     identity: Identity,
     received_at: datetime,
     session: Session | None = None,
-    extra: Collection[str] = (),
+    came: Sequence[tuple[str, Value]] = (),
 ) -> tuple[HeapEvent, ...]:
     """Make an order's events: one Order, then one Purchase a line.
 
-    session: what the order tells of the shopper's session. extra: names of `Order.extra` to copy.
+    session: what the order tells of the shopper's session. came: as `came_with` gives it.
     source: the bridge's name of the source, for the property of that name.
     received_at: when the webhook came, aware; no event is dated later than that.
     """
@@ -55,9 +55,7 @@ def heap_events(
     count = order_count(order, identity, provider)
     stem = f"{provider}:{order.account}:{order.id}"
     at = min(order.placed_at, received_at)
-    session = session or Session()
-    own = session.session_id if session.is_fresh(at) else None
-    came = [*_marketing(session), *_extra(order, extra)]
+    own = session.session_id if session and session.is_fresh(at) else None
     events = []
     if names.order:
         properties = [*about, *_order_properties(order), ("order_count", count), *came]
@@ -72,16 +70,16 @@ def heap_events(
     return tuple(events)
 
 
-def _marketing(session: Session) -> list[tuple[str, Value]]:
-    """List where the shopper came from; Heap's reports then need no session to say so."""
+def came_with(order: Order, session: Session, extra: Collection[str]) -> list[tuple[str, Value]]:
+    """List where the shopper came from and what the operator asked for, for Order and Purchase.
+
+    Heap's reports then need no session to tell a campaign. extra: names of `Order.extra`;
+    `metadata.shelf` becomes x_shelf.
+    """
     told: list[tuple[str, Value]] = [(name, session.told.get(name)) for name in MARKETING]
-    return [*told, ("heap_session_id", session.session_id)]
-
-
-def _extra(order: Order, names: Collection[str]) -> list[tuple[str, Value]]:
-    """List what the operator asked for: `metadata.shelf` becomes x_shelf."""
-    asked = [(name, value) for name, value in order.extra if name in names]
-    return [(f"x_{name.rpartition('.')[2]}", value) for name, value in asked]
+    asked = [(name, value) for name, value in order.extra if name in extra]
+    copied = [(f"x_{name.partition('.')[2] or name}", value) for name, value in asked]
+    return [*told, ("heap_session_id", session.session_id), *copied]
 
 
 def order_count(order: Order, identity: Identity, provider: str) -> int | None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import simplejson
 
 from adapters.schema import LineItem, Order
+from bridge.addresses import without_addresses
 from bridge.heap.identity import Identity
 
 Value = str | int | bool | Decimal | tuple[str, ...] | None
@@ -57,8 +58,11 @@ def written(
 ) -> bytes:
     """Write one event as the bytes that every attempt sends; what is unknown is left out.
 
-    session_id: of the shopper's own session at Heap, while it was on.
+    session_id: of the shopper's own session at Heap, while it was on. Beside an identity that is
+    private no e-mail address is told, wherever it stands.
     """
+    if identity.private:
+        properties = [(field, _hidden(value)) for field, value in properties if field != "email"]
     forms = ((field, _form(value)) for field, value in properties)
     return to_json(
         {
@@ -70,6 +74,12 @@ def written(
             "properties": {field: form for field, form in forms if form is not None},
         }
     )
+
+
+def _hidden(value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(without_addresses(text) for text in value)
+    return without_addresses(value) if isinstance(value, str) else value
 
 
 def _form(value: Value) -> str | int | simplejson.RawJSON | None:

@@ -1,11 +1,13 @@
 """Whose purchase it is, in the one string by which Heap knows a user."""
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
 from typing import Literal
 
 from adapters.schema import Order
+from bridge.addresses import is_address
 from bridge.heap.session import Session
 
 EmailCase = Literal["lower", "keep"]
@@ -17,9 +19,15 @@ IDENTITY_LIMIT = 255
 
 # What scripts write where there is nobody. Heap would merge everyone so named into one user, and
 # cannot take them apart again (Heap's reference and community pages, read November 2026).
-_PLACEHOLDERS = frozenset(
-    "null undefined none nil nan unknown anonymous guest user customer n/a na test 0 -1".split()
+_NOBODY = frozenset("null undefined none nil nan".split())
+_PLACEHOLDERS = _NOBODY | frozenset(
+    "unknown anonymous anon guest visitor user customer member nobody default email id userid "
+    "user_id user-id customerid customer_id customer-id n/a na notset not_set true false empty "
+    "test string object -1".split()
 )
+# A placeholder's wrapping, and what a template leaves that nobody filled in.
+_WRAPPING = " \t\r\n\"'`()[]<>{}"
+_UNFILLED = ("{{", "{%", "${", "<%", "[object ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +35,12 @@ class Identity:
     """The user at Heap to whom all events of one order go; case counts.
 
     value: at most 255 characters, never a placeholder. field: `user_id` for the number that Heap
-    itself gave an anonymous browser.
+    itself gave an anonymous browser. private: no e-mail address may stand beside it.
     """
 
-    value: str
+    value: str = dataclasses.field(repr=False)
     field: Field = "identity"
+    private: bool = dataclasses.field(default=False, compare=False)
 
     def written(self) -> str:
         """Give it as the ledger keeps it."""
@@ -72,7 +81,7 @@ def identify(
     session = session or Session()
     email = _email(order.email, choice.email_case)
     for own in (
-        _customer_id(order, choice.customer_id_field),
+        _customer_id(order, choice),
         _of_browser(session, order.email, hashed=choice.hashed),
         _hash(order.email) if email and choice.hashed else email,
     ):
@@ -97,10 +106,13 @@ def is_pseudonym(identity: Identity, order: Order, *, provider: str) -> bool:
     return identity.value.startswith(made_up)
 
 
-def _customer_id(order: Order, name: str | None) -> str | None:
+def _customer_id(order: Order, choice: Choice) -> str | None:
     """Give the shop's own id of the customer, as the operator says where it stands."""
+    name = choice.customer_id_field
     own = order.customer_id if name == "customer_id" else dict(order.extra).get(name or "")
     text = (own or "").strip()
+    if choice.hashed and is_address(text):
+        return _hash(text)
     return None if _is_placeholder(text) or len(text) > IDENTITY_LIMIT else text
 
 
@@ -109,7 +121,7 @@ def _of_browser(session: Session, email: str | None, *, hashed: bool) -> str | N
     own = session.identity
     if own is None or _is_placeholder(own):
         return None
-    if "@" in own and (hashed or own.strip().lower() != (email or "").strip().lower()):
+    if is_address(own) and (hashed or own.strip().lower() != (email or "").strip().lower()):
         return None
     return own
 
@@ -118,17 +130,20 @@ def _email(email: str | None, case: EmailCase) -> str | None:
     text = (email or "").strip()
     text = text.lower() if case == "lower" else text
     name, _, domain = text.rpartition("@")
-    if not name or not domain or _is_placeholder(domain) or len(text) > IDENTITY_LIMIT:
-        return None
-    return text
+    told = name and domain and name.lower() not in _NOBODY and not _is_placeholder(domain)
+    return text if told and len(text) <= IDENTITY_LIMIT else None
 
 
 def _hash(email: str | None) -> str:
-    return hashlib.sha256((email or "").strip().lower().encode()).hexdigest()
+    normalised = (email or "").strip().lower().encode("utf-8", "replace")
+    return hashlib.sha256(normalised).hexdigest()
 
 
 def _is_placeholder(text: str) -> bool:
-    return text.strip().lower() in _PLACEHOLDERS | {""}
+    bare = text.strip(_WRAPPING).lower()
+    # Zeros and dashes alone are nobody's id either, such as the UUID of nothing.
+    tells = any(letter.isalnum() and letter != "0" for letter in bare)
+    return bare in _PLACEHOLDERS or not tells or any(mark in text for mark in _UNFILLED)
 
 
 def _customer_prefix(provider: str, order: Order) -> str:

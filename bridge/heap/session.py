@@ -5,28 +5,27 @@ Source: Heap's references on track and cookies, and its guide to tracking purcha
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from adapters.schema import Carried
-from bridge.heap.cookies import small_fields
+from bridge.heap.cookies import Fields, of_classic, of_v5
 
 # A session ends 30 minutes after its last page view; clocks differ by some minutes.
 FRESH = timedelta(minutes=30)
 _AHEAD = timedelta(minutes=5)
-_DIGITS = re.compile(r"[0-9]{1,16}")
+_ID = re.compile(r"[1-9][0-9]{0,15}")
 # Heap's ids are those of JavaScript's exact integers.
 _LARGEST = 2**53 - 1
-_LONGEST = 1023
-_LONGEST_IDENTITY = 255
+_TEXT, _IDENTITY = 1023, 255
+_SECONDS, _MILLISECONDS = re.compile(r"[0-9]{10}"), re.compile(r"[0-9]{13}")
 _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
-MARKETING = (
-    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"),
-    *("referrer", "landing_page"),
-)
+_UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+_PAGES = ("referrer", "landing_page")
+MARKETING = (*_UTM, *_PAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,16 @@ class Session:
     """What is known of the shopper's session.
 
     user_id, session_id: Heap's own, digits. identity: by which the site knew them at Heap, exactly.
+    named: whether the browser claims any identity, also one that is unfit.
     at: when something last happened in it; None where untold. told: marketing values by name.
     """
 
     user_id: str | None = field(default=None, repr=False)
     session_id: str | None = field(default=None, repr=False)
     identity: str | None = field(default=None, repr=False)
+    named: bool = False
     at: datetime | None = None
-    told: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def is_fresh(self, placed_at: datetime) -> bool:
         """Whether the session was still on when the order was placed; not where none says when."""
@@ -52,76 +53,104 @@ def session_of(carried: Carried | None, app_id: str | None) -> Session:
     """Read what an order carries.
 
     app_id: of the Heap environment; cookies of another are passed over.
-    Small fields come before cookies, cookies before the provider's own landing page and referrer;
-    ids only from the shopper's own browser.
+    Small fields come before cookies, v5's before the classic ones, and these before the provider's
+    own landing page and referrer.
     """
     if carried is None:
         return Session()
-    small = _small(carried, app_id)
-    page = _text(small.get("landing_page")) or _text(carried.landing_page)
-    told = {name: _text(small.get(name)) for name in MARKETING}
-    told["landing_page"] = page
-    told["referrer"] = told["referrer"] or _text(carried.referrer)
-    asked = _query(page)
-    for name in MARKETING[:5]:
-        told[name] = told[name] or _text(asked.get(name))
-    marketing = {name: value for name, value in told.items() if value}
-    if not carried.own_browser:
-        return Session(told=marketing)
+    small, cookies = _fields(carried, app_id)
+    v5, classic = of_v5(cookies), of_classic(cookies)
+    noted = {"landing_page": carried.landing_page, "referrer": carried.referrer}
+    # User, session and time of one origin: another's may be of another visit, or another person.
+    cookie = v5 if _has_ids(v5) or v5["heap_identity"] else classic
+    browser = small if _has_ids(small) else cookie
+    claimed = small.get("heap_identity") or browser.get("heap_identity")
     return Session(
-        user_id=_digits(small.get("heap_user_id")),
-        session_id=_digits(small.get("heap_session_id")),
-        identity=_identity(small.get("heap_identity")),
-        at=_moment(small.get("heap_time")),
-        told=marketing,
+        user_id=_id(browser.get("heap_user_id")),
+        session_id=_id(browser.get("heap_session_id")),
+        identity=_identity(claimed),
+        named=claimed not in (None, ""),
+        at=next(filter(None, map(_moment, browser.get("heap_time", ()))), None),
+        told=_marketing((small, v5, classic, noted)),
     )
 
 
-def _small(carried: Carried, app_id: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    cookies: dict[str, Any] = {}
+def _fields(carried: Carried, app_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Tell small fields from cookies; one that names its app comes before one that names none."""
+    small: dict[str, Any] = {}
+    cookies: dict[str, str] = {}
     for name, value in carried.fields:
         plain, _, app = name.partition(".")
         if not plain.startswith("hp"):
-            found[plain] = value
-        elif not app or app == app_id:
-            told = small_fields(plain, value)
-            cookies |= {key: one for key, one in told.items() if one not in (None, "")}
-    return cookies | found
+            small[plain] = value
+        elif app == app_id:
+            cookies[plain] = value
+        elif not app:
+            cookies.setdefault(plain, value)
+    # `time` may be anything of the shop's, so the plainer name counts where the other is not there.
+    return {**small, "heap_time": (small.get("heap_time"), small.get("time"))}, cookies
 
 
-def _digits(value: Any) -> str | None:
+def _has_ids(origin: Fields) -> bool:
+    return bool(_id(origin.get("heap_user_id")) or _id(origin.get("heap_session_id")))
+
+
+def _id(value: Any) -> str | None:
     text = str(value).strip() if isinstance(value, str | int) else ""
-    fits = _DIGITS.fullmatch(text) and not isinstance(value, bool) and 0 < int(text) <= _LARGEST
-    return text if fits else None
+    return text if _ID.fullmatch(text) and int(text) <= _LARGEST else None
 
 
 def _identity(value: Any) -> str | None:
-    """Take an identity byte for byte, or not at all."""
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_IDENTITY:
+    """Take an identity exactly, or not at all; U+FFFD stands for what could not be decoded."""
+    if not isinstance(value, str) or not 0 < len(value) <= _IDENTITY:
         return None
-    return value if value.isprintable() and value.strip() else None
+    return value if value.isprintable() and value.strip() and "\ufffd" not in value else None
 
 
 def _moment(value: Any) -> datetime | None:
+    """Read epoch milliseconds, as browsers count, or seconds."""
     text = str(value).strip() if isinstance(value, str | int) else ""
-    if not re.fullmatch(r"[0-9]{10,13}", text):
+    if _MILLISECONDS.fullmatch(text):
+        at = datetime.fromtimestamp(int(text) / 1000, UTC)
+    elif _SECONDS.fullmatch(text):
+        at = datetime.fromtimestamp(int(text), UTC)
+    else:
         return None
-    seconds = int(text) / 1000 if len(text) > 10 else int(text)  # noqa: PLR2004 - milliseconds
-    at = datetime.fromtimestamp(seconds, UTC)
     return at if at >= _EARLIEST else None
 
 
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    text = "".join(letter for letter in value[: 4 * _LONGEST] if letter.isprintable()).strip()
-    return text[:_LONGEST] or None
+def _marketing(origins: Sequence[Fields]) -> dict[str, str]:
+    """Take each page from the first origin that tells it, the campaign whole from one.
+
+    Half of one visit's campaign with half of another's is a campaign that never was.
+    """
+    campaign = next(filter(None, map(_campaign, origins)), {})
+    pages = {}
+    for name in _PAGES:
+        pages[name] = next(filter(None, (_text(one.get(name)) for one in origins)), None)
+    return {name: value for name, value in {**campaign, **pages}.items() if value}
 
 
-def _query(page: str | None) -> dict[str, str]:
+def _campaign(origin: Fields) -> dict[str, str]:
+    """Give the campaign as it is told, else as the landing page's query names it."""
+    told = {name: text for name in _UTM if (text := _text(origin.get(name)))}
+    return told or _asked(origin.get("landing_page"))
+
+
+def _asked(page: Any) -> dict[str, str]:
+    if not isinstance(page, str):
+        return {}
     try:
-        asked = parse_qs(urlsplit(page or "").query, max_num_fields=200)
+        asked = parse_qs(urlsplit(page[: 4 * _TEXT]).query, max_num_fields=200)
     except ValueError:
         return {}
-    return {name.lower(): values[0] for name, values in asked.items()}
+    named = {name.lower(): _text(values[0]) for name, values in asked.items()}
+    return {name: text for name in _UTM if (text := named.get(name))}
+
+
+def _text(value: Any) -> str | None:
+    """Take a text without what cannot be printed, as long as Heap takes it."""
+    if not isinstance(value, str):
+        return None
+    text = "".join(letter for letter in value[: 4 * _TEXT] if letter.isprintable()).strip()
+    return text[:_TEXT] or None

@@ -22,7 +22,7 @@ from bridge.store.tables import (
 )
 
 # Keys of an order's record that say who bought.
-_PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
+PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
 _CUSTOMER = ("customer", "customer_id", "customerId")
 ERASED = "erased: its customer's data was removed before it was sent"
 # One transaction's worth; on SQLite the web process waits while it is written.
@@ -147,7 +147,7 @@ def scrub(
     """
     (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
     record = json.loads(order.record) if order.record else {}
-    for key in _PERSONAL:
+    for key in PERSONAL:
         record.pop(key, None)
     users = set()
     for event in connection.execute(

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
+from bridge.addresses import without_addresses
 from bridge.store.engine import Store
+from bridge.store.personal import PERSONAL
 from bridge.store.tables import aliases, attempts, batches, inbox, orders, outbox
 
-# Keys of an order's record that say who bought.
-_PERSONAL = ("email", "customer_id", "counterpart", "carried", "extra")
 EVENT_COLUMNS = tuple(column for column in inbox.c if column.name not in ("body", "headers"))
 
 
@@ -117,7 +117,7 @@ def _purchase(connection: Connection, row: int) -> Purchase:
     told = _told(connection, row)
     order = json.loads(found.record) if found.record else None
     if order is not None:
-        order = {key: value for key, value in order.items() if key not in _PERSONAL}
+        order = _shown({key: value for key, value in order.items() if key not in PERSONAL})
     return Purchase(
         id=row,
         source=found.source,
@@ -128,13 +128,22 @@ def _purchase(connection: Connection, row: int) -> Purchase:
         settled_at=found.settled_at,
         destination=found.destination,
         key=found.key,
-        order_id=found.order_id,
+        order_id=_shown(found.order_id),
         known_as=tuple(known_as),
         order=order,
         events=tuple(event_of(one) for one in came),
         heap_events=heap_events_where(connection, outbox.c.order_id.in_(told)),
         batches=_batches(connection, told),
     )
+
+
+def _shown(value: Any) -> Any:
+    """Hide the addresses that a shop has put where nobody expects them, such as a line's name."""
+    if isinstance(value, dict):
+        return {key: _shown(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(one) for one in value]
+    return without_addresses(value) if isinstance(value, str) else value
 
 
 def _told(connection: Connection, row: int) -> list[int]:

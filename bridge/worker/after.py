@@ -20,6 +20,7 @@ from bridge.heap.after import (
     removal_event,
 )
 from bridge.heap.events import HeapEvent
+from bridge.heap.form import Value
 from bridge.store.ledger import Purchase
 from bridge.worker.lines import bought_since, items_of, less_removed, removed_since
 from bridge.worker.told import Told
@@ -32,11 +33,14 @@ def since_sent(
     order: Order,
     outcomes: Sequence[Outcome],
     keys: Collection[str],
+    *,
+    came: Sequence[tuple[str, Value]],
     voice: Mapping[str, Any],
 ) -> tuple[Purchase, list[HeapEvent]]:
     """Make the events that Heap has not had yet; gives the purchase with what it was told now.
 
-    order: as it was sent. keys: of the events that are in the outbox. voice: as for the order.
+    order: as it was sent. keys: of the events that are in the outbox. came, voice: as for the
+    order.
     """
     told = Told.read(purchase.told)
     standing = next((found for found in outcomes if isinstance(found, Standing)), None)
@@ -49,7 +53,7 @@ def since_sent(
     taken = {*keys}
     events: list[HeapEvent] = []
     for item, at, new in bought_since(lines, told):
-        events += added_event(order, item, at, taken, new=new, **voice)
+        events += added_event(order, item, at, taken, new=new, came=came, **voice)
         taken |= {event.key for event in events}
     for outcome in outcomes:
         if isinstance(outcome, Refund):

@@ -13,7 +13,7 @@ from adapters.schema import Order
 from bridge.config import Config, Source
 from bridge.heap.events import HeapEvent
 from bridge.heap.identity import Choice, Identity, identify
-from bridge.heap.session import session_of
+from bridge.heap.session import Session, session_of
 from bridge.logs import logger
 from bridge.store import Store, facts, inbox, ledger, outbox
 from bridge.store.inbox import End
@@ -56,6 +56,10 @@ class Gathered:
                 self.store, self.connection, purchase.source, purchase.id, needs, now=self.now
             )
 
+    def session(self, source: Source, order: Order) -> Session:
+        """Read what an order tells of the shopper's session at the source's Heap app."""
+        return session_of(order.carried, source.destination.app_id)
+
     def voice(self, source: Source, order: Order, kept: Purchase | None = None) -> dict[str, Any]:
         """Give what every Heap event of an order is written with.
 
@@ -71,13 +75,13 @@ class Gathered:
         if kept and kept.identity:
             identity: Identity | None = Identity.read(kept.identity)
         else:
-            session = session_of(order.carried, source.destination.app_id)
+            session = self.session(source, order)
             identity = identify(order, provider=provider, choice=choice, session=session)
         return {
             "provider": provider,
             "source": source.name,
             "names": self.config.names,
-            "identity": identity,
+            "identity": identity and replace(identity, private=self.config.hash_identity),
         }
 
     def send(

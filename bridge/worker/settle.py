@@ -7,8 +7,9 @@ from datetime import timedelta
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Source
-from bridge.heap.events import heap_events
-from bridge.heap.session import session_of
+from bridge.heap.events import came_with, heap_events
+from bridge.heap.form import Value
+from bridge.heap.session import Session
 from bridge.logs import logger
 from bridge.store import inbox, joining, ledger, outbox
 from bridge.store.inbox import Stored
@@ -130,12 +131,13 @@ class Settling(Gathered):
             now = self._counterpart(purchase, outcomes)
             group, side = now.counterpart_group, now.counterpart_side
             purchase = replace(purchase, counterpart_group=group, counterpart_side=side)
-        order = self._as_told(ORDER.validate_json(purchase.record or ""))
+        order = ORDER.validate_json(purchase.record or "")
         voice = self.voice(source, order, purchase)
         # An event that is gathered already counts as told.
         self.write()
         keys = outbox.keys(self.connection, purchase.id)
-        purchase, sending = since_sent(purchase, order, outcomes, keys, voice)
+        came = self._came(order, self.session(source, order))
+        purchase, sending = since_sent(purchase, order, outcomes, keys, came=came, voice=voice)
         self.purchases.append(purchase)
         self.send(source.name, purchase.id, sending, purchase.destination or "", voice)
 
@@ -167,10 +169,9 @@ class Settling(Gathered):
             return
         # Not the first webhook: that may have told of an invoice long before it was paid.
         received_at = max(stored.event.received_at or self.now for stored in events)
-        session = session_of(order.carried, source.destination.app_id)
-        extra = self.config.extra_properties
-        order = self._as_told(order)
-        sending = heap_events(order, received_at=received_at, session=session, extra=extra, **voice)
+        session = self.session(source, order)
+        came = self._came(order, session)
+        sending = heap_events(order, received_at=received_at, session=session, came=came, **voice)
         if len({event.key for event in sending}) < len(sending):
             self.park(purchase, "two of its lines have the same id")
             return
@@ -183,13 +184,12 @@ class Settling(Gathered):
             tries=0,
             identity=voice["identity"].written(),
         )
-        sent, since = since_sent(sent, order, outcomes, (), voice)
+        sent, since = since_sent(sent, order, outcomes, (), came=came, voice=voice)
         self.stand(sent, "settled")
         self.send(source.name, purchase.id, [*sending, *since], destination, voice)
 
-    def _as_told(self, order: Order) -> Order:
-        """Leave the email out where the identity is a hash of it."""
-        return replace(order, email=None) if self.config.hash_identity else order
+    def _came(self, order: Order, session: Session) -> list[tuple[str, Value]]:
+        return came_with(order, session, self.config.extra_properties)
 
     def _unlinked(self, purchase: Purchase, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""

@@ -1,4 +1,10 @@
+import json
+from datetime import UTC, datetime
+
 import pytest
+
+from adapters.shopify import SHOPIFY
+from bridge.samples import SHOP, fresh, stories
 
 ORDER_KEY = "example:self:ord_1001:order"
 BASKET = b'{"id": "ev_9", "topic": "basket.left", "sent_at": "2026-11-20T09:00:00Z"}'
@@ -59,6 +65,29 @@ def test_show_tells_lines_and_sums_and_not_who_bought(told):
     assert "33.90" in shown.stdout
     for printed in (shown.output, told.run("show", "o1", "--json").output):
         assert "@example.com" not in printed
+
+
+def test_no_command_prints_who_bought_or_by_which_browser(shop):
+    (story,) = [one for one in stories(SHOPIFY) if one.name == "created-paid-updated"]
+    paid = json.loads(fresh(story.events[-1].body, datetime.now(UTC).date()))
+    browser = {"identity": "member-of-77", "user_id": "8128128128", "session_id": "9139139139"}
+    paid |= {
+        "source_name": "web",
+        "name": "for shopper@example.com",
+        "note_attributes": [{"name": f"_heap_{k}", "value": v} for k, v in browser.items()],
+    }
+    paid["line_items"][0]["title"] = "A tray for shopper@example.com"
+    shop.post("shopify", "orders/updated", json.dumps(paid).encode(), SHOP)
+    shop.work()
+    assert {event["identity"] for event in shop.sandbox.events()} == {"member-of-77"}
+    (order,) = shop.json("show", "o1")["orders"]
+    assert order["order"]["lines"][0]["name"] == "A tray for [email]"
+    key = order["heap_events"][0]["key"]
+    for command in (["show", "o1"], ["show", key], ["check"], ["status"], ["events"], ["parked"]):
+        for printed in (shop.run(*command).output, shop.run(*command, "--json").output):
+            # The one sign of that kind stands between a Heap app and its address.
+            assert "@" not in printed.replace("12345@http", "")
+            assert not any(told in printed for told in browser.values())
 
 
 def test_show_gives_an_event_without_an_order_alone(told):

@@ -74,43 +74,73 @@ def test_an_order_whose_pseudonym_is_too_long_for_heap_is_parked(order: Order) -
 
 # --- what the browser and the shop say -------------------------------------------------------
 
+HASH = hashlib.sha256(b"ada@example.com").hexdigest()
+MEMBER = Choice(customer_id_field="metadata.member")
+
 
 @pytest.mark.parametrize(
     ("session", "choice", "expected"),
     [
         (Session(identity="member-7"), Choice(), Identity("member-7")),
+        (Session(identity=" Member 7 "), Choice(), Identity(" Member 7 ")),
         (Session(identity="ADA@example.com"), Choice(), Identity("ADA@example.com")),
         (Session(identity="bob@example.com"), Choice(), Identity("ada@example.com")),
+        (Session(identity="bob%40example.com"), Choice(), Identity("ada@example.com")),
         (Session(identity="guest"), Choice(), Identity("ada@example.com")),
         (Session(user_id="812"), Choice(), Identity("ada@example.com")),
+        (Session(user_id="812"), Choice(email_case="keep"), Identity("Ada@Example.com")),
+        (Session(identity="member-7"), Choice(customer_id_field="customer_id"), Identity("7")),
+        (Session(identity="member-7"), MEMBER, Identity("M-1")),
+        (Session(), Choice(customer_id_field="metadata.none"), Identity("ada@example.com")),
+        # With a hash the email is told nowhere, whoever names it.
+        (Session(identity="ada@example.com"), Choice(hashed=True), Identity(HASH)),
+        (Session(identity=HASH), Choice(hashed=True), Identity(HASH)),
+        (Session(identity="member-7"), Choice(hashed=True), Identity("member-7")),
         (
-            Session(identity="member-7"),
-            Choice(customer_id_field="customer_id"),
-            Identity("7"),
-        ),
-        (
-            Session(identity="member-7"),
-            Choice(customer_id_field="metadata.member"),
-            Identity("M-1"),
-        ),
-        (
-            Session(identity="ada@example.com"),
-            Choice(hashed=True),
-            Identity(hashlib.sha256(b"ada@example.com").hexdigest()),
+            Session(),
+            Choice(hashed=True, customer_id_field="metadata.email"),
+            Identity(HASH),
         ),
     ],
 )
 def test_the_best_that_is_known_of_the_shopper_comes_first(
     order: Order, session: Session, choice: Choice, expected: Identity
 ) -> None:
-    known = replace(
-        order, email="Ada@Example.com", customer_id="7", extra=(("metadata.member", "M-1"),)
-    )
+    told = (("metadata.member", "M-1"), ("metadata.email", " ADA@example.com "))
+    known = replace(order, email="Ada@Example.com", customer_id="7", extra=told)
     assert identify(known, provider="shopify", choice=choice, session=session) == expected
 
 
-def test_without_an_email_the_anonymous_browser_is_the_user(order: Order) -> None:
+@pytest.mark.parametrize("hashed", [True, False])
+def test_without_an_email_the_anonymous_browser_is_the_user(order: Order, *, hashed: bool) -> None:
     guest = replace(order, email=None)
-    made = identify(guest, provider="shopify", choice=Choice(), session=Session(user_id="812"))
+    session = Session(user_id="812", identity="bob@example.com")
+    choice = Choice(hashed=hashed, no_identity="park")
+    made = identify(guest, provider="shopify", choice=choice, session=session)
     assert made == Identity("812", "user_id")
     assert Identity.read(made.written()) == made
+
+
+PLACEHOLDERS = [
+    *("null", "NULL", " undefined ", '"undefined"', "(none)", "<guest>", "NaN", "n/a", "-1"),
+    *("0", "0000", "-", "...", "00000000-0000-0000-0000-000000000000", "{{ customer.id }}"),
+    *("${user.id}", "<%= id %>", "[object Object]", "Anonymous", "not_set"),
+]
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+def test_a_placeholder_is_never_an_identity(order: Order, text: str) -> None:
+    guest = replace(order, email=text, customer_id=text, extra=(("metadata.member", text),))
+    for choice in (Choice(), MEMBER, Choice(customer_id_field="customer_id")):
+        made = identify(guest, provider="shopify", choice=choice, session=Session(identity=text))
+        assert made == Identity(ORDER)
+
+
+def test_nobodys_address_is_no_identity(order: Order) -> None:
+    for email in ("undefined@example.com", "null@null", "None@none.example"):
+        made = identify(replace(order, email=email), provider="shopify", choice=Choice())
+        assert made == Identity(ORDER)
+
+
+def test_no_identity_stands_in_a_repr() -> None:
+    assert "ada" not in repr(Identity("ada@example.com")) + repr(Session(identity="ada"))

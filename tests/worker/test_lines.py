@@ -5,7 +5,7 @@ Whatever happens to a line, and in whatever order its states and refunds become 
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -139,7 +139,7 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     known: list[State | tuple[str, int]] = [life.states[0]]
     for event in [None, *order]:
         known += [event] if event else []
-        purchase, made = since_sent(purchase, ORDER, outcomes(known), keys, VOICE)
+        purchase, made = since_sent(purchase, ORDER, outcomes(known), keys, came=(), voice=VOICE)
         assert len({one.key for one in made} - keys) == len(made)
         keys |= {one.key for one in made}
         for one in made:
@@ -149,3 +149,15 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     assert told["purchase"] == last.ordered - 2
     assert told["refunded_item"] == last.ordered - last.left
     assert told["refund"] == len(last.refunds)
+
+
+def test_a_unit_that_left_after_a_refund_is_the_next_refunds() -> None:
+    first = State(NOON + timedelta(minutes=1), left=1, refunds=(("r0", 1),))
+    edited = replace(first, at=NOON + timedelta(minutes=2), left=0)
+    recorded = replace(edited, at=NOON + timedelta(minutes=3), refunds=(("r0", 1), ("r1", 1)))
+    purchase, keys, removed = Purchase(1, "example", NOON), set[str](), 0
+    for state in (State(NOON), first, edited, recorded):
+        purchase, made = since_sent(purchase, ORDER, outcomes([state]), keys, came=(), voice=VOICE)
+        keys |= {one.key for one in made}
+        removed += sum(one.kind == "refunded_item" for one in made)
+    assert removed == 2
