@@ -200,7 +200,7 @@ def tells_thinly(event: WebhookEvent) -> bool:
 
 def _not_a_snapshot(payload: Payload) -> str | None:
     # First, because an envelope may have the type of the event inside; an event may have any key.
-    enveloped = payload.raw("object") not in {"event", "v2.core.event"}
+    enveloped = payload.text_or_none("object") not in {"event", "v2.core.event"}
     if enveloped and "detail" in payload:
         return "an Amazon EventBridge envelope: point a webhook endpoint here instead"
     if enveloped and "specversion" in payload:
