@@ -6,6 +6,7 @@ has kept or is owed.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -35,12 +36,13 @@ def since_sent(
     keys: Collection[str],
     *,
     came: Sequence[tuple[str, Value]],
+    received_at: datetime,
     voice: Mapping[str, Any],
 ) -> tuple[Purchase, list[HeapEvent]]:
     """Make the events that Heap has not had yet; gives the purchase with what it was told now.
 
-    order: as it was sent. keys: of the events that are in the outbox. came, voice: as for the
-    order.
+    order: as it was sent. keys: of the events that are in the outbox. received_at: when the last
+    webhook came; no change is dated later. came, voice: as for the order.
     """
     told = Told.read(purchase.told)
     standing = next((found for found in outcomes if isinstance(found, Standing)), None)
@@ -51,9 +53,10 @@ def since_sent(
     # A refund may have been told under the key of a purchase that was merged into this one.
     refunds = {refund for key in keys if (refund := key.partition(_REFUND)[2])}
     taken = {*keys}
+    since = {"received_at": received_at, **voice}
     events: list[HeapEvent] = []
     for item, at, new in bought_since(lines, told):
-        events += added_event(order, item, at, taken, new=new, came=came, **voice)
+        events += added_event(order, item, at, taken, new=new, came=came, **since)
         taken |= {event.key for event in events}
     for outcome in outcomes:
         if isinstance(outcome, Refund):
@@ -62,9 +65,9 @@ def since_sent(
         elif isinstance(outcome, Cancellation):
             events += cancellation_event(order, outcome, **voice)
     for units, at in removed_since(order, lines, told):
-        events += removal_event(order, things[units.line_id], units, at, taken, **voice)
+        events += removal_event(order, things[units.line_id], units, at, taken, **since)
     if standing is not None:
-        events += _changed(order, standing, told, taken, voice)
+        events += _changed(order, standing, told, taken, since)
     if told.figures or told.lines:
         purchase = replace(purchase, told=told.written())
     return purchase, [
@@ -79,7 +82,7 @@ def _changed(
     standing: Standing,
     told: Told,
     keys: Collection[str],
-    voice: Mapping[str, Any],
+    since: Mapping[str, Any],
 ) -> Sequence[HeapEvent]:
     """Tell Heap the difference between what the order comes to and what it was told so far."""
     differences = {name: _difference(name, order, standing, told) for name in FIGURES}
@@ -88,7 +91,7 @@ def _changed(
     for name, figure in differences.items():
         if figure:
             told.figures[name] = told.figures.get(name, ZERO) + figure
-    return change_event(order, differences, standing.reason, standing.at, keys, **voice)
+    return change_event(order, differences, standing.reason, standing.at, keys, **since)
 
 
 def _difference(name: str, order: Order, standing: Standing, told: Told) -> Decimal | None:

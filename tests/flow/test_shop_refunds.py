@@ -1,0 +1,157 @@
+"""Money that goes back at Shopify: in several ways, pending, failed, in another currency."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.flow.shopify_bodies import both, line, move, order, refund
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def post(rig, *told):
+    """Post webhooks one after another; the worker and the clock go on between them."""
+    for topic, body in told:
+        assert rig.post("shopify", topic, body) == 200
+        rig.work()
+        rig.clock.turn(seconds=11)
+        rig.work()
+
+
+def refunds(rig):
+    """Give what the Refund events say: key's end, amount."""
+    return {
+        sent["idempotency_key"].partition(":refund:")[2]: str(sent["properties"]["amount"])
+        for sent in rig.sent("Refund")
+    }
+
+
+def kept(rig):
+    """Add up the law of an order."""
+    told = {"Order": 1, "Order Changed": 1, "Refund": -1}
+    return sum(
+        sign * Decimal(str(sent["properties"]["amount" if sign < 0 else "total"]))
+        for name, sign in told.items()
+        for sent in rig.sent(name)
+    )
+
+
+def test_a_refund_in_two_ways_is_told_whole_once_both_have_gone_through(rig):
+    pending = refund(5, 2, move(51, "4.00"), move(52, "6.00", "pending"), units=1)
+    left = {"current_total_price": "10.00", "financial_status": "partially_refunded"}
+    gone = [line(current_quantity=1)]
+    owed = order(2, refunds=[pending], total_outstanding="-6.00", line_items=gone, **left)
+    post(rig, ("orders/paid", order()), ("refunds/create", pending), ("orders/updated", owed))
+    assert refunds(rig) == {}
+    assert [str(sent["properties"]["quantity"]) for sent in rig.sent("Refunded Item")] == ["1"]
+
+    through = refund(5, 2, move(51, "4.00"), move(52, "6.00"), units=1)
+    done = order(3, refunds=[through], line_items=gone, **left)
+    post(rig, ("order_transactions/create", move(52, "6.00")), ("orders/updated", done))
+    assert refunds(rig) == {"5": "10.00"}
+    assert (kept(rig), rig.sent("Order Changed")) == (Decimal("10.00"), [])
+
+
+@pytest.mark.parametrize("how", ["by itself", "in the order"])
+def test_only_the_part_that_failed_later_is_taken_back(rig, how):
+    made = refund(5, 2, move(51, "4.00"), move(52, "6.00"), units=1)
+    left = {"current_total_price": "10.00", "line_items": [line(current_quantity=1)]}
+    post(rig, ("orders/paid", order()), ("orders/updated", order(2, refunds=[made], **left)))
+    assert refunds(rig) == {"5": "10.00"}
+
+    failed = move(52, "6.00", "failure", processed_at="2026-11-20T10:30:00Z")
+    after = refund(5, 2, move(51, "4.00"), failed, units=1)
+    owed = order(30, refunds=[after], total_outstanding="-6.00", **left)
+    told = ("order_transactions/create", failed), ("orders/updated", owed)
+    post(rig, *(told if how == "by itself" else told[1:]))
+    assert refunds(rig) == {"5": "10.00", "5:failed": "-6.00"}
+    # 4.00 went back for good, 6.00 are still owed.
+    assert (kept(rig), rig.sent("Order Changed")) == (Decimal("16.00"), [])
+    (taken_back,) = [sent for sent in rig.sent("Refund") if ":failed" in sent["idempotency_key"]]
+    assert taken_back["timestamp"] == "2026-11-20T10:30:00+00:00"
+
+
+def test_a_transaction_without_an_id_counts_once_however_often_it_is_told(rig):
+    made = refund(5, 2, move(51, "10.00", id=None), units=1)
+    after = order(2, refunds=[made], current_total_price="10.00")
+    post(
+        rig,
+        ("orders/paid", order()),
+        ("refunds/create", made),
+        ("orders/updated", after),
+        ("orders/updated", {**after, "updated_at": "2026-11-20T10:09:00Z"}),
+    )
+    assert (refunds(rig), kept(rig)) == ({"5": "10.00"}, Decimal("10.00"))
+
+
+ADJUSTED = {
+    "kind": "shipping_refund",
+    "amount_set": both("-4.00", "-3.68"),
+    "tax_amount_set": both("-0.80", "-0.74"),
+}
+SHIPPED = {"subtotal_amount_set": both("4.80", "4.42"), "tax_amount_set": both("0.80", "0.74")}
+GOODS = {
+    "id": 50,
+    "line_item_id": 1,
+    "quantity": 1,
+    "subtotal_set": both("10.00", "9.20"),
+    "total_tax_set": both("1.67", "1.53"),
+}
+
+
+@pytest.mark.parametrize(
+    ("included", "fields", "amount"),
+    [
+        # What the refund's parts make in the shop's currency, its tax inside or on top.
+        (True, {"refund_line_items": [GOODS]}, "10.00"),
+        (False, {"refund_line_items": [GOODS]}, "11.67"),
+        (True, {"order_adjustments": [ADJUSTED]}, "4.80"),
+        (True, {"refund_shipping_lines": [SHIPPED]}, "4.80"),
+        (True, {"refund_shipping_lines": [SHIPPED], "order_adjustments": [ADJUSTED]}, "4.80"),
+        (False, {"total_duties_set": both("3.00", "2.76")}, "3.00"),
+        # Without parts, the order's own rate.
+        (False, {}, "5.00"),
+    ],
+)
+def test_what_went_back_in_the_shoppers_currency_is_told_in_the_shops(
+    rig, included, fields, amount
+):
+    made = refund(5, 2, move(51, "4.60", currency="EUR"), **fields)
+    shown = {"presentment_currency": "EUR", "total_price_set": both("20.00", "18.40")}
+    shown["taxes_included"] = included
+    now = str(Decimal("20.00") - Decimal(amount))
+    after = order(2, refunds=[made], current_total_price=now, **shown)
+    post(rig, ("orders/paid", order(**shown)), ("orders/updated", after))
+    assert refunds(rig) == {"5": amount}
+    assert (kept(rig), rig.sent("Order Changed")) == (Decimal(now), [])
+    (sent,) = rig.sent("Refund")
+    assert sent["properties"]["currency"] == "USD"
+
+
+@pytest.mark.parametrize("status", ["pending", "authorized", "voided", "expired"])
+@pytest.mark.parametrize("now", ["0.00", "20.00"])
+def test_an_unpaid_order_that_is_cancelled_has_kept_nothing(make_rig, status, now):
+    rig = make_rig(SHOPIFY_ORDER_ON="created")
+    unpaid = order(financial_status="pending", total_outstanding="20.00")
+    off = {"cancelled_at": "2026-11-20T10:05:00Z", "cancel_reason": "customer"}
+    after = order(5, financial_status=status, current_total_price=now, total_outstanding=now, **off)
+    post(rig, ("orders/create", unpaid), ("orders/cancelled", after))
+    (changed,) = rig.sent("Order Changed")
+    assert changed["properties"]["reason"] == "uncollected"
+    assert (str(changed["properties"]["total"]), kept(rig)) == ("-20.00", Decimal("0.00"))
+    (cancelled,) = rig.sent("Order Cancelled")
+    assert cancelled["properties"]["reason"] == "customer"
+
+
+def test_what_was_paid_of_a_cancelled_order_is_still_the_shops(make_rig):
+    rig = make_rig(SHOPIFY_ORDER_ON="created")
+    partly = {"financial_status": "partially_paid", "total_outstanding": "12.00"}
+    after = order(5, cancelled_at="2026-11-20T10:05:00Z", **partly)
+    post(rig, ("orders/create", order(**partly)), ("orders/cancelled", after))
+    assert kept(rig) == Decimal("8.00")
+
+
+def test_an_order_that_does_not_say_whether_it_was_paid_keeps_its_money(rig):
+    after = order(5, cancelled_at="2026-11-20T10:05:00Z", financial_status=None)
+    post(rig, ("orders/paid", order()), ("orders/cancelled", after))
+    assert (kept(rig), rig.sent("Order Changed")) == (Decimal("20.00"), [])
