@@ -183,6 +183,7 @@ class Refund:
     reason: the provider's word; `dispute` for a dispute that was lost.
     shipping, tax: the parts of amount that are shipping and tax, where the provider tells them.
     failed_at: set where it had succeeded and failed later: it is then taken back.
+    failed_amount: how much of it failed where it was not all of it.
     """
 
     id: str
@@ -194,6 +195,7 @@ class Refund:
     tax: Decimal | None = None
     items: tuple[Units, ...] = ()
     failed_at: datetime | None = None
+    failed_amount: Decimal | None = None
     settlement_total: Decimal | None = None
     settlement_currency: str | None = None
 

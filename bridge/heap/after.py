@@ -41,7 +41,8 @@ def refund_events(
     if names.refund and refund.amount:
         told = [(stem, refund.at, refund.amount, refund.reason)]
         if refund.failed_at is not None:
-            told.append((f"{stem}:failed", refund.failed_at, refund.amount.copy_negate(), "failed"))
+            failed = refund.amount if refund.failed_amount is None else refund.failed_amount
+            told.append((f"{stem}:failed", refund.failed_at, failed.copy_negate(), "failed"))
         for key, at, amount, reason in told:
             properties = [*about, *_money(refund, amount, reason)]
             events.append(
@@ -65,6 +66,7 @@ def added_event(
     *,
     new: bool,
     came: Sequence[tuple[str, Value]],
+    received_at: datetime,
     provider: str,
     source: str,
     names: EventNames,
@@ -75,6 +77,7 @@ def added_event(
     line: just those units. at: when they came. new: the order did not have this line before.
     came: what stands on all Purchases of the order, as `came_with` gives it.
     keys: of the events there are; a line that grows twice within a second has keys of its own.
+    received_at: when the webhook came that told of it; no event is dated later than that.
     """
     if not names.purchase:
         return ()
@@ -83,7 +86,7 @@ def added_event(
     count = order_count(order, identity, provider)
     about = common(order, provider, source)
     properties = [*about, *line_properties(line, order), ("order_count", count), *came]
-    body = written(identity, names.purchase, at, key, properties)
+    body = written(identity, names.purchase, min(at, received_at), key, properties)
     return (HeapEvent(key, "purchase", body),)
 
 
@@ -94,6 +97,7 @@ def removal_event(
     at: datetime,
     keys: Collection[str],
     *,
+    received_at: datetime,
     provider: str,
     source: str,
     names: EventNames,
@@ -102,13 +106,14 @@ def removal_event(
     """Make the Refunded Item of units that an edit took out; no refund tells of them.
 
     keys: of the events there are; two removals within a second have keys of their own.
+    received_at: as for `added_event`.
     """
     if not names.refunded_item:
         return ()
     stem = f"{_stem(order, provider)}:change:"
     key = _free(stem, at, f":item:{units.line_id}", keys)
     properties = [*common(order, provider, source), *product(thing), *_units(units)]
-    body = written(identity, names.refunded_item, at, key, properties)
+    body = written(identity, names.refunded_item, min(at, received_at), key, properties)
     return (HeapEvent(key, "refunded_item", body),)
 
 
@@ -141,6 +146,7 @@ def change_event(
     at: datetime,
     keys: Collection[str],
     *,
+    received_at: datetime,
     provider: str,
     source: str,
     names: EventNames,
@@ -150,6 +156,7 @@ def change_event(
 
     order: as it was sent. at: when the state was made that shows the change; it enters the key.
     keys: of the events there are; two changes within a second have keys of their own.
+    received_at: as for `added_event`.
     """
     if not names.change:
         return ()
@@ -157,7 +164,8 @@ def change_event(
     about = common(order, provider, source)
     told = [(figure, differences.get(figure)) for figure in FIGURES]
     properties = [*about, *told, ("reason", reason)]
-    return (HeapEvent(key, "change", written(identity, names.change, at, key, properties)),)
+    body = written(identity, names.change, min(at, received_at), key, properties)
+    return (HeapEvent(key, "change", body),)
 
 
 def correction(
@@ -184,6 +192,7 @@ def correction(
         "other",
         at,
         (),
+        received_at=at,
         provider=provider,
         source=source,
         names=names,

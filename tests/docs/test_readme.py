@@ -129,6 +129,7 @@ def full_refund() -> Refund:
         tax=one,
         items=(Units(line_id="1", quantity=one, amount=one),),
         failed_at=AT,
+        failed_amount=one,
         settlement_total=one,
         settlement_currency="CHF",
     )

@@ -1,6 +1,7 @@
 """Money that goes back at Shopify: in several ways, pending, failed, in another currency."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -74,13 +75,9 @@ def test_only_the_part_that_failed_later_is_taken_back(rig, how):
 def test_a_transaction_without_an_id_counts_once_however_often_it_is_told(rig):
     made = refund(5, 2, move(51, "10.00", id=None), units=1)
     after = order(2, refunds=[made], current_total_price="10.00")
-    post(
-        rig,
-        ("orders/paid", order()),
-        ("refunds/create", made),
-        ("orders/updated", after),
-        ("orders/updated", {**after, "updated_at": "2026-11-20T10:09:00Z"}),
-    )
+    for topic, body in (("refunds/create", made), ("orders/updated", after)):
+        assert rig.post("shopify", topic, body) == 200
+    post(rig, ("orders/paid", order()))
     assert (refunds(rig), kept(rig)) == ({"5": "10.00"}, Decimal("10.00"))
 
 
@@ -117,8 +114,11 @@ def test_what_went_back_in_the_shoppers_currency_is_told_in_the_shops(
     rig, included, fields, amount
 ):
     made = refund(5, 2, move(51, "4.60", currency="EUR"), **fields)
-    shown = {"presentment_currency": "EUR", "total_price_set": both("20.00", "18.40")}
-    shown["taxes_included"] = included
+    shown: dict[str, Any] = {
+        "presentment_currency": "EUR",
+        "total_price_set": both("20.00", "18.40"),
+        "taxes_included": included,
+    }
     now = str(Decimal("20.00") - Decimal(amount))
     after = order(2, refunds=[made], current_total_price=now, **shown)
     post(rig, ("orders/paid", order(**shown)), ("orders/updated", after))
@@ -145,7 +145,10 @@ def test_an_unpaid_order_that_is_cancelled_has_kept_nothing(make_rig, status, no
 
 def test_what_was_paid_of_a_cancelled_order_is_still_the_shops(make_rig):
     rig = make_rig(SHOPIFY_ORDER_ON="created")
-    partly = {"financial_status": "partially_paid", "total_outstanding": "12.00"}
+    partly: dict[str, Any] = {
+        "financial_status": "partially_paid",
+        "total_outstanding": "12.00",
+    }
     after = order(5, cancelled_at="2026-11-20T10:05:00Z", **partly)
     post(rig, ("orders/create", order(**partly)), ("orders/cancelled", after))
     assert kept(rig) == Decimal("8.00")
