@@ -59,21 +59,21 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
         return (Ignored(_why_not_counted(story.states[-1].status, settings)),)
     first, newest = _readable(story.states, known)
     order = known.sold or _with_email(as_placed(first, story), newest)
-    lines = {line.id: line for line in newest.lines}
-    sold = lines | {line.id: line for line in order.lines}
-    refunds = refunds_of(order, story.refunds, story.moves, sold)
+    # As they were sold, so that a share of one is the same whatever edit is known by then.
+    lines = {line.id: line for line in (*newest.lines, *order.lines)}
+    refunds = refunds_of(order, story.refunds, story.moves, lines)
     gone = units_in(one.thing for one in newest_of(story.refunds).values())
-    standing = standing_of(order, story.states, lines, gone)
+    standing = standing_of(order, story.states, newest, gone)
     edited = standing is not None and moved(order, standing)
     # What was sent may have been told another standing before.
     stands = (standing,) if standing and (edited or known.sold) else ()
     outcomes = (order, *refunds, *story.cancellations(), *stands)
     edited = edited or is_edited(story.states[0], order)
-    shown = _shown(story.states, order.currency)
+    shown = _shown(story.states, order)
     since = shown if known.sold else min(state.received_at for state in counting)
     found = enriched(outcomes, [state.payload for state in story.states], since, known)
     found = _counted(found, story)
-    unknown = _of_unknown_lines(story, sold)
+    unknown = _of_unknown_lines(story, lines)
     if not edited and not unknown:
         return found
     since = max([*unknown, *([shown] if edited else [])])
@@ -107,9 +107,9 @@ def _with_email(order: Order, newest: Order) -> Order:
     return replace(order, email=email, customer_id=customer_id)
 
 
-def _shown(states: Sequence[State], currency: str) -> datetime:
+def _shown(states: Sequence[State], order: Order) -> datetime:
     """Tell when the first webhook came that showed the order as it stands now."""
-    shown = [(state.comes_to(currency), state.units) for state in states]
+    shown = [(state.comes_to(order), state.units) for state in states]
     now = shown[-1]
     return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
 
@@ -144,7 +144,7 @@ def _wait_for_the_rest(found: tuple[Outcome, ...] | Wait, until: datetime) -> Wa
 def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
     """Say what refunds, edits and deletions mean of an order whose states are not there."""
     if known.sold:
-        lines: dict[str, LineItem] = {line.id: line for line in known.sold.lines}
+        lines = {line.id: line for line in known.sold.lines}
         refunds = refunds_of(known.sold, story.refunds, story.moves, lines)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
         unknown = _of_unknown_lines(story, lines)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from adapters.money import ZERO
 from adapters.payload import Payload
@@ -57,7 +58,7 @@ def order_of(payload: Payload, account: str, extra: Iterable[str] = ()) -> Order
         tax_included=_tax_included(payload),
         taxes_included=taxes_included(payload),
         tip=payload.decimal_or_none("total_tip_received"),
-        duties=_duties(payload),
+        duties=duties_in(payload, "original"),
         order_name=payload.text_or_none("name"),
         channel=payload.id_or_none("source_name"),
         carried=carried_by(payload),
@@ -146,11 +147,11 @@ def _subtotal(payload: Payload, lines: Sequence[LineItem]) -> Decimal | None:
     return None if tax is None else goods - tax
 
 
-def _duties(payload: Payload) -> Decimal | None:
+def duties_in(payload: Payload, when: Literal["original", "current"]) -> Decimal | None:
     """Give duties and other fees on top of the prices; duties inside them are no part of it."""
-    amounts = [_money(payload, "original_total_additional_fees_set", "shop_money")]
+    amounts = [_money(payload, f"{when}_total_additional_fees_set", "shop_money")]
     if not payload.flag("duties_included"):
-        amounts.append(_money(payload, "original_total_duties_set", "shop_money"))
+        amounts.append(_money(payload, f"{when}_total_duties_set", "shop_money"))
     known = [amount for amount in amounts if amount is not None]
     return sum(known, ZERO) if known else None
 

@@ -11,8 +11,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import LineItem, LineStanding, Order, Standing
+from adapters.shopify.order import duties_in
+from adapters.shopify.refunds import units_in
 from adapters.shopify.states import PAID, State
 
 _Reason = Literal["edit", "capture", "uncollected", "tax", "other"]
@@ -21,27 +24,27 @@ _Reason = Literal["edit", "capture", "uncollected", "tax", "other"]
 def standing_of(
     order: Order,
     states: Sequence[State],
-    lines: Mapping[str, LineItem],
+    now: Order,
     gone: Mapping[str, int],
 ) -> Standing | None:
     """Say where an order stands; None where no state tells what it costs now.
 
-    states: in their order. lines: those of the newest state, by id. gone: units that left with
-    refunds, by line, all that are known.
+    order: as it is to be told, or was. states: in their order. now: the order as the newest state
+    has it. gone: units that left with refunds, by line, all that are known.
     """
-    totals = [one.comes_to(order.currency) for one in states]
+    totals = [one.comes_to(order) for one in states]
     told = [(one, total) for one, total in zip(states, totals, strict=True) if total is not None]
     if not told:
         return None
     telling = [one for one, _ in told]
     newest, total = told[-1]
-    stand = _lines(telling, lines, gone)
+    stand = _lines(telling, {line.id: line for line in now.lines}, gone)
     return Standing(
         at=_since(telling, [total for _, total in told]),
         total=total,
         reason=_reason(order, newest, total, stand),
         lines=stand,
-        **_figures(newest.payload),
+        **(_figures(newest, now) if total == newest.costs else {}),
     )
 
 
@@ -61,25 +64,34 @@ def _lines(
         if own not in lines:
             continue
         removed = max(away - gone.get(own, 0), 0)
-        units = [state.units.get(own, (0, 0)) for state in states]
+        ever = [state.units.get(own, (0, 0))[0] for state in states]
         found.append(
             LineStanding(
                 item=lines[own],
-                at=_since(states, [ever for ever, _ in units]),
+                at=_since(states, ever),
                 removed=Decimal(removed),
-                removed_at=_since(states, [left for _, left in units]) if removed else None,
+                removed_at=_since(states, _taken_out(states, own)) if removed else None,
             )
         )
     return tuple(found)
 
 
+def _taken_out(states: Sequence[State], line: str) -> list[int]:
+    """Count the units of a line that had left by each state and are in no refund that it holds."""
+    return [
+        state.units.get(line, (0, 0))[1]
+        - units_in(state.payload.objects_or_empty("refunds")).get(line, 0)
+        for state in states
+    ]
+
+
 def _since(states: Sequence[State], told: Sequence[object]) -> datetime:
     """Give the moment from which on every state told what the newest does; what each told."""
-    since = states[-1].at
+    since = states[-1].made_at
     for state, value in zip(reversed(states), reversed(told), strict=True):
         if value != told[-1]:
             break
-        since = state.at
+        since = state.made_at
     return since
 
 
@@ -95,12 +107,38 @@ def _reason(order: Order, newest: State, total: Decimal, lines: Sequence[LineSta
     return "other"
 
 
-def _figures(payload: Payload) -> dict[str, Decimal | None]:
-    """Give the figures that stand beside the total, where no refund is mixed into them."""
-    if payload.objects_or_empty("refunds") or payload.raw("taxes_included") is not False:
+def _figures(state: State, now: Order) -> dict[str, Decimal | None]:
+    """Give the figures that stand beside the total, each in the meaning that `Order` has for it.
+
+    None of them where refunds are mixed in, or where they do not make what the order costs now.
+    now: the order as this state has it.
+    """
+    payload = state.payload
+    goods = payload.decimal_or_none("current_subtotal_price")
+    tax = payload.decimal_or_none("current_total_tax")
+    if payload.objects_or_empty("refunds") or goods is None or tax is None:
+        return {}
+    inside = now.taxes_included == "true"
+    duties = duties_in(payload, "current")
+    parts = (goods, now.shipping, ZERO if inside else tax, now.tip, duties)
+    if state.costs != sum((part for part in parts if part is not None), ZERO):
         return {}
     return {
-        "subtotal": payload.decimal_or_none("current_subtotal_price"),
+        "subtotal": goods - (tax - _tax_on_shipping(payload)) if inside else goods,
+        "shipping": now.shipping,
         "discount": payload.decimal_or_none("current_total_discounts"),
-        "tax": payload.decimal_or_none("current_total_tax"),
+        "tax": tax,
+        "tip": now.tip,
+        "duties": duties,
     }
+
+
+def _tax_on_shipping(payload: Payload) -> Decimal:
+    rows = payload.objects_or_empty("shipping_lines")
+    lines = [
+        tax
+        for row in rows
+        if not row.flag("is_removed")
+        for tax in row.objects_or_empty("tax_lines")
+    ]
+    return sum((tax.decimal_or_none("price") or ZERO for tax in lines), ZERO)

@@ -8,9 +8,11 @@ from decimal import Decimal
 from adapters.contract import WebhookEvent
 from adapters.money import ZERO
 from adapters.payload import Payload
-from adapters.shopify.refunds import Told, back_in
+from adapters.schema import Order
+from adapters.shopify.repaid import Told, back_in
 
 PAID = frozenset({"paid", "partially_refunded", "refunded"})
+_NOT_COLLECTED = frozenset({"pending", "authorized", "voided", "expired"})
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -39,28 +41,50 @@ class State:
         return self.event.received_at or self.at
 
     @property
+    def made_at(self) -> datetime:
+        """When it was made, as far as anybody says."""
+        return self.received_at if self.at == NEVER else self.at
+
+    @property
     def cancelled_at(self) -> datetime | None:
         """When the order was called off."""
         return self.payload.time_or_none("cancelled_at")
 
-    def comes_to(self, currency: str) -> Decimal | None:
+    @property
+    def costs(self) -> Decimal | None:
+        """What it costs now; None where the body does not say."""
+        return self.payload.decimal_or_none("current_total_price")
+
+    def comes_to(self, order: Order) -> Decimal | None:
         """Tell what the order comes to, refunds left aside; None where the body does not say.
 
-        That is what it costs now, what the shop still owes back, and what went back already.
+        That is what it costs now, less what will never be collected, with what the shop still owes
+        back and what went back already.
         """
-        now = self.payload.decimal_or_none("current_total_price")
+        now = self.costs
         if now is None:
             return None
-        back = back_in(self.payload, currency)
-        return now + self._owed_back(now, back) + back
+        back = back_in(self.payload, order)
+        outstanding = self.payload.decimal_or_none("total_outstanding")
+        if self.cancelled_at:
+            now -= self._uncollected(now, outstanding)
+        return now + self._owed_back(now, back, outstanding) + back
 
-    def _owed_back(self, now: Decimal, back: Decimal) -> Decimal:
+    def _uncollected(self, now: Decimal, outstanding: Decimal | None) -> Decimal:
+        """Give what a cancelled order still costs though nobody will pay it any more.
+
+        Mostly nothing, because a cancellation takes all units out.
+        """
+        if self.status == "partially_paid":
+            return min(max(outstanding or ZERO, ZERO), now)
+        return now if self.status in _NOT_COLLECTED else ZERO
+
+    def _owed_back(self, now: Decimal, back: Decimal, outstanding: Decimal | None) -> Decimal:
         """Give what the shopper paid over what the order costs now.
 
         `total_outstanding` is negative then. Where it is missing, or says of a paid order that the
         shopper owes just what the shop does, the payment itself decides.
         """
-        outstanding = self.payload.decimal_or_none("total_outstanding")
         if outstanding is not None and outstanding < 0:
             return -outstanding
         first = self.payload.decimal_or_none("total_price")

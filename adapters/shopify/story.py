@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Cancellation
-from adapters.shopify.refunds import Told
+from adapters.shopify.repaid import Told
 from adapters.shopify.shape import kind_of
 from adapters.shopify.states import NEVER, State, refunds_told, state_of
 

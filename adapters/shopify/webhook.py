@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from adapters.contract import SignedRequest, WebhookEvent
 from adapters.errors import SignatureInvalid, SignatureMissing
 from adapters.shopify.settings import ShopifySettings
+from adapters.shopify.shape import DELETED
 from adapters.signing import digest, same, sha256, to_base64
 
 # Deliveries of the newer "Events" family carry the names without `x-` (generally available since
@@ -21,9 +22,10 @@ SIGNATURE_HEADERS = tuple(family + _SIGNATURE for family in _FAMILIES)
 
 _KEPT = ("webhook-id", "event-id", "api-version", "triggered-at", "name", "test")
 
-# Their bodies are the same each time they happen, so the body alone would hide a second one.
+# Their bodies are the same each time they happen, so the body alone would hide a second one; or,
+# of a deletion, which is no more than an id, that of another thing.
 _UNDATED_TOPICS = frozenset(
-    {"app/uninstalled", "customers/data_request", "customers/redact", "shop/redact"}
+    {"app/uninstalled", "customers/data_request", "customers/redact", "shop/redact", DELETED}
 )
 _LONGEST_VALUE = 255
 

@@ -133,11 +133,14 @@ class Settling(Gathered):
             purchase = replace(purchase, counterpart_group=group, counterpart_side=side)
         order = ORDER.validate_json(purchase.record or "")
         voice = self.voice(source, order, purchase)
+        received_at = max((one.event.received_at or self.now for one in events), default=self.now)
         # An event that is gathered already counts as told.
         self.write()
         keys = outbox.keys(self.connection, purchase.id)
         came = self._came(order, self.session(source, order))
-        purchase, sending = since_sent(purchase, order, outcomes, keys, came=came, voice=voice)
+        purchase, sending = since_sent(
+            purchase, order, outcomes, keys, came=came, received_at=received_at, voice=voice
+        )
         self.purchases.append(purchase)
         self.send(source.name, purchase.id, sending, purchase.destination or "", voice)
 
@@ -184,7 +187,9 @@ class Settling(Gathered):
             tries=0,
             identity=voice["identity"].written(),
         )
-        sent, since = since_sent(sent, order, outcomes, (), came=came, voice=voice)
+        sent, since = since_sent(
+            sent, order, outcomes, (), came=came, received_at=received_at, voice=voice
+        )
         self.stand(sent, "settled")
         self.send(source.name, purchase.id, [*sending, *since], destination, voice)
 
