@@ -21,7 +21,7 @@ from bridge.store.ledger import Purchase
 from bridge.worker.after import since_sent
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-VOICE: dict[str, Any] = {
+HOW: dict[str, Any] = {
     "came": (),
     "received_at": NOON + timedelta(days=1),
     "voice": {
@@ -143,7 +143,7 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     known: list[State | tuple[str, int]] = [life.states[0]]
     for event in [None, *order]:
         known += [event] if event else []
-        purchase, made = since_sent(purchase, ORDER, outcomes(known), keys, **VOICE)
+        purchase, made = since_sent(purchase, ORDER, outcomes(known), keys, **HOW)
         assert len({one.key for one in made} - keys) == len(made)
         keys |= {one.key for one in made}
         for one in made:
@@ -161,7 +161,7 @@ def test_a_unit_that_left_after_a_refund_is_the_next_refunds() -> None:
     recorded = replace(edited, at=NOON + timedelta(minutes=3), refunds=(("r0", 1), ("r1", 1)))
     purchase, keys, removed = Purchase(1, "example", NOON), set[str](), 0
     for state in (State(NOON), first, edited, recorded):
-        purchase, made = since_sent(purchase, ORDER, outcomes([state]), keys, **VOICE)
+        purchase, made = since_sent(purchase, ORDER, outcomes([state]), keys, **HOW)
         keys |= {one.key for one in made}
         removed += sum(one.kind == "refunded_item" for one in made)
     assert removed == 2
