@@ -61,10 +61,13 @@ class Counterpart:
     group: customer, amount and currency as one text; two orders of one group, of different sides
         and within a day of each other, may be one purchase told twice.
     side: which family of events told of this one, such as `invoice` or `payment`.
+    at: when the provider told that it was paid, which for some ways of paying is days after it
+        was placed.
     """
 
     group: str
     side: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +148,12 @@ class Order:
 class Ignored:
     """Nothing to send for now, and why; a later event may change that.
 
-    counterpart, placed_at: set, both, where what is ignored was paid for and its payment may come
-        without a link: a payment of that group then waits for the link instead of counting alone.
+    counterpart: set where what is ignored was paid for and its payment may come without a link: a
+        payment of that group then waits for the link instead of counting alone.
     """
 
     reason: str
     counterpart: Counterpart | None = None
-    placed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,11 @@ class Purchase:
             made = seen.thing.time_or_none("created") if seen.kind == "charge" else None
             if made and captured_of(seen.thing):
                 return clamp(made, seen)
+        return self.told_at
+
+    @property
+    def told_at(self) -> datetime:
+        """When Stripe first told that it was paid: a bank debit days after it was placed."""
         return min(clamp(seen.created, seen) for seen in self.sightings if taken(seen))
 
     @property

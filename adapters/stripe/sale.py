@@ -70,11 +70,7 @@ def _renewal_off(purchase: Purchase, invoice: Sighting, *, linked: bool) -> Igno
     linked = linked or purchase.is_linked
     if taken(invoice) and not linked and (paid := charged(invoice.thing)) > 0:
         half = _counterpart(purchase, paid, currency_of(invoice.thing), "invoice")
-    return Ignored(
-        "a subscription's renewal, and renewals are switched off",
-        counterpart=half,
-        placed_at=purchase.placed_at if half else None,
-    )
+    return Ignored("a subscription's renewal, and renewals are switched off", counterpart=half)
 
 
 def _of_session(purchase: Purchase, session: Sighting, settings: StripeSettings) -> Order:
@@ -165,7 +161,8 @@ def _counterpart(purchase: Purchase, minor: int, money: Currency, side: str) -> 
     customer = purchase.customer_id
     if customer is None:
         return None
-    return Counterpart(group=f"{purchase.account}|{customer}|{minor}|{money.code}", side=side)
+    group = f"{purchase.account}|{customer}|{minor}|{money.code}"
+    return Counterpart(group=group, side=side, at=purchase.told_at)
 
 
 def _wait(what: str, purchase: Purchase, seconds: int, otherwise: Outcome) -> Wait:

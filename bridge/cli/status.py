@@ -7,7 +7,7 @@ from typing import Any
 from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
-from bridge.store import facts, find, processes
+from bridge.store import find, pauses, processes
 from bridge.store import status as stands
 from bridge.store.processes import ProcessStatus
 from bridge.store.status import DestinationStatus, SourceStatus
@@ -26,7 +26,7 @@ def status(*, as_json: bool) -> None:
         silent = [name for name in config.sources if stands.silent(store, name, now)]
         destinations = stands.of_destinations(store)
         oldest = stands.oldest_waiting(store, now)
-        paused = facts.paused(store)
+        paused = pauses.paused(store)
         running = processes.shown(store)
         notices = {
             name: told
@@ -49,8 +49,11 @@ def status(*, as_json: bool) -> None:
         _show(sources, silent, destinations, oldest)
         paper.table(
             "Look-ups that rest",
-            ("source", "account", "why", "next try"),
-            [(one.source, one.account, one.reason, one.not_before) for one in paused],
+            ("source", "account", "which", "why", "next try"),
+            [
+                (one.source, one.account, one.kind or "all", one.reason, one.not_before)
+                for one in paused
+            ],
         )
         _show_processes(running)
         for name, told in notices.items():

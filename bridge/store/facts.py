@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_, upd
 
 from adapters.lookups import Need
 from adapters.schema import Fact as Told
-from bridge.store import ledger
+from bridge.store import ledger, pauses
 from bridge.store.engine import Store
-from bridge.store.tables import facts, pauses, wants
+from bridge.store.tables import facts, wants
 
 # Four days of it: whoever waited has been parked, or has gone without.
 MOST_TRIES = 400
@@ -112,18 +112,14 @@ def claim(
     """Take the longest-due wanted facts of a source for a minute.
 
     kind: only of this kind. but: none of these kinds.
-    Accounts whose look-ups are paused are passed over; of one whose pause is over one goes ahead,
-    to see whether the key is taken again.
+    Those that rest are passed over; of an account or kind whose pause is over one goes ahead, to
+    see whether the key is taken again.
     """
     which = facts.c.kind.not_in(but) if kind is None else facts.c.kind == kind
 
     def work(connection: Connection) -> list[Asked]:
         at = store.now(connection)
-        rested = {
-            row.account: row.not_before
-            for row in connection.execute(select(pauses).where(pauses.c.source == source))
-        }
-        paused = [account for account, not_before in rested.items() if not_before > now]
+        resting = pauses.resting(connection, source)
         rows = connection.execute(
             select(facts.c.account, facts.c.kind, facts.c.id, facts.c.tries)
             .where(
@@ -133,20 +129,20 @@ def claim(
                 facts.c.tries < MOST_TRIES,
                 which,
                 or_(facts.c.lease_until.is_(None), facts.c.lease_until < at),
-                facts.c.account.not_in(paused),
+                resting.allows(facts, now),
             )
             .order_by(facts.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         ).all()
         until = at + timedelta(seconds=LEASE_SECONDS)
-        asked, ahead = [], set()
-        for row in rows:
-            if row.account in ahead:
-                continue
-            if row.account in rested:
-                ahead.add(row.account)
-            asked.append(Asked(Need(row.kind, row.id, row.account), row.tries + 1))
+        needs = [Need(row.kind, row.id, row.account) for row in rows]
+        ahead = set(resting.one_ahead(needs))
+        asked = [
+            Asked(need, row.tries + 1)
+            for need, row in zip(needs, rows, strict=True)
+            if need in ahead
+        ]
         for one in asked:
             values = {"lease_until": until, "tries": one.tries}
             connection.execute(update(facts).where(_is(source, one.need)).values(values))
@@ -212,30 +208,6 @@ def later(store: Store, source: str, need: Need, due_at: datetime, reason: str) 
     store.write(lambda c: c.execute(update(facts).where(_is(source, need)).values(values)))
 
 
-def pause(store: Store, source: str, account: str, until: datetime, reason: str) -> None:
-    """Let the look-ups of an account rest whose key is refused; one a minute tries again."""
-
-    def work(connection: Connection) -> None:
-        row = store.insert(pauses).values(
-            source=source, account=account, not_before=until, reason=reason
-        )
-        connection.execute(
-            row.on_conflict_do_update(
-                index_elements=["source", "account"],
-                set_={"not_before": row.excluded.not_before, "reason": row.excluded.reason},
-            )
-        )
-
-    store.write(work)
-
-
-def resume(store: Store, source: str, account: str) -> None:
-    """End a pause: a look-up of the account was answered."""
-    mine = and_(pauses.c.source == source, pauses.c.account == account)
-    if store.read(lambda c: c.execute(select(pauses.c.reason).where(mine)).first()):
-        store.write(lambda c: c.execute(pauses.delete().where(mine)))
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A look-up that an order waits for: which, how often it was tried, why it has no answer.
@@ -259,23 +231,6 @@ def wanted_by(store: Store, order_row: int) -> list[Wanted]:
         .order_by(facts.c.kind)
     )
     return store.read(lambda c: [Wanted(*row) for row in c.execute(statement)])
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """The look-ups of one account, which rest because their key is refused."""
-
-    source: str
-    account: str
-    reason: str
-    not_before: datetime
-
-
-def paused(store: Store) -> list[Pause]:
-    """Tell whose look-ups rest."""
-    columns = (pauses.c.source, pauses.c.account, pauses.c.reason, pauses.c.not_before)
-    statement = select(*columns).order_by(pauses.c.source, pauses.c.account)
-    return store.read(lambda c: [Pause(*row) for row in c.execute(statement)])
 
 
 def _known(body: Mapping[str, Any] | None, at: datetime) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Purchase:
     tries: int = 0
     counterpart_group: str | None = None
     counterpart_side: str | None = None
+    counterpart_at: datetime | None = None
     merged_into: int | None = None
     record: str | None = None
     told: str | None = None
@@ -107,17 +108,14 @@ def due(store: Store, now: datetime, limit: int) -> list[int]:
 
 
 def has_counterpart(
-    store: Store,
-    connection: Connection,
-    purchase: Purchase,
-    counterpart: Counterpart,
-    at: datetime,
+    store: Store, connection: Connection, purchase: Purchase, counterpart: Counterpart
 ) -> bool:
     """Tell whether another purchase may be this one's other half, told without a link.
 
-    It must be of the same group, of the other side, and within a day. The group is locked until
-    the transaction ends, so that of two halves settling at once one sees the other.
+    It must be of the same group, of the other side, and paid within a day. The group is locked
+    until the transaction ends, so that of two halves settling at once one sees the other.
     """
+    at = counterpart.at
     _lock_group(store, connection, purchase.source, counterpart.group, at)
     found = connection.execute(
         select(orders.c.id).where(
@@ -126,7 +124,7 @@ def has_counterpart(
             orders.c.counterpart_side != counterpart.side,
             orders.c.id != purchase.id,
             orders.c.merged_into.is_(None),
-            orders.c.placed_at.between(at - _APART, at + _APART),
+            orders.c.counterpart_at.between(at - _APART, at + _APART),
         )
     )
     return found.first() is not None

@@ -163,7 +163,8 @@ def scrub(
         else:
             body = nameless(event.body, record)
         connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
-    values: dict[str, Any] = dict.fromkeys(("counterpart_group", "counterpart_side", "identity"))
+    of_whom = ("counterpart_group", "counterpart_side", "counterpart_at", "identity")
+    values: dict[str, Any] = dict.fromkeys(of_whom)
     if order.record:
         values["record"] = json.dumps(record, ensure_ascii=False)
     if order.state in {"waiting", "open", "parked"}:

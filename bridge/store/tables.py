@@ -10,6 +10,7 @@ destinations  one row per Heap app: pace, pause
 facts      what providers answered to look-ups, or what is still to be asked
 wants      which orders wait for which facts
 pauses     accounts whose look-ups rest because their key is refused
+denials    kinds of look-ups that the key of an account may not make
 sources    what is remembered of a source: its first start, the account it speaks for
 refusals   signature failures per source and minute
 groups     rows to lock, so that two halves of one purchase do not settle at the same instant
@@ -90,6 +91,8 @@ orders = Table(
     Column("tries", SmallInteger, nullable=False),
     Column("counterpart_group", Text),
     Column("counterpart_side", Text),
+    # When its payment was told of.
+    Column("counterpart_at", Moment),
     Column("merged_into", RowId),
     Column("record", Text),
     # What the Order Changed events of it add up to, as JSON; kept for ever.
@@ -220,6 +223,16 @@ pauses = Table(
     metadata,
     Column("source", Text, primary_key=True),
     Column("account", Text, primary_key=True),
+    Column("not_before", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+denials = Table(
+    "denials",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
     Column("not_before", Moment, nullable=False),
     Column("reason", Text, nullable=False),
 )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from bridge.config import Config
 from bridge.logs import logger
-from bridge.store import Store, erasures, facts, status
+from bridge.store import Store, erasures, pauses, status
 from bridge.store.tables import alerts
 
 log = logger()
@@ -51,9 +51,7 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
         if destination.paused:
             message = f"destination {destination.name} is paused: {destination.reason}"
             yield Alert(f"paused:{destination.name}", message)
-    for pause in facts.paused(store):
-        message = f"look-ups of source {pause.source} ({pause.account}) are paused: {pause.reason}"
-        yield Alert(f"lookups:{pause.source}:{pause.account}", message)
+    yield from _resting(store)
     waiting = len(erasures.demands(store, "waiting"))
     if waiting:
         message = f"{waiting} erasures wait for your word: `bridge erasures`"
@@ -61,6 +59,15 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
     oldest = status.oldest_waiting(store, now)
     if oldest is not None and now - oldest > LATE:
         yield Alert("late", f"an order has waited since {oldest:%Y-%m-%d %H:%M} UTC")
+
+
+def _resting(store: Store) -> Iterator[Alert]:
+    for pause in pauses.paused(store):
+        message = f"look-ups of source {pause.source} ({pause.account}) are paused: {pause.reason}"
+        if pause.kind:
+            yield Alert(f"lookups:{pause.source}:{pause.account}:{pause.kind}", message)
+        else:
+            yield Alert(f"lookups:{pause.source}:{pause.account}", message)
 
 
 def look(store: Store, config: Config, now: datetime, stop: threading.Event) -> int:

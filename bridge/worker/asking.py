@@ -9,8 +9,9 @@ from adapters.errors import KeyRefused, LookUpFailed, TryAgain
 from adapters.lookups import Api, BatchApi, Json, Need
 from bridge.heap.pace import backoff
 from bridge.logs import logger
-from bridge.store import Store, facts
+from bridge.store import Store, facts, pauses
 from bridge.store.facts import Asked
+from bridge.store.pauses import Pause
 
 log = logger()
 
@@ -49,13 +50,11 @@ class Asker:
         try:
             bodies = self._fetched(needs)
         except KeyRefused as refused:
-            account = needs[0].account
-            log.warning("look-ups paused", source=self.source, account=account)
-            until = self.clock() + _PAUSE
-            facts.pause(self.store, self.source, account, until, str(refused))
-            # While a permission is missing, that one kind does not hold up the others each minute.
-            again = self.clock() + _LONG if refused.only_this else until
-            self._later(needs, again, str(refused))
+            account, until = needs[0].account, self.clock() + _PAUSE
+            kind = needs[0].kind if refused.only_this else None
+            log.warning("look-ups paused", source=self.source, account=account, kind=kind)
+            pauses.pause(self.store, Pause(self.source, account, str(refused), until, kind))
+            self._later(needs, until, str(refused))
             return 0
         except TryAgain as failed:
             wait = backoff(asked[0].tries, random.random(), retry_after=failed.retry_after)  # noqa: S311 - spreads, hides nothing
@@ -67,7 +66,7 @@ class Asker:
             return 0
         for need, body in zip(needs, bodies, strict=True):
             facts.answer(self.store, self.source, need, body, self.clock())
-        facts.resume(self.store, self.source, needs[0].account)
+        pauses.resume(self.store, self.source, needs[0])
         return len(needs)
 
     def _fetched(self, needs: Sequence[Need]) -> Sequence[Json | None]:

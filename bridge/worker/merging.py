@@ -28,7 +28,7 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
         ledger.wake(gathered.store, gathered.connection, kept, group, gathered.now)
     if len({one.counterpart_side for one in purchases if one.counterpart_side}) > 1:
         # The link is here: this purchase is no other's missing half any more.
-        kept = replace(kept, counterpart_group=None, counterpart_side=None)
+        kept = replace(kept, counterpart_group=None, counterpart_side=None, counterpart_at=None)
     for also in also_sent:
         _take_back(gathered, also, kept)
     gathered.purchases.append(kept)

@@ -129,8 +129,7 @@ class Settling(Gathered):
         purchase = replace(purchase, due_at=None)
         if purchase.counterpart_group:
             now = self._counterpart(purchase, outcomes)
-            group, side = now.counterpart_group, now.counterpart_side
-            purchase = replace(purchase, counterpart_group=group, counterpart_side=side)
+            purchase = replace(now, placed_at=purchase.placed_at)
         order = ORDER.validate_json(purchase.record or "")
         voice = self.voice(source, order, purchase)
         received_at = max((one.event.received_at or self.now for one in events), default=self.now)
@@ -203,12 +202,10 @@ class Settling(Gathered):
             return False
         # The halves settled earlier in this transaction are among those to be looked at.
         self.write()
-        if not ledger.has_counterpart(
-            self.store, self.connection, purchase, counterpart, order.placed_at
-        ):
+        if not ledger.has_counterpart(self.store, self.connection, purchase, counterpart):
             return False
         # From the payment on: the first webhook may have told of an invoice long before it.
-        until = max(purchase.first_event_at, order.placed_at) + LINK_WAIT
+        until = max(purchase.first_event_at, counterpart.at) + LINK_WAIT
         if until > self.now:
             self.stand(purchase, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
         else:
@@ -219,9 +216,9 @@ class Settling(Gathered):
     def _counterpart(self, purchase: Purchase, outcomes: tuple[Outcome, ...]) -> Purchase:
         """Keep under which group and side this purchase may be another's other half."""
         # A renewal that does not count still is the other half of its payment.
-        dated = [found for found in outcomes if isinstance(found, Order | Ignored)]
-        told = next((found for found in dated if found.placed_at), None)
-        counterpart = told.counterpart if told else None
+        told = [found for found in outcomes if isinstance(found, Order | Ignored)]
+        counterpart = next(filter(None, (found.counterpart for found in told)), None)
+        placed_at = (found.placed_at for found in told if isinstance(found, Order))
         group = counterpart.group if counterpart else None
         if purchase.counterpart_group and purchase.counterpart_group != group:
             self.write()
@@ -231,7 +228,8 @@ class Settling(Gathered):
             purchase,
             counterpart_group=group,
             counterpart_side=counterpart.side if counterpart else None,
-            placed_at=told.placed_at if told else purchase.placed_at,
+            counterpart_at=counterpart.at if counterpart else None,
+            placed_at=next(placed_at, purchase.placed_at),
         )
 
     def _held(self, source: Source, order: Order) -> str | None:

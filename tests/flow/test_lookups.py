@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.store import facts
+from bridge.store import facts, pauses
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_refused_key_pauses_the_look_ups_and_says_so(
     asked = len(stripe_mock.asked)
     rig.work()
     assert len(stripe_mock.asked) == asked
-    (pause,) = facts.paused(rig.store)
+    (pause,) = pauses.paused(rig.store)
     assert (pause.source, pause.account) == ("stripe", "self")
     assert "STRIPE_API_KEY" in pause.reason
     stripe_mock.faults.clear()
@@ -84,7 +84,7 @@ def test_a_refused_key_pauses_the_look_ups_and_says_so(
         rig.clock.turn(seconds=61)
         rig.work()
     assert rig.totals() == ["39.99"]
-    assert facts.paused(rig.store) == []
+    assert pauses.paused(rig.store) == []
 
 
 @pytest.mark.parametrize("first", ["charge", "invoice"])
@@ -168,3 +168,59 @@ def test_one_missing_permission_does_not_hold_up_the_other_look_ups(
     rig.work()
     assert rig.totals() == ["12.50"] * 3
     assert [e["properties"]["order_count"] for e in rig.sent("Order")] == [1] * 3
+
+
+def test_a_missing_permission_never_holds_up_what_may_be_asked(
+    keyed, things, shop, cart, item, stripe_mock
+):
+    rig = keyed()
+    stripe_mock.fail(path="/v1/balance_transactions", times=None, status=403)
+    # A day of orders, each of which is refused its settlement.
+    for _ in range(40):
+        bought = shop.invoice(cart(items=[item(name="Mug", unit=1250)]))
+        rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+        rig.work()
+        rig.clock.turn(seconds=1)
+    rig.clock.turn(minutes=16)
+    rig.work()
+    assert len(rig.totals()) == 40
+    bought = shop.invoice(cart(items=[item(name="Mug", unit=1250)]))
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    for _ in range(5):
+        rig.work()
+        rig.clock.turn(seconds=1)
+    (row,) = [one for one in rig.stands() if one[0] != "settled"]
+    assert row == ("waiting", "waits for its settlement, looked up at Stripe")
+    (pause,) = pauses.paused(rig.store)
+    assert (pause.account, pause.kind) == ("self", "balance_transaction")
+    refused = [asked for asked in stripe_mock.asked if "balance_transactions" in asked.path]
+    rig.work()
+    assert len(refused) < 10
+
+    stripe_mock.faults.clear()
+    rig.clock.turn(minutes=2)
+    for _ in range(3):
+        rig.work()
+        rig.clock.turn(seconds=61)
+    assert pauses.paused(rig.store) == []
+    settled = [e["properties"].get("settlement_total") for e in rig.sent("Order")]
+    assert settled.count(None) == 40
+
+
+def test_an_account_that_refuses_the_key_pauses_no_other(keyed, things, shop, shop_of, cart, item):
+    rig = keyed()
+    mine = shop.direct(cart(items=[item(unit=700)]))
+    connected = shop_of("acct_1").direct(cart(items=[item(unit=900)]))
+    lost = {**connected.charge, "id": "ch_lost", "payment_intent": "pi_lost"}
+    # The mock knows acct_1; the key has no access to acct_2.
+    for account, charge in (("acct_2", lost), ("acct_1", connected.charge), (None, mine.charge)):
+        event = things.event("charge.succeeded", charge)
+        event["id"] += str(account)
+        rig.post("stripe", "", event | ({"account": account} if account else {}))
+    rig.work()
+    assert sorted(rig.totals()) == ["7.00", "9.00"]
+    (pause,) = pauses.paused(rig.store)
+    assert (pause.account, pause.kind) == ("acct_2", None)
+    assert "no access to this connected account" in pause.reason
+    stands = [state for state, _ in rig.stands()]
+    assert sorted(stands) == ["settled", "settled", "waiting"]

@@ -5,8 +5,12 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from adapters.registry import adapters
 from bridge.samples import stories
+
+DAY = 1_763_600_000  # when things are made
 
 
 def test_every_story_shuffled_and_repeated_reaches_heap_once(rig):
@@ -141,3 +145,26 @@ def _renamed(body: Any, text: str) -> Any:
     if isinstance(body, list):
         return [_renamed(item, text) for item in body]
     return body
+
+
+@pytest.mark.parametrize("first", ["charge", "invoice"])
+def test_a_bank_debit_paid_days_after_it_was_placed_is_still_its_invoices_half(rig, things, first):
+    days = 4 * 86_400
+    placed = things.charge(customer="cus_1", payment_intent="pi_1", payment_method_details={})
+    pending = things.event("charge.pending", placed | {"status": "pending", "paid": False})
+    paid = things.event("charge.succeeded", placed) | {"created": DAY + days}
+    bill = things.invoice(status_transitions={"paid_at": DAY + days})
+    billed = things.event("invoice.paid", bill) | {"created": DAY + days}
+    rig.post("stripe", "", pending)
+    rig.work()
+    for event in (paid, billed) if first == "charge" else (billed, paid):
+        rig.post("stripe", "", event)
+    rig.work()
+    rig.clock.turn(minutes=2)
+    rig.work()
+    assert rig.totals() == []
+    assert {state for state, _ in rig.stands()} == {"waiting"}
+    rig.post("stripe", "", things.event("invoice_payment.paid", things.link()))
+    rig.work()
+    assert rig.totals() == ["25.99"]
+    assert [state for state, _ in rig.stands()] == ["settled"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.store import facts
+from bridge.store import facts, pauses
 
 TRAYS = "Home & Garden > Kitchen & Dining > Trays"
 TOKEN = "shpat_mock"
@@ -204,7 +204,7 @@ def test_a_refused_token_pauses_the_look_ups_and_the_orders_go_without(keyed, sh
     shopify_mock.tokens.clear()
     rig.post("shopify", "orders/paid", ordered())
     rig.work()
-    (pause,) = facts.paused(rig.store)
+    (pause,) = pauses.paused(rig.store)
     assert "SHOPIFY_ACCESS_TOKEN" in pause.reason
     assert TOKEN not in pause.reason
     rig.clock.turn(seconds=901)

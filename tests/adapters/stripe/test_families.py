@@ -17,6 +17,7 @@ Run = Callable[..., tuple[Outcome, ...] | Wait]
 
 AT = 1_795_168_800  # 2026-11-20T10:00:00Z
 PAID_AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
+TOLD_AT = datetime(2026, 11, 20, 10, 0, 1, tzinfo=UTC)
 RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CHARGE = {
     "id": "ch_1",
@@ -201,10 +202,8 @@ def test_a_renewal_that_does_not_count_still_claims_its_payment(
     event: Make, normalize: Run
 ) -> None:
     renewal, charge = event("invoice.paid", RENEWAL), event("charge.succeeded", CHARGE)
-    half = Counterpart(group="self|cus_1|3300|USD", side="invoice")
-    assert normalize(renewal, renewals=False) == (
-        replace(OFF, counterpart=half, placed_at=PAID_AT),
-    )
+    half = Counterpart(group="self|cus_1|3300|USD", side="invoice", at=TOLD_AT)
+    assert normalize(renewal, renewals=False) == (replace(OFF, counterpart=half),)
     bare = order_of(normalize(charge, renewals=False)).counterpart
     assert bare == replace(half, side="payment")
 
@@ -302,7 +301,8 @@ def test_a_session_that_makes_an_invoice_it_does_not_name_may_be_that_invoices_h
     making = SESSION | {"invoice_creation": {"enabled": True}}
     outcome = normalize(event("checkout.session.completed", making))
     assert isinstance(outcome, tuple)
-    assert order_of(outcome).counterpart == Counterpart(group="self|cus_1|3300|USD", side="payment")
+    half = Counterpart(group="self|cus_1|3300|USD", side="payment", at=TOLD_AT)
+    assert order_of(outcome).counterpart == half
     named = normalize(event("checkout.session.completed", making | {"invoice": "in_1"}))
     plain = normalize(event("checkout.session.completed", SESSION))
     assert [order_of(one).counterpart for one in (named, plain)] == [None, None]

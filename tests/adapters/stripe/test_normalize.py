@@ -18,6 +18,7 @@ from bridge.samples import Story, stories, to_json
 
 AT = 1_795_168_800  # 2026-11-20T10:00:00Z
 RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
+TOLD_AT = datetime(2026, 11, 20, 10, 0, 1, tzinfo=UTC)
 CHARGE = {
     "id": "ch_1",
     "amount": 1000,
@@ -82,7 +83,7 @@ BARE = Order(
     lines=(GOODS,),
     channel="direct",
     test=False,
-    counterpart=Counterpart(group="self|cus_1|1000|USD", side="payment"),
+    counterpart=Counterpart(group="self|cus_1|1000|USD", side="payment", at=TOLD_AT),
 )
 
 Make = Callable[..., WebhookEvent]
@@ -340,8 +341,8 @@ def test_an_unlinked_invoice_and_its_charge_share_a_counterpart(
     assert isinstance(outcome, Wait)
     halves = [order_of(outcome).counterpart, order_of(normalize(charge)).counterpart]
     assert halves == [
-        Counterpart(group="self|cus_1|1000|USD", side="invoice"),
-        Counterpart(group="self|cus_1|1000|USD", side="payment"),
+        Counterpart(group="self|cus_1|1000|USD", side="invoice", at=TOLD_AT),
+        Counterpart(group="self|cus_1|1000|USD", side="payment", at=TOLD_AT),
     ]
 
 
