@@ -180,6 +180,22 @@ def demo() -> None:
     run()
 
 
+@main.command()
+@click.argument("name", required=False)
+@click.option("--app-id", help="Of your Heap environment.  [default: HEAP_APP_ID]")
+@click.option("--source", help="Take a source's Heap environment and email case.")
+@_JSON
+def snippet(name: str | None, app_id: str | None, source: str | None, as_json: bool) -> None:
+    """Print a script to paste into your shop's pages.
+
+    Without NAME they are listed.
+    The browser sends the events that the bridge's variables switch off.
+    """
+    from bridge.cli.snippet import snippet as run
+
+    run(name, app_id, source, as_json=as_json)
+
+
 @main.group(invoke_without_command=True)
 @_JSON
 @click.pass_context

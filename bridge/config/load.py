@@ -45,6 +45,7 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
         web_concurrency=web,
         sources=MappingProxyType({source.name: source for source in sources}),
         destination=choices.destination,
+        email_case=choices.email_case,
         names=_names(variables, faults),
         # Heap takes 15,000 a minute for everything that writes to an app; some room is left.
         events_per_minute=variables.read(

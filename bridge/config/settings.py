@@ -85,7 +85,7 @@ class Config:
     database_connections: what the database allows, over all processes.
     web_concurrency: web processes; 1 on SQLite whatever was asked for.
     sources: by name; those of the variables are named like their adapter.
-    destination: Heap as the variables name it; a source of bridge.toml may have its own.
+    destination, email_case: as the variables have them; a source of bridge.toml may have its own.
     heap_api_key: only for deleting users. erase_at_heap: a customer's without the operator's word.
     customer_id_field: where the shop's own customer id stands; None where it is not used.
     hash_identity: the identity is a hash of the email, which then is told nowhere.
@@ -100,6 +100,7 @@ class Config:
     web_concurrency: int
     sources: Mapping[str, Source]
     destination: Destination
+    email_case: EmailCase
     names: EventNames
     events_per_minute: int
     alert_url: str | None = field(repr=False)

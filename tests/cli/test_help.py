@@ -7,9 +7,9 @@ from bridge.cli import main
 
 COMMANDS = (
     "serve web worker migrate check status events show replay parked send-sample sandbox demo "
-    "erasures"
+    "snippet erasures"
 ).split()
-LISTING = "check status events show replay parked send-sample erasures".split()
+LISTING = "check status events show replay parked send-sample snippet erasures".split()
 
 
 def test_the_commands_are_these(run):

@@ -1,0 +1,50 @@
+// Which events the browser sends, under which names. One that is empty here is sent by the bridge.
+const ORDER = "@order_event@";
+const PURCHASE = "@purchase_event@";
+// Properties in the bridge's own form: amounts are numbers, all else is text.
+const AMOUNT = /price$|total$|count$|^(shipping|tax|tax_included|tip|duties|quantity|uncaptured)$/;
+const form = (all) => {
+  const told = {};
+  for (const name in all) {
+    const text = String(all[name] ?? "").trim().slice(0, 1023);
+    const one = AMOUNT.test(name) ? +text : name == "currency" ? text.toUpperCase() : text;
+    if (text && one === one) told[name] = one;
+  }
+  return told;
+};
+const SHARED = /^(email|order_id|order_count|currency|provider|source|channel)$/;
+const eventsOf = ({ lines = [], ...order }, came) => {
+  const shared = Object.fromEntries(Object.entries(order).filter(([name]) => SHARED.test(name)));
+  return [[ORDER, order], ...lines.map((line) => [PURCHASE, { ...shared, ...line }])]
+    .filter(([name]) => name)
+    .map(([name, told]) => [name, form({ ...came, ...told })]);
+};
+const KEY = "heapBridge." + APP;
+const waiting = [];
+const work = () => {
+  try {
+    if (!allowed()) return;
+    const { heap_user_id, heap_identity, heap_time, ...came } = fields();
+    const now = Date.now();
+    const all = JSON.parse(localStorage.getItem(KEY) || "{}");
+    const keep = () => localStorage.setItem(KEY, JSON.stringify(all));
+    for (const { placed_at, ...order } of waiting.splice(0)) {
+      const id = "#" + order.order_id;
+      // One placed a day ago is a second visit, perhaps on another device.
+      if (now - Date.parse(placed_at) > 864e5 || all[id] || !order.order_id) continue;
+      all[id] = [now, ...eventsOf(order, came)];
+    }
+    // Kept before heap.js has come: a page that is left early leaves it to the next one.
+    keep();
+    if (!runs) return;
+    const due = Object.values(all).flatMap(([at, ...told]) => (now - at < 6e8 ? told : []));
+    // Kept as told before it is: where nothing can be kept, nothing can be told once.
+    for (const id in all) all[id] = [];
+    keep();
+    for (const [name, told] of due) heap.track(name, told);
+  } catch {}
+};
+bridge.purchase = (order) => work(waiting.push(order));
+start(work);
+// Or the page has said it before: heapBridge.order = …
+soon(() => bridge.order, bridge.purchase);
