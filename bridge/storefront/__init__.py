@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 _COMMENT = re.compile(r"^\s*//.*\n|^\s*\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 _GAP = re.compile(r"@(\w+)@")
@@ -26,7 +26,7 @@ class Snippet:
 
     def written(self, told: Mapping[str, str]) -> str:
         """Write it as it is pasted. told: what stands for each `@name@` of its files."""
-        text = "".join((_HERE / f"{part}.js").read_text("utf-8") for part in self.parts)
+        text = "".join((FOLDER / f"{part}.js").read_text("utf-8") for part in self.parts)
         bare = _INDENT.sub("", _COMMENT.sub("", text))
         filled = _GAP.sub(lambda gap: told[gap[1]], bare)
         return f"// Heap bridge: {self.name}\n(() => {{\n{filled}}})();\n"

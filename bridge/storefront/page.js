@@ -17,8 +17,10 @@ const start = (then) => {
     then();
   };
   document.addEventListener("visitorConsentCollected", () => then(true));
-  const come = () => window.heap?.onReady || window.heap?.userId;
-  soon(come, () => (heap.onReady ? heap.onReady(ready) : ready()));
+  soon(
+    () => window.heap?.onReady || window.heap?.userId,
+    () => (heap.onReady ? heap.onReady(ready) : ready()),
+  );
 };
 const cookie = (name) => ("; " + document.cookie).split(`; ${name}.${APP}=`)[1]?.split(";")[0];
 const fields = () => {

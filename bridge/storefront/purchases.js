@@ -2,7 +2,7 @@
 const ORDER = "@order_event@";
 const PURCHASE = "@purchase_event@";
 // Properties in the bridge's own form: amounts are numbers, all else is text.
-const AMOUNT = /price$|total$|count$|^(shipping|tax|tax_included|tip|duties|quantity|uncaptured)$/;
+const AMOUNT = /price$|total$|count$|^(shipping|tax|tax_included|tip|duties|quantity)$/;
 const form = (all) => {
   const told = {};
   for (const name in all) {
@@ -12,7 +12,7 @@ const form = (all) => {
   }
   return told;
 };
-const SHARED = /^(email|order_id|order_count|currency|provider|source|channel)$/;
+const SHARED = /^(email|order_(id|count)|currency|provider|source|channel)$/;
 const eventsOf = ({ lines = [], ...order }, came) => {
   const shared = Object.fromEntries(Object.entries(order).filter(([name]) => SHARED.test(name)));
   return [[ORDER, order], ...lines.map((line) => [PURCHASE, { ...shared, ...line }])]
@@ -32,16 +32,16 @@ const work = () => {
       const id = "#" + order.order_id;
       // One placed a day ago is a second visit, perhaps on another device.
       if (now - Date.parse(placed_at) > 864e5 || all[id] || !order.order_id) continue;
+      // Kept before heap.js has come: a page that is left early leaves it to the next one.
       all[id] = [now, ...eventsOf(order, came)];
+      keep();
     }
-    // Kept before heap.js has come: a page that is left early leaves it to the next one.
-    keep();
-    if (!runs) return;
     const due = Object.values(all).flatMap(([at, ...told]) => (now - at < 6e8 ? told : []));
+    if (!runs || !due.length) return;
     // Kept as told before it is: where nothing can be kept, nothing can be told once.
     for (const id in all) all[id] = [];
     keep();
-    for (const [name, told] of due) heap.track(name, told);
+    due.forEach((one) => heap.track(...one));
   } catch {}
 };
 bridge.purchase = (order) => work(waiting.push(order));

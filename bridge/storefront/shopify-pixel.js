@@ -5,12 +5,10 @@ const ORDER = "@order_event@";
 const PURCHASE = "@purchase_event@";
 const MARK = "Checkout Completed";
 
-// A thousandth is finer than any currency, and takes away what binary fractions add.
-const exact = (amount) => Math.round(amount * 1e3) / 1e3;
 const number = (id) => /\d*$/.exec(id ?? "")[0];
 const codes = (list = []) =>
-  [...new Set(list.filter((one) => one.type == "DISCOUNT_CODE").map((one) => one.title))].join();
-const eventsOf = (checkout, came) => {
+  [...new Set(list.flatMap((one) => (one.type == "DISCOUNT_CODE" ? one.title : [])))].join();
+const eventsOf = (checkout, { heap_identity, ...came }) => {
   const common = {
     ...came,
     email: shown(checkout.email),
@@ -20,14 +18,15 @@ const eventsOf = (checkout, came) => {
     source: "shopify",
   };
   let item_count = 0;
-  const lines = checkout.lineItems.map(({ quantity, title, variant: of, discountAllocations }) => {
-    const { product, sku, title: variant } = of || {};
-    const { id, title: name = title, vendor: brand, type } = product || {};
+  const lines = checkout.lineItems.map(({ quantity, title, variant: of, ...item }) => {
+    const cuts = item.discountAllocations || [];
+    const { sku, title: variant } = of || {};
+    const { id, title: name = title, vendor: brand, type } = of?.product || {};
     const price = of?.price?.amount;
-    const cuts = discountAllocations || [];
-    const gross_price = exact(price * quantity);
-    const discount = exact(cuts.reduce((all, cut) => all + +cut.amount.amount, 0));
-    const net_price = exact(gross_price - discount);
+    // A thousandth is finer than any currency, and takes away what binary fractions add.
+    const gross_price = +(price * quantity).toFixed(3);
+    const discount = +cuts.reduce((all, cut) => all + +cut.amount.amount, 0).toFixed(3);
+    const net_price = +(gross_price - discount).toFixed(3);
     const discount_code = codes(cuts.map((cut) => cut.discountApplication));
     item_count += quantity;
     const what = { product_id: number(id) || sku, name, brand, type, variant, sku, price, quantity };
@@ -57,16 +56,12 @@ const tell = async () => {
   await keep(all);
   for (const [, who, events] of due) {
     if (who) heap.identify(who);
-    for (const [name, told] of events) heap.track(name, told);
+    events.forEach((one) => heap.track(...one));
   }
 };
-const load = () => {
-  window.heapReadyCb = [];
-  window.heap = Object.assign([], { envId: APP, clientConfig: { shouldFetchServerConfig: false } });
-  heap.onReady = (then) => heapReadyCb.push({ name: "onReady", fn: () => heap.onReady(then) });
-  const src = `https://@cdn@/config/${APP}/heap_config.js`;
-  document.head.append(Object.assign(document.createElement("script"), { src }));
-};
+// One after the other, because every step asks the page and waits.
+let turn = Promise.resolve();
+const next = (step) => (turn = turn.then(step).catch(() => {}));
 const waiting = [];
 let may = init.customerPrivacy?.analyticsProcessingAllowed;
 const work = async () => {
@@ -79,17 +74,22 @@ const work = async () => {
     // What the theme's snippet wrote into the cart.
     for (const { key, value } of checkout.attributes || [])
       if (/^_(utm_|heap_(ses|iden)|ref|land)/.test(key)) came[key.slice(1)] = value;
-    const { heap_identity: known, ...rest } = came;
-    all[id] = [Date.now(), await identityOf(known, checkout.email), eventsOf(checkout, rest)];
+    const who = await identityOf(came.heap_identity, checkout.email);
+    all[id] = [Date.now(), who, eventsOf(checkout, came)];
   }
   // Kept before heap.js has come: a page that is left early leaves it to the next one.
   await keep(all);
-  if (!Object.values(all).some(([at]) => at)) return;
-  if (!window.heap) load();
-  heap.onReady(tell);
+  if (!Object.values(all).flat()[0]) return;
+  const fn = () => heap.onReady(() => next(tell));
+  if (window.heap) return heap.track && fn();
+  // heap.js takes over what is queued here.
+  window.heapReadyCb = [{ name: "onReady", fn }];
+  window.heap = Object.assign([], { envId: APP, clientConfig: { shouldFetchServerConfig: false } });
+  const src = `https://@cdn@/config/${APP}/heap_config.js`;
+  document.head.append(Object.assign(document.createElement("script"), { src }));
 };
 api.customerPrivacy.subscribe("visitorConsentCollected", ({ customerPrivacy: now }) =>
-  work((may = now.analyticsProcessingAllowed)),
+  next(work, (may = now.analyticsProcessingAllowed)),
 );
-analytics.subscribe("checkout_completed", ({ data }) => work(waiting.push(data.checkout)));
-work();
+analytics.subscribe("checkout_completed", ({ data }) => next(work, waiting.push(data.checkout)));
+next(work);

@@ -31,6 +31,7 @@ const stored = (cookie, classic, now, user, session, identity) => {
     landing_page: domain && `https://${domain}${path}${query || ""}`,
   };
   const told = {};
-  for (const name in all) if (all[name]) told[name] = String(all[name]).slice(0, 500);
+  for (const name in all)
+    if (/string|number/.test(typeof all[name]) && all[name]) told[name] = String(all[name]).slice(0, 500);
   return told;
 };

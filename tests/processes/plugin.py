@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -152,6 +153,13 @@ class Sender:
 
 @pytest.fixture
 def processes(database_url: str) -> Iterator[Processes]:
+    with deployed(database_url) as bridge:
+        yield bridge
+
+
+@contextmanager
+def deployed(database_url: str, **variables: str) -> Iterator[Processes]:
+    """Give a bridge on an empty database, not started yet, and stop what was started of it."""
     sandbox = Sandbox(per_minute=1_000_000)
     sandbox.start()
     port = free_port()
@@ -168,14 +176,17 @@ def processes(database_url: str) -> Iterator[Processes]:
         "STRIPE_SETTLE_SECONDS": "1",
         "SHOPIFY_SETTLE_SECONDS": "1",
         **{f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()},
+        **variables,
     }
     store = Store.open(database_url)
     store.migrate()
     store.close()
     bridge = Processes(environ, port, sandbox)
-    yield bridge
-    bridge.stop()
-    sandbox.stop()
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+        sandbox.stop()
 
 
 @pytest.fixture
