@@ -59,7 +59,14 @@ def test_no_document_names_a_path_of_one_machine(pages: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", *(f"docs/{n}.md" for n in ("architecture", "operating", "deploying"))]
+    "name",
+    [
+        "README.md",
+        *(
+            f"docs/{n}.md"
+            for n in ("architecture", "operating", "deploying", "identity-and-sessions")
+        ),
+    ],
 )
 def test_a_page_opens_with_who_it_is_for(pages: dict[str, str], name: str) -> None:
     title, blank, opening = pages[name].splitlines()[:3]

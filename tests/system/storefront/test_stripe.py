@@ -1,7 +1,9 @@
 """The snippet for sites that sell through Stripe: metadata, and the reference of Payment Links."""
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,6 +219,14 @@ def test_a_heap_js_that_is_blocked_has_left_its_cookies(browser, shop):
     assert again == fields
     assert browser.run("return heapBridge.reference()") == reference(fields)
     assert browser.faults == []
+
+
+def test_the_documents_lines_for_node_keep_what_is_heaps_and_nothing_else(browser):
+    page = (Path(__file__).parents[3] / "docs" / "identity-and-sessions.md").read_text("utf-8")
+    (lines,) = re.findall(r"```js\n(const HEAP.*?)\nconst metadata", page, re.DOTALL)
+    told = {"_heap_user_id": 812, "_landing_page": "x" * 600, "_utm_term": "", "card": "4242"}
+    kept = browser.run(f"{lines}; return heapMetadata({data(told)})")
+    assert kept == {"_heap_user_id": "812", "_landing_page": "x" * 500}
 
 
 def test_without_heap_there_is_nothing_to_carry(browser, shop):
