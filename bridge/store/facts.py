@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, tuple_, update
 
 from adapters.lookups import Need
 from adapters.schema import Fact as Told
@@ -45,19 +45,19 @@ class Asked:
     tries: int
 
 
+_OF = select(facts).where(
+    facts.c.source == bindparam("of"),
+    tuple_(facts.c.account, facts.c.kind, facts.c.id).in_(bindparam("needs", expanding=True)),
+)
+
+
 def of(connection: Connection, source: str, needs: Iterable[Need]) -> dict[Need, Fact]:
     """Give what is known of these needs; those never wanted are left out."""
     wanted = list(needs)
     if not wanted:
         return {}
-    found = connection.execute(
-        select(facts).where(
-            facts.c.source == source,
-            tuple_(facts.c.account, facts.c.kind, facts.c.id).in_(
-                [(need.account, need.kind, need.id) for need in wanted]
-            ),
-        )
-    )
+    names = [(need.account, need.kind, need.id) for need in wanted]
+    found = connection.execute(_OF, {"of": source, "needs": names})
     return {
         Need(row.kind, row.id, row.account): Fact(
             row.state, json.loads(row.body) if row.body else None, row.answered_at, row.reason

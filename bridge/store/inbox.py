@@ -106,18 +106,24 @@ def _any_new(connection: Connection) -> bool:
     return found.first() is not None
 
 
+_OF_ORDERS = (
+    select(inbox)
+    .where(
+        inbox.c.order_id.in_(bindparam("orders", expanding=True)),
+        inbox.c.state == "joined",
+        inbox.c.body.is_not(None),
+    )
+    .order_by(inbox.c.id)
+)
+
+
 def of_orders(connection: Connection, rows: Iterable[int]) -> dict[int, list[Stored]]:
     """Give every webhook of these purchases that can be read, in the order of arrival."""
     wanted = list(rows)
     found: dict[int, list[Stored]] = {row: [] for row in wanted}
     if not wanted:
         return found
-    joined = connection.execute(
-        select(inbox)
-        .where(inbox.c.order_id.in_(wanted), inbox.c.state == "joined", inbox.c.body.is_not(None))
-        .order_by(inbox.c.id)
-    )
-    for row in joined:
+    for row in connection.execute(_OF_ORDERS, {"orders": wanted}):
         found[row.order_id].append(_stored(row))
     return found
 

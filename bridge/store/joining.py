@@ -4,12 +4,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from bridge.store import ledger
 from bridge.store.engine import Collision, Store, short
 from bridge.store.ledger import Purchase
 from bridge.store.tables import aliases, orders
+
+_KNOWN = select(aliases.c.id, aliases.c.order_id).where(
+    aliases.c.source == bindparam("of"), aliases.c.id.in_(bindparam("ids", expanding=True))
+)
+_MAKE = orders.insert().returning(orders.c.id, sort_by_parameter_order=True)
 
 
 @dataclass(slots=True)
@@ -56,12 +61,7 @@ def _of_source(
 ) -> list[Joined]:
     wanted = {short(id_) for naming in named for id_ in naming.ids}
     known = {
-        row.id: row.order_id
-        for row in connection.execute(
-            select(aliases.c.id, aliases.c.order_id).where(
-                aliases.c.source == source, aliases.c.id.in_(wanted)
-            )
-        )
+        row.id: row.order_id for row in connection.execute(_KNOWN, {"of": source, "ids": [*wanted]})
     }
     groups = _connected(source, named, known)
     there = sorted({row for group in groups for row in group.rows})
@@ -115,7 +115,7 @@ def _make(connection: Connection, groups: Sequence[Joined]) -> None:
     if not groups:
         return
     made = connection.execute(
-        orders.insert().returning(orders.c.id, sort_by_parameter_order=True),
+        _MAKE,
         [
             {
                 "source": group.source,

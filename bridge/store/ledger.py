@@ -51,6 +51,11 @@ class Purchase:
 
 _VALUES = [field.name for field in fields(Purchase) if field.name != "id"]
 _COLUMNS = [orders.c.id, *(orders.c[name] for name in _VALUES)]
+_LOCK = (
+    select(*_COLUMNS)
+    .where(orders.c.id.in_(bindparam("rows", expanding=True)))
+    .order_by(orders.c.id)
+)
 _SAVE = (
     update(orders)
     .where(orders.c.id == bindparam("row"))
@@ -66,13 +71,8 @@ def lock(connection: Connection, rows: Iterable[int], *, free: bool = False) -> 
     wanted = list(rows)
     if not wanted:
         return []
-    found = connection.execute(
-        select(*_COLUMNS)
-        .where(orders.c.id.in_(wanted))
-        .order_by(orders.c.id)
-        .with_for_update(skip_locked=free)
-    )
-    return [Purchase(*row) for row in found]
+    locked = _LOCK.with_for_update(skip_locked=free)
+    return [Purchase(*row) for row in connection.execute(locked, {"rows": wanted})]
 
 
 def save(connection: Connection, purchases: Sequence[Purchase]) -> None:

@@ -54,13 +54,17 @@ class Parcel:
             )
 
 
+_BATCHES = insert(batches).returning(batches.c.id, sort_by_parameter_order=True)
+_EVENTS = insert(outbox)
+
+
 def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) -> None:
     """Put Heap events into the outbox, due at once, in the caller's transaction."""
     parts = [part for parcel in parcels for part in parcel.parts()]
     if not parts:
         return
     made = connection.execute(
-        insert(batches).returning(batches.c.id, sort_by_parameter_order=True),
+        _BATCHES,
         [
             {
                 "source": part.source,
@@ -77,7 +81,7 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
         ],
     ).scalars()
     connection.execute(
-        insert(outbox),
+        _EVENTS,
         [
             {
                 "source": part.source,

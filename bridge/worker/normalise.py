@@ -170,9 +170,13 @@ class Normaliser:
             first = min(kept.first_event_at, group.first_event_at)
             purchases.append((replace(kept, first_event_at=first), group))
             settling.ends += [End(row, "joined", None, kept.id) for row in group.members]
-        siblings = inbox.of_orders(connection, [kept.id for kept, _ in purchases])
+        there = [kept.id for kept, group in purchases if group.rows]
+        siblings = inbox.of_orders(connection, there)
         settling.settle(
-            [(kept, _together(siblings[kept.id], group, by_row)) for kept, group in purchases]
+            [
+                (kept, _together(siblings.get(kept.id, ()), group, by_row))
+                for kept, group in purchases
+            ]
         )
 
     def _settling(self, connection: Connection) -> Settling:
