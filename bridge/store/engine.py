@@ -47,11 +47,14 @@ _POOL_SECONDS = 2
 _REST_SECONDS = 0.003
 # Providers' ids have at most 255 characters; PostgreSQL's index takes some 2,700 bytes.
 _LONGEST_KEY = 300
+# Everything here is found by an index. PostgreSQL, whose statistics lag behind a burst by minutes,
+# would read a whole table for a few hundred keys; in a backlog that is each time more.
+_BY_INDEX = "SET LOCAL enable_seqscan = off"
 # A worker whose machine is gone must not hold a row for the hours that TCP takes to notice: the
 # server ends what idles in a transaction, and the client gives up a connection that is silent.
 _LIMITS = (
-    "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s';"
-    " SET LOCAL statement_timeout = '15s'"
+    f"{_BY_INDEX}; SET LOCAL idle_in_transaction_session_timeout = '10s';"
+    " SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '15s'"
 )
 _CONNECTION = {
     # No prepared statements, so that it runs behind PgBouncer in transaction mode.
@@ -258,8 +261,8 @@ def _postgresql(url: URL, connections: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
         # For this transaction only: behind PgBouncer the session is another's in a moment.
-        if connection.get_execution_options().get("bridge_writes"):
-            connection.exec_driver_sql(_LIMITS)
+        writes = connection.get_execution_options().get("bridge_writes")
+        connection.exec_driver_sql(_LIMITS if writes else _BY_INDEX)
 
     return engine
 

@@ -9,11 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from adapters.contract import WebhookEvent
+from bridge.store import fair
 from bridge.store.engine import Store
 from bridge.store.tables import inbox
 
 # A worker that dies gives its webhooks back after so long.
 LEASE_SECONDS = 15
+# Of each source at least so many a claim, however many sources there are.
+_LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +44,41 @@ class End:
     order_id: int | None = None
 
 
-def claim(store: Store, limit: int) -> list[Stored]:
-    """Take the oldest new webhooks for a quarter minute; the try counts even if the worker dies.
+_NEW = inbox.c.state == "new"
 
-    One that was tried before comes alone, so that what it does to a worker befalls no other; and
-    in its turn, so that it does not wait for a pause in which nothing new comes.
+
+def claim(store: Store, limit: int) -> list[Stored]:
+    """Take the oldest new webhooks of every source for a quarter minute.
+
+    The try counts even if the worker dies. One that was tried before comes alone, so that what it
+    does to a worker befalls no other; and in its turn, so that it does not wait for a pause in
+    which nothing new comes.
     """
 
     def work(connection: Connection) -> list[Stored]:
         now = store.now(connection)
         free = inbox.c.lease_until.is_(None) | (inbox.c.lease_until < now)
-        found = connection.execute(
-            select(inbox)
-            .where(inbox.c.state == "new", free)
-            .order_by(inbox.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).all()
-        alone = found[:1] if found and found[0].tries else []
-        taken = alone or [row for row in found if row.tries == 0]
-        if taken:
+        waiting = fair.sources(connection, inbox, _NEW)
+        found: list[Row[Any]] = []
+        for source in waiting:
+            rows = connection.execute(
+                select(inbox)
+                .where(_NEW, inbox.c.source == source, free)
+                .order_by(inbox.c.id)
+                .limit(fair.share(limit, waiting, _LEAST))
+                .with_for_update(skip_locked=True)
+            ).all()
+            if rows and rows[0].tries:
+                found = [rows[0]]
+                break
+            found += [row for row in rows if row.tries == 0]
+        if found:
             connection.execute(
                 update(inbox)
-                .where(inbox.c.id.in_([row.id for row in taken]))
+                .where(inbox.c.id.in_([row.id for row in found]))
                 .values(tries=inbox.c.tries + 1, lease_until=now + timedelta(seconds=LEASE_SECONDS))
             )
-        return [_stored(row, tries=row.tries + 1) for row in taken]
+        return [_stored(row, tries=row.tries + 1) for row in found]
 
     if not store.read(_any_new):
         return []
@@ -81,17 +93,18 @@ def give_back(store: Store, rows: Sequence[int]) -> None:
         store.write(lambda connection: connection.execute(free.values(values)))
 
 
-def oldest_new(connection: Connection) -> datetime | None:
-    """Tell when the oldest webhook came that waits for its first try, or is in it.
+def oldest_new(connection: Connection) -> dict[str, datetime]:
+    """Tell of each source when the oldest webhook came that waits for its first try, or is in it.
 
     One that failed its first try is left out: nothing else is to wait for it.
     """
-    found: datetime | None = connection.execute(
-        select(inbox.c.received_at)
-        .where(inbox.c.state == "new", inbox.c.tries <= 1, inbox.c.reason.is_(None))
-        .order_by(inbox.c.id)
-        .limit(1)
-    ).scalar()
+    found = {}
+    untried = _NEW & (inbox.c.tries <= 1) & inbox.c.reason.is_(None)
+    for source in fair.sources(connection, inbox, _NEW):
+        oldest = select(inbox.c.received_at).where(untried, inbox.c.source == source)
+        moment = connection.execute(oldest.order_by(inbox.c.id).limit(1)).scalar()
+        if moment is not None:
+            found[source] = moment
     return found
 
 
@@ -102,7 +115,7 @@ def release(store: Store) -> None:
 
 
 def _any_new(connection: Connection) -> bool:
-    found = connection.execute(select(inbox.c.id).where(inbox.c.state == "new").limit(1))
+    found = connection.execute(select(inbox.c.id).where(_NEW).limit(1))
     return found.first() is not None
 
 

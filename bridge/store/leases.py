@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, literal, select, update
 
+from bridge.store import fair
 from bridge.store.engine import Store
 from bridge.store.tables import attempts, batches, destinations, outbox
 
@@ -84,21 +85,10 @@ def lease(
     Gives the destination's state as it stands after it.
     """
 
-    def work(connection: Connection) -> tuple[State, list[Batch]] | None:
+    def work(connection: Connection) -> tuple[State, list[Any]] | None:
         state = _locked(store, connection, destination)
         at = store.now(connection)
-        free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
-        rows = connection.execute(
-            select(batches.c.id, batches.c.identity, batches.c.events, batches.c.attempts)
-            .where(
-                batches.c.destination == destination,
-                batches.c.state == "queued",
-                batches.c.due_at <= now,
-                free,
-            )
-            .order_by(batches.c.due_at, batches.c.id)
-            .limit(_LOOK)
-        ).all()
+        rows = _due(connection, destination, now, at)
         picked = pick(state, rows, at.timestamp())
         if picked.later:
             connection.execute(
@@ -121,11 +111,41 @@ def lease(
             .values(window=picked.window, not_before=picked.not_before)
         )
         left = replace(state, window=picked.window, not_before=picked.not_before)
-        return left, _load(connection, picked.ids)
+        by_id = {row.id: row for row in rows}
+        return left, [by_id[id_] for id_ in picked.ids]
 
-    if not store.read(lambda connection: _any_due(connection, destination, now)):
+    if not store.read(lambda connection: _may_go(connection, destination, now)):
         return None
-    return store.write(work)
+    leased = store.write(work)
+    if leased is None:
+        return None
+    state, rows = leased
+    # Outside the lock, which others wait for; nobody changes what is leased.
+    return state, store.read(lambda connection: _load(connection, rows))
+
+
+def _due(connection: Connection, destination: str, now: datetime, at: Any) -> list[Row[Any]]:
+    """Give due batches, the longest due first, those of several sources in turn."""
+    queued = (batches.c.destination == destination) & (batches.c.state == "queued")
+    free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
+    waiting = fair.sources(connection, batches, queued)
+    queues: list[Sequence[Any]] = []
+    for source in waiting:
+        queue = (
+            select(
+                batches.c.id,
+                batches.c.identity,
+                batches.c.events,
+                batches.c.attempts,
+                batches.c.due_at,
+            )
+            .where(queued, batches.c.source == source, batches.c.due_at <= now, free)
+            .order_by(batches.c.due_at, batches.c.id)
+            .limit(fair.share(_LOOK, waiting))
+        )
+        if rows := connection.execute(queue).all():
+            queues.append(rows)
+    return fair.dealt(sorted(queues, key=lambda rows: rows[0].due_at))
 
 
 def reserve(
@@ -169,17 +189,18 @@ def release(store: Store) -> None:
     store.write(lambda c: c.execute(update(batches).values(lease_until=None).where(queued)))
 
 
-def _any_due(connection: Connection, destination: str, now: datetime) -> bool:
-    found = connection.execute(
-        select(batches.c.id)
-        .where(
-            batches.c.destination == destination,
-            batches.c.state == "queued",
-            batches.c.due_at <= now,
-        )
-        .limit(1)
-    )
-    return found.first() is not None
+def _may_go(connection: Connection, destination: str, now: datetime) -> bool:
+    """Tell whether there is something due, and the destination does not rest."""
+    queued = (batches.c.destination == destination) & (batches.c.state == "queued")
+    waiting = fair.sources(connection, batches, queued)
+    if not waiting:
+        return False
+    rest = select(destinations.c.not_before).where(destinations.c.name == destination)
+    not_before = connection.execute(rest).scalar()
+    if not_before is not None and not_before > now:
+        return False
+    is_due = select(batches.c.id).where(queued, batches.c.due_at <= now).limit(1)
+    return any(connection.execute(is_due.where(batches.c.source == one)).first() for one in waiting)
 
 
 def _locked(store: Store, connection: Connection, destination: str) -> State:
@@ -200,20 +221,28 @@ def _locked(store: Store, connection: Connection, destination: str) -> State:
     )
 
 
-def _load(connection: Connection, ids: Sequence[int]) -> list[Batch]:
-    found: dict[int, list[tuple[int, bytes]]] = {id_: [] for id_ in ids}
+def _load(connection: Connection, rows: Sequence[Row[Any]]) -> list[Batch]:
+    found: dict[int, list[tuple[int, bytes]]] = {row.id: [] for row in rows}
     events = connection.execute(
         select(outbox.c.id, outbox.c.batch_id, outbox.c.body)
-        .where(outbox.c.batch_id.in_(ids), outbox.c.parked.is_(False))
-        .order_by(outbox.c.id)
+        # Sorted here: asked for in order, PostgreSQL may look through the whole table by its key.
+        .where(outbox.c.batch_id.in_(found), outbox.c.parked.is_(False))
     )
     for event in events:
         found[event.batch_id].append((event.id, event.body))
-    rows = connection.execute(
-        select(batches.c.id, batches.c.attempts, batches.c.identity).where(batches.c.id.in_(ids))
-    )
-    by_id = {row.id: row for row in rows}
-    return [Batch(id_, by_id[id_].attempts, by_id[id_].identity, tuple(found[id_])) for id_ in ids]
+    return [
+        Batch(row.id, row.attempts + 1, row.identity, tuple(sorted(found[row.id]))) for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one request came to for a batch, for the operator to see."""
+
+    outcome: str
+    status: int | None
+    reason: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,14 +251,14 @@ class Result:
 
     sent: batches that are done. later: batches to try again, with the moment and the reason.
     parked: outbox events that Heap refuses, with the reason.
-    tried: (batch, outcome, status, reason, seconds) of each request.
+    tried: the batches for which the last request came to the same.
     window: makes the new pace out of the stored one. The rest: of the destination from now on.
     """
 
     sent: Sequence[int]
     later: Mapping[int, tuple[datetime, str]]
     parked: Mapping[int, str]
-    tried: Sequence[Mapping[str, Any]]
+    tried: Mapping[Tried, Sequence[int]]
     window: Callable[[str, float], str]
     paused: bool
     reason: str | None
@@ -268,8 +297,11 @@ def finish(
                 .where(outbox.c.id == id_, outbox.c.batch_id.in_(select(batches.c.id).where(mine)))
                 .values(parked=True, reason=reason)
             )
-        if result.tried:
-            connection.execute(insert(attempts), [{**tried, "at": now} for tried in result.tried])
+        for tried, ids in result.tried.items():
+            told = {"at": now, **asdict(tried)}
+            values = [literal(value, attempts.c[name].type) for name, value in told.items()]
+            rows = select(batches.c.id, *values).where(batches.c.id.in_(ids))
+            connection.execute(insert(attempts).from_select(["batch_id", *told], rows))
         connection.execute(
             update(destinations)
             .where(destinations.c.name == destination)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.schema import Counterpart
+from bridge.store import fair
 from bridge.store.engine import Store
 from bridge.store.inbox import oldest_new
 from bridge.store.tables import aliases, groups, inbox, orders
@@ -86,23 +87,28 @@ def save(connection: Connection, purchases: Sequence[Purchase]) -> None:
 
 
 def due(store: Store, now: datetime, limit: int) -> list[int]:
-    """Name the purchases whose waiting is over, the longest due first.
+    """Name the purchases of every source whose waiting is over, the longest due first.
 
-    It is over when everything that came meanwhile has been joined: after a worker was down, what a
-    purchase waits for may lie in the inbox.
+    It is over when everything of its source that came meanwhile has been joined: after a worker
+    was down, what a purchase waits for may lie in the inbox.
     """
 
     def work(connection: Connection) -> list[int]:
-        wanted = (
-            select(orders.c.id)
-            .where(orders.c.state.in_(["waiting", "settled"]), orders.c.due_at <= now)
-            .order_by(orders.c.due_at)
-            .limit(limit)
-        )
+        is_due = orders.c.due_at <= now
+        waiting = fair.sources(connection, orders, orders.c.due_at.is_not(None))
+        if not waiting:
+            return []
         oldest = oldest_new(connection)
-        if oldest is not None:
-            wanted = wanted.where(orders.c.due_at < oldest)
-        return list(connection.execute(wanted).scalars())
+        queues = []
+        for source in waiting:
+            wanted = select(orders.c.id).where(
+                orders.c.source == source, is_due, orders.c.state.in_(["waiting", "settled"])
+            )
+            if source in oldest:
+                wanted = wanted.where(orders.c.due_at < oldest[source])
+            queue = wanted.order_by(orders.c.due_at).limit(fair.share(limit, waiting))
+            queues.append(connection.execute(queue).scalars().all())
+        return fair.dealt(queues)
 
     return store.read(work)
 

@@ -65,7 +65,7 @@ inbox = Table(
     Column("reason", Text),
     Column("body", LargeBinary),
     UniqueConstraint("source", "key", name="inbox_once"),
-    _partial("inbox_new", "id", where="state = 'new'"),
+    _partial("inbox_new_of", "source", "id", where="state = 'new'"),
     _partial("inbox_parked", "source", "id", where="state = 'parked'"),
     Index("inbox_order", "order_id"),
     Index("inbox_seen", "source", "secret", "received_at"),
@@ -99,7 +99,7 @@ orders = Table(
     Column("told", Text),
     # The user at Heap, as it was frozen with the first Heap events; goes with the person.
     Column("identity", Text),
-    _partial("orders_due", "due_at", where="due_at IS NOT NULL"),
+    _partial("orders_due_of", "source", "due_at", where="due_at IS NOT NULL"),
     _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
     _partial("orders_parked", "source", "id", where="state = 'parked'"),
     _partial(
@@ -157,7 +157,9 @@ batches = Table(
     Column("reason", Text),
     Column("created_at", Moment, nullable=False),
     Column("sent_at", Moment),
-    _partial("batches_queued", "destination", "due_at", "id", where="state = 'queued'"),
+    _partial(
+        "batches_queued_of", "destination", "source", "due_at", "id", where="state = 'queued'"
+    ),
     Index("batches_order", "order_id"),
 )
 

@@ -4,6 +4,9 @@ A request that Heap refuses as a whole (400, 413) is halved until the bad event 
 one is parked, but only while others are taken. When single events are refused one after another
 and none is taken, the destination is wrong and not the events: it pauses, nothing is parked, and
 one event a minute probes it.
+
+After a request that did not get through, the destination rests, from a second on doubling to a
+minute; then one order of one worker goes ahead, and the others once it has been taken.
 """
 
 import random
@@ -15,15 +18,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.heap.client import Answer, HeapClient
-from bridge.heap.pace import Window, backoff
+from bridge.heap.pace import LONGEST_BACKOFF, Window, backoff
 from bridge.logs import logger
 from bridge.store import Store, leases
-from bridge.store.leases import Batch, Picked, Result, State
+from bridge.store.leases import Batch, Picked, Result, State, Tried
 from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, Sent
 
 log = logger()
 
 _PROBE = timedelta(seconds=60)
+# Once it answers again, Heap gets what waits within a minute.
+_LONGEST_REST = 60.0
 # What has no room is not looked at again sooner.
 _SHORTEST = timedelta(seconds=1)
 # While a split waits for the pace, it looks again this often.
@@ -91,8 +96,9 @@ class Deliverer:
         """Choose the oldest batches that fit one request and the pace."""
         if state.not_before and state.not_before > now:
             return Picked([], state.window)
-        window = self._window(state.window)
-        if state.paused:
+        window = self._window(state.window).at(at)
+        probes = state.paused or state.failures > 0
+        if probes:
             # Another one each time, so that a bad event cannot keep the destination paused.
             rows = sorted(rows, key=lambda row: row.attempts)[:1]
         left = min(REQUEST_EVENTS, window.room(at))
@@ -104,18 +110,19 @@ class Deliverer:
             size = 1 if state.paused else min(row.events, self.per_minute)
             if size > left:
                 break
-            more = {**counts, row.identity: counts.get(row.identity, 0) + size}
-            if not window.fits(more, at):
+            own = counts.get(row.identity, 0) + size
+            if own > window.identities.room(row.identity):
                 # One user's many orders must not stand before everybody else's.
                 later[row.id] = now + timedelta(seconds=window.wait_for({row.identity: size}, at))
                 continue
-            counts, left = more, left - size
+            counts[row.identity], left = own, left - size
             ids.append(row.id)
         later = {id_: max(until, now + _SHORTEST) for id_, until in later.items()}
         if not ids:
             return Picked([], state.window, later=later)
         reserved = window.reserve(self.worker, at, counts).text()
-        return Picked(ids, reserved, now + _PROBE if state.paused else None, later)
+        # While one finds out how the destination is, nobody else does.
+        return Picked(ids, reserved, now + _PROBE if probes else None, later)
 
     def _admit(self, ids: Sequence[int], counts: Mapping[str, int]) -> bool:
         """Wait until a further request of this lease may leave; False when none may any more."""
@@ -193,7 +200,7 @@ class Deliverer:
                 "and HEAP_API_URL; nothing is parked, one event a minute probes"
             )
         elif stopped is not None:
-            wait = _wait(max(failures, 1), stopped)
+            wait = _wait(max(failures, 1), stopped, longest=_LONGEST_REST)
             return False, stopped.reason, now + wait
         else:
             return False, None, None
@@ -212,33 +219,31 @@ class Deliverer:
         return now + _wait(batch.attempts, sending.last), reason
 
 
-def _wait(attempt: int, answer: Answer | None) -> timedelta:
+def _wait(attempt: int, answer: Answer | None, longest: float = LONGEST_BACKOFF) -> timedelta:
     seconds = backoff(
         attempt,
         random.random(),  # noqa: S311 - spreads, hides nothing
+        longest=longest,
         throttled=answer is not None and answer.outcome == "throttled",
         retry_after=answer.retry_after if answer else None,
     )
     return timedelta(seconds=seconds)
 
 
-def _tried(leased: Sequence[Batch], sending: Sending) -> list[dict[str, Any]]:
-    """Give one row a batch of the last request's answer, for the operator to see."""
+def _tried(leased: Sequence[Batch], sending: Sending) -> dict[Tried, list[int]]:
+    """Tell what the last request came to for each batch."""
     last = sending.last
     if last is None:
-        return []
-    tried = []
+        return {}
+    tried: dict[Tried, list[int]] = {}
     for batch in leased:
         ids = [id_ for id_, _ in batch.events]
         refused = next((sending.refused[id_] for id_ in ids if id_ in sending.refused), None)
-        taken = all(id_ in sending.taken for id_ in ids)
-        tried.append(
-            {
-                "batch_id": batch.id,
-                "outcome": "taken" if taken else "refused" if refused else last.outcome,
-                "status": 400 if refused else last.status,
-                "reason": refused or ("" if taken else last.reason),
-                "seconds": last.seconds,
-            }
-        )
+        if refused:
+            one = Tried("refused", 400, refused, last.seconds)
+        elif all(id_ in sending.taken for id_ in ids):
+            one = Tried("taken", last.status, "", last.seconds)
+        else:
+            one = Tried(last.outcome, last.status, last.reason, last.seconds)
+        tried.setdefault(one, []).append(batch.id)
     return tried

@@ -1,17 +1,13 @@
-"""The worker process: one thread that normalises, one per destination that delivers, one clock."""
+"""The worker process: one thread that normalises, some per destination that deliver, one clock."""
 
-import random
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from adapters.lookups import BatchApi
-from bridge.config import Config, Destination
-from bridge.errors import StoreUnavailable
+from bridge.config import Config
 from bridge.heap.client import HeapClient
 from bridge.logs import logger
 from bridge.store import Store, inbox, leases, outbox, sources
@@ -20,7 +16,8 @@ from bridge.worker import alerts
 from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
 from bridge.worker.erasing import Eraser
-from bridge.worker.normalise import FULL, Normaliser, frames
+from bridge.worker.loops import Busy, Loop
+from bridge.worker.normalise import FULL, Normaliser
 from bridge.worker.sending import REQUEST_EVENTS
 
 log = logger()
@@ -29,11 +26,12 @@ log = logger()
 SINCE = timedelta(days=3)
 # The sandbox wants digits like Heap; which ones is all the same to it.
 SANDBOX_APP_ID = "1000000001"
+# Requests to one destination under way at once, so that a long way there costs no rate.
+CONNECTIONS = 4
 _GATHER_SECONDS = 0.05
 _ALERT_SECONDS = 15.0
 _ERASE_SECONDS = 1.0
 _ASK_SECONDS, _TOGETHER = 0.5, 250
-_AFTER_FAULT = 1.0
 
 
 def now() -> datetime:
@@ -69,19 +67,17 @@ def deliverers(
     clock: Callable[[], datetime] = now,
 ) -> list[Deliverer]:
     """Make one deliverer for each Heap app the sources name."""
-    found: dict[str, Destination] = {
-        source.destination.name: source.destination for source in config.sources.values()
-    }
+    named = dict.fromkeys(source.destination for source in config.sources.values())
     return [
         Deliverer(
             store,
             HeapClient(destination.url, destination.app_id or SANDBOX_APP_ID),
-            name,
+            destination.name,
             config.events_per_minute,
             clock,
             stop,
         )
-        for name, destination in found.items()
+        for destination in named
     ]
 
 
@@ -122,13 +118,21 @@ def run(config: Config) -> None:
         store.close()
 
 
-def work(store: Store, config: Config, stop: threading.Event, busy: "Busy") -> None:
+def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> None:
     """Run every loop until `stop` is set."""
     normaliser = begin(store, config)
-    senders = deliverers(store, config, stop)
+    crew = [deliverers(store, config, stop) for _ in range(CONNECTIONS)]
     asking = askers(store, config)
+    sending = [loop for one in zip(*crew, strict=True) for loop in _sending(one, stop)]
     loops = [
-        Loop(normaliser.step, stop, full=FULL, gather=_GATHER_SECONDS),
+        Loop(
+            normaliser.step,
+            stop,
+            full=FULL,
+            gather=_GATHER_SECONDS,
+            # What was settled just now need not wait until somebody looks.
+            wakes=[loop.bell for loop in sending if not loop.helps],
+        ),
         # Those that ask for many at once let some gather: a burst of orders is a few look-ups.
         *(
             Loop(asker.step, stop, full=_TOGETHER, gather=_ASK_SECONDS)
@@ -136,10 +140,7 @@ def work(store: Store, config: Config, stop: threading.Event, busy: "Busy") -> N
             else Loop(asker.step, stop)
             for asker in asking
         ),
-        *(
-            Loop(sender.step, stop, full=REQUEST_EVENTS // 2, gather=_GATHER_SECONDS)
-            for sender in senders
-        ),
+        *sending,
         Loop(
             Eraser(store, config, now).step, stop, shortest=_ERASE_SECONDS, longest=_ALERT_SECONDS
         ),
@@ -150,75 +151,35 @@ def work(store: Store, config: Config, stop: threading.Event, busy: "Busy") -> N
             longest=_ALERT_SECONDS,
         ),
     ]
-    loops = [replace(loop, busy=busy) for loop in loops]
-    threads = [threading.Thread(target=loop.run) for loop in loops]
+    threads = [threading.Thread(target=loop.run, args=(busy,)) for loop in loops]
     for thread in threads:
         thread.start()
     log.info("worker started", sources=sorted(config.sources))
+    stop.wait()
+    for loop in loops:
+        loop.bell.set()
     for thread in threads:
         thread.join()
-    for sender in senders:
+    for sender in chain.from_iterable(crew):
         sender.client.close()
     for asker in asking:
         asker.api.close()
     log.info("worker stopped")
 
 
-class Busy:
-    """The steps under way, by thread; one that never ends is seen by whoever looks from outside."""
+def _sending(senders: Sequence[Deliverer], stop: threading.Event) -> list[Loop]:
+    """Make the loops of one destination: one that looks, and others that help when there is much.
 
-    def __init__(self) -> None:
-        self._began: dict[int, float] = {}
-
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """Count the block as a step."""
-        me = threading.get_ident()
-        self._began[me] = time.monotonic()
-        try:
-            yield
-        finally:
-            del self._began[me]
-
-    def seconds(self) -> float:
-        """Tell for how long the longest of them has been going on."""
-        began = min(tuple(self._began.values()), default=None)
-        return 0.0 if began is None else time.monotonic() - began
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """Takes step after step until `stop` is set; one that fails is taken again.
-
-    step: gives how much it did. full: having done less than this, it lets some gather, so that
-    many small orders share a transaction and a request. shortest, longest: seconds of rest where
-    there was nothing to do, doubling. busy: is told of each step.
+    A request takes as long as Heap is away, and so many are under way at once.
     """
-
-    step: Callable[[], int]
-    stop: threading.Event
-    full: int = 1
-    gather: float = 0.0
-    shortest: float = 0.02
-    longest: float = 0.25
-    busy: Busy = field(default_factory=Busy)
-
-    def run(self) -> None:
-        """Work until told to stop."""
-        rest, down = self.shortest, False
-        while not self.stop.is_set():
-            try:
-                with self.busy.step():
-                    done = self.step()
-                down = False
-                rest = self.shortest if done else min(rest * 2, self.longest)
-                wait = 0.0 if done >= self.full else self.gather if done else rest
-            except StoreUnavailable as error:
-                if not down:
-                    log.warning("the store is not available; trying on", reason=error.reason)
-                wait, down = _AFTER_FAULT, True
-            except Exception as error:  # noqa: BLE001 - a loop that ends is an order that is lost
-                log.error("a step failed; trying on", at=frames(error))  # noqa: TRY400 - the text may quote a payload
-                wait = _AFTER_FAULT
-            if wait:
-                self.stop.wait(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads, hides nothing
+    full = REQUEST_EVENTS // 2
+    helpers = [Loop(sender.step, stop, full=full, helps=True) for sender in senders[1:]]
+    first = Loop(
+        senders[0].step,
+        stop,
+        full=full,
+        gather=_GATHER_SECONDS,
+        wakes=[helper.bell for helper in helpers],
+        wakes_when=full,
+    )
+    return [first, *helpers]

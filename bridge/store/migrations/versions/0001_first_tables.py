@@ -61,9 +61,9 @@ def upgrade() -> None:
     )
     op.create_index("batches_order", "batches", ["order_id"], unique=False)
     op.create_index(
-        "batches_queued",
+        "batches_queued_of",
         "batches",
-        ["destination", "due_at", "id"],
+        ["destination", "source", "due_at", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'queued'"),
         postgresql_where=sa.text("state = 'queued'"),
@@ -130,9 +130,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("source", "key", name="inbox_once"),
     )
     op.create_index(
-        "inbox_new",
+        "inbox_new_of",
         "inbox",
-        ["id"],
+        ["source", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'new'"),
         postgresql_where=sa.text("state = 'new'"),
@@ -178,9 +178,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("counterpart_group IS NOT NULL"),
     )
     op.create_index(
-        "orders_due",
+        "orders_due_of",
         "orders",
-        ["due_at"],
+        ["source", "due_at"],
         unique=False,
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),

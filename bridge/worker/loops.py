@@ -1,0 +1,106 @@
+"""The worker's loops: step after step, with rests where there is nothing to do."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bridge.errors import StoreUnavailable
+from bridge.logs import logger
+from bridge.worker.normalise import frames
+
+log = logger()
+
+_AFTER_FAULT = 1.0
+
+
+class Busy:
+    """The steps under way, by thread; one that never ends is seen by whoever looks from outside."""
+
+    def __init__(self) -> None:
+        self._began: dict[int, float] = {}
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Count the block as a step."""
+        me = threading.get_ident()
+        self._began[me] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._began[me]
+
+    def seconds(self) -> float:
+        """Tell for how long the longest of them has been going on."""
+        began = min(tuple(self._began.values()), default=None)
+        return 0.0 if began is None else time.monotonic() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Takes step after step until `stop` is set; one that fails is taken again.
+
+    step: gives how much it did. full: having done less than this, it lets some gather, so that
+    many small orders share a transaction and a request. shortest, longest: seconds of rest where
+    there was nothing to do, doubling. helps: it rests until it is woken. bell: wakes it from its
+    rest. wakes: bells that it rings after a step that did `wakes_when` or more.
+    """
+
+    step: Callable[[], int]
+    stop: threading.Event
+    full: int = 1
+    gather: float = 0.0
+    shortest: float = 0.02
+    longest: float = 0.25
+    helps: bool = False
+    bell: threading.Event = field(default_factory=threading.Event)
+    wakes: Sequence[threading.Event] = ()
+    wakes_when: int = 1
+
+    def run(self, busy: Busy) -> None:
+        """Work until told to stop; then the bell must be rung as well."""
+        rest, down = self.shortest, False
+        if self.helps:
+            self.bell.wait()
+        while True:
+            # What comes from here on rings again.
+            self.bell.clear()
+            if self.stop.is_set():
+                return
+            try:
+                with busy.step():
+                    done = self.step()
+                down = False
+            except StoreUnavailable as error:
+                if not down:
+                    log.warning("the store is not available; trying on", reason=error.reason)
+                down = True
+                self._pause(_AFTER_FAULT)
+                continue
+            except Exception as error:  # noqa: BLE001 - a loop that ends is an order that is lost
+                log.error("a step failed; trying on", at=frames(error))  # noqa: TRY400 - the text may quote a payload
+                self._pause(_AFTER_FAULT)
+                continue
+            for bell in self.wakes if done >= self.wakes_when else ():
+                bell.set()
+            if done >= self.full:
+                rest = self.shortest
+            elif self.helps:
+                self.bell.wait()
+            elif done:
+                rest = self.shortest
+                self._pause(self.gather)
+            else:
+                self.bell.wait(_spread(rest))
+                rest = min(rest * 2, self.longest)
+
+    def _pause(self, seconds: float) -> None:
+        if seconds:
+            self.stop.wait(_spread(seconds))
+
+
+def _spread(seconds: float) -> float:
+    """Vary a rest, so that many workers do not look at the same moment."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spreads, hides nothing
