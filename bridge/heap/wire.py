@@ -2,13 +2,15 @@
 
 requests and urllib3 bound each step of a request (one address, one read), so that a server which
 sends a byte every nine seconds could hold a worker for hours. Here every step gets only what is
-left of the request's one time limit, and no byte of a request leaves after it. (Only the look-up
-of the host's name cannot be cut short; it comes before anything leaves.)
+left of the request's one time limit, and no byte of a request leaves after it.
 """
 
 import io
 import socket
+import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
 from http.client import HTTPResponse
 from typing import Any
 
@@ -19,6 +21,8 @@ from urllib3.util.connection import create_connection
 
 # A body is sent piece by piece, and each piece has to find time left.
 _PIECE = 64 * 1024
+# A second name server is asked after five seconds, and then some time must be left.
+_NAME_SECONDS = 7.0
 
 
 class Deadline:
@@ -60,6 +64,38 @@ class TimedAdapter(HTTPAdapter):
         }
 
 
+_Addresses = list[tuple[Any, ...]]
+_looking: dict[tuple[str, int], "Future[_Addresses]"] = {}
+_looking_lock = threading.Lock()
+
+
+def _addresses(host: str, port: int, seconds: float) -> _Addresses:
+    """Look a name up. gaierror where there is none, or no answer within so many seconds.
+
+    The system's look-up cannot be cut short, so it has a thread of its own, one for each name: who
+    asks while one is under way waits for that.
+    """
+    with _looking_lock:
+        found = _looking.get((host, port))
+        if found is None:
+            found = _looking[host, port] = Future()
+            threading.Thread(target=_look_up, args=(host, port, found), daemon=True).start()
+    try:
+        return found.result(seconds)
+    except NotInTime:
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer in time") from None
+
+
+def _look_up(host: str, port: int, found: "Future[_Addresses]") -> None:
+    try:
+        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:
+        found.set_exception(error)
+    finally:
+        with _looking_lock:
+            del _looking[host, port]
+
+
 class _Timed(HTTPConnection):
     """A connection each of whose steps asks the deadline first."""
 
@@ -68,7 +104,7 @@ class _Timed(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         failure = OSError("the name has no address")
-        for *_, address in socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM):
+        for *_, address in _addresses(self._dns_host, self.port, self.deadline.left(_NAME_SECONDS)):
             seconds = self.deadline.left(self.connect_seconds)
             try:
                 return create_connection(

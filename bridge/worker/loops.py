@@ -73,28 +73,28 @@ class Loop:
                 with busy.step():
                     done = self.step()
                 down = False
+                rest = self._rested(done, rest)
             except StoreUnavailable as error:
                 if not down:
                     log.warning("the store is not available; trying on", reason=error.reason)
                 down = True
                 self._pause(_AFTER_FAULT)
-                continue
             except Exception as error:  # noqa: BLE001 - a loop that ends is an order that is lost
                 log.error("a step failed; trying on", at=frames(error))  # noqa: TRY400 - the text may quote a payload
                 self._pause(_AFTER_FAULT)
-                continue
-            for bell in self.wakes if done >= self.wakes_when else ():
-                bell.set()
-            if done >= self.full:
-                rest = self.shortest
-            elif self.helps:
-                self.bell.wait()
-            elif done:
-                rest = self.shortest
-                self._pause(self.gather)
-            else:
-                self.bell.wait(_spread(rest))
-                rest = min(rest * 2, self.longest)
+
+    def _rested(self, done: int, rest: float) -> float:
+        """Rest as long as what was done suggests; gives the next rest, where there is nothing."""
+        for bell in self.wakes if done >= self.wakes_when else ():
+            bell.set()
+        if done < self.full and self.helps:
+            self.bell.wait()
+        elif not done:
+            self.bell.wait(_spread(rest))
+            return min(rest * 2, self.longest)
+        elif done < self.full:
+            self._pause(self.gather)
+        return self.shortest
 
     def _pause(self, seconds: float) -> None:
         if seconds:

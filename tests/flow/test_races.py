@@ -222,6 +222,41 @@ def test_only_one_worker_probes_a_paused_destination(rig, things):
     assert [request.n for request in rig.sandbox.requests][1:] == [1]
 
 
+def test_after_a_failure_one_worker_goes_ahead_with_one_order(rig, things):
+    rig.sandbox.faults.add(status=503)
+    for number in range(30):
+        charge = things.charge(f"ch_{number}")
+        rig.post("stripe", "", things.event("charge.succeeded", charge))
+    rig.clock.turn(seconds=61)
+    rig.work()
+    assert [request.n for request in rig.sandbox.requests] == [60]
+    rig.clock.turn(seconds=2)
+    other = rig.restart()
+    in_flight(rig, {"slow_seconds": 1.0}, other.senders[0].step)
+    assert [request.n for request in rig.sandbox.requests][1:] == [2]
+    # Once it has been taken, the others follow at once.
+    rig.work()
+    assert [request.n for request in rig.sandbox.requests][2:] == [58]
+
+
+def test_a_sick_heap_is_asked_at_most_once_a_second_and_at_least_once_a_minute(rig, things):
+    rig.sandbox.faults.add(status=503, times=1000)
+    for number in range(30):
+        charge = things.charge(f"ch_{number}")
+        rig.post("stripe", "", things.event("charge.succeeded", charge))
+    rig.clock.turn(seconds=61)
+    while rig.normaliser.step():
+        pass
+    workers = [rig.restart().senders[0] for _ in range(3)]
+    for _ in range(600):
+        for worker in workers:
+            worker.step()
+        rig.clock.turn(seconds=1)
+    asked = len(rig.sandbox.requests)
+    assert 10 <= asked <= 60
+    assert {request.n for request in rig.sandbox.requests[1:]} == {2}
+
+
 @on_postgresql
 def test_after_a_failover_to_a_server_that_only_reads_the_web_process_goes_on(rig, things):
     url = make_url(rig.config.database_url)

@@ -130,6 +130,34 @@ def test_an_address_where_nothing_is_means_later(body: Body) -> None:
     )
 
 
+NO_NAME = "the name of Heap's host was not found: look at HEAP_API_URL and the DNS"
+
+
+def test_a_name_that_nobody_has_means_later(body: Body) -> None:
+    assert told(send("http://no-such-host.invalid", body())) == ("later", None, None, NO_NAME)
+
+
+def test_name_servers_that_say_nothing_are_given_up_at_the_limit(
+    body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    asked = []
+
+    def silent(host: str, *_args: object, **_options: object) -> list[Any]:
+        asked.append(host)
+        released.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    with closing(HeapClient("http://heap.example.com", "1", read_seconds=0.3)) as client:
+        answers = [client.send([body()]) for _ in range(3)]
+    released.set()
+    assert {told(answer) for answer in answers} == {("later", None, None, NO_NAME)}
+    assert max(answer.seconds for answer in answers) < 2
+    # However often it is tried, one thread waits.
+    assert asked == ["heap.example.com"]
+
+
 @pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1", "127.0.0.1"])
 def test_an_address_that_is_none_means_later(body: Body, url: str) -> None:
     assert told(send(url, body())) == ("later", None, None, "HEAP_API_URL is no address")
