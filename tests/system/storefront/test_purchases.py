@@ -70,13 +70,17 @@ def test_an_order_is_told_once_over_reloads_back_and_forward_and_further_visits(
 @pytest.mark.parametrize("kind", ["v5", "classic"])
 def test_a_page_that_is_closed_right_after_the_call_has_told_it(browser, shop, kind):
     shop.page.heap = kind
-    browser.open(f"{shop.url}/")
-    time.sleep(0.5)
-    browser.driver.switch_to.new_window("tab")
-    browser.open(f"{shop.url}/")
-    time.sleep(0.5)
-    browser.run(f"heapBridge.purchase({data(ORDER)}); window.close()")
-    browser.driver.switch_to.window(browser.driver.window_handles[0])
+    for _ in range(2):
+        browser.driver.switch_to.new_window("tab")
+        browser.open(f"{shop.url}/")
+        browser.until("/_hp(5_meta|2_id)/.test(document.cookie)")
+        time.sleep(0.7)
+    kept = "localStorage.getItem('heapBridge.1234567890')"
+    call = f"heapBridge.purchase({data(ORDER)}); localStorage.setItem('then', {kept})"
+    browser.run(f"{call}; window.close()")
+    browser.driver.switch_to.window(browser.driver.window_handles[-1])
+    # By the page that was closed, not by another after it.
+    assert browser.run("return localStorage.getItem('then')") == '{"#5001":[]}'
     assert sorted(told(shop, 3)) == THREE
     # It is known on the other pages, too.
     browser.run(f"heapBridge.purchase({data(ORDER)})")

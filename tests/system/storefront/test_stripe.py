@@ -5,14 +5,48 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.system.storefront.pages import data
+from adapters.carried import carried_fields
+from adapters.schema import Carried
+from bridge.heap.session import Session, session_of
+from tests.system.storefront.pages import APP, data
 from tests.system.storefront.shop import parameters, until
 
+# The cookies that Heap has left in shops over the years.
+IDS = {"userId": "5551112223334445", "sessionId": "77"}
+UTM = {"source": "news", "medium": "e mail", "term": "", "content": "", "campaign": "nov+1"}
+URL = {"domain": "shop.example.com", "path": "/tea", "query": "?a=%20b", "hash": ""}
+MEETING = {
+    "time": 1_795_168_200_000,
+    "id": "77",
+    "referrer": "https://www.example.com/?q=t%C3%A9",
+    "search_keyword": "",
+    "utm": UTM,
+    "initial_pageview_info": {"time": 1_795_168_200_000, "id": "1", "title": "Té", "url": URL},
+}
+V5 = IDS | {"sessionProperties": MEETING}
+V4 = IDS | {"pageviewId": "1", "identity": None, "trackerVersion": "4.0"}
+PROPS = {"ts": 1_795_168_200_000, "d": "shop.example.com", "h": "/tea"}
+CAME = {"q": "?utm_source=news", "us": "news", "um": "impact", "uc": "a", "ut": "b", "ua": "c"}
+SHAPES: dict[str, dict[str, Any]] = {
+    "v5": {"_hp5_meta": {"setPath": {}} | V5, "_hp5_let": 1_795_168_500_000},
+    "v5 of early 2025": {"_hp5_meta": V5 | {"lastEventTime": 1_795_168_400_000}},
+    "v5 identified": {"_hp5_meta": V5 | {"identity": "mémber '7'"}},
+    "v5 without its first page": {
+        "_hp5_meta": IDS | {"sessionProperties": {"id": "77", "time": 1}}
+    },
+    "v5 beside v4": {"_hp5_meta": V5, "_hp2_id": V4 | {"userId": "1"}, "_hp2_ses_props": CAME},
+    "v4": {"_hp2_id": V4, "_hp2_ses_props": PROPS | CAME},
+    "v4 identified": {"_hp2_id": V4 | {"identity": "member-7", "isIdentified": 1}},
+    "v4 without campaign": {"_hp2_id": V4, "_hp2_ses_props": PROPS | {"r": "https://a.example"}},
+    "v3": {"_hp2_id": {"userId": 8040550905367091, "sessionId": "78", "identity": None}},
+    "v3 of an identity alone": {"_hp2_id": {"userId": None, "identity": "member-7"}},
+}
 LANDING = "/?utm_source=news&utm_campaign=nov"
 LINK = "https://buy.stripe.com/test_a"
 # The page stays, and the link can be looked at.
@@ -227,6 +261,22 @@ def test_the_documents_lines_for_node_keep_what_is_heaps_and_nothing_else(browse
     told = {"_heap_user_id": 812, "_landing_page": "x" * 600, "_utm_term": "", "card": "4242"}
     kept = browser.run(f"{lines}; return heapMetadata({data(told)})")
     assert kept == {"_heap_user_id": "812", "_landing_page": "x" * 500}
+
+
+@pytest.mark.parametrize("cookies", SHAPES.values(), ids=SHAPES)
+def test_the_browser_reads_every_cookie_as_the_bridge_does(browser, shop, cookies):
+    shop.page.heap = None
+    jar = {
+        f"{name}.{APP}": quote(json.dumps(told), safe="!'()*~-_.") for name, told in cookies.items()
+    }
+    shop.page.before = "".join(
+        f"document.cookie = {data(f'{name}={value}; path=/')};" for name, value in jar.items()
+    )
+    browser.open(f"{shop.url}/")
+    small = browser.run("return heapBridge.fields()")
+    told = session_of(Carried(fields=carried_fields(small.items())), APP)
+    assert told == session_of(Carried(fields=carried_fields(jar.items())), APP)
+    assert told != Session()
 
 
 def test_without_heap_there_is_nothing_to_carry(browser, shop):
