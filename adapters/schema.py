@@ -32,6 +32,7 @@ class LineItem:
         on a line that is not.
     discount_codes: codes the shopper used that touch this line, in their order, each once.
     tax: all tax on this line, whether inside the price or on top.
+    bundle_id, bundle_name: of the bundle it was sold as a part of; None for what stands alone.
     unknown: the provider gave no lines; this one stands for all goods of the order.
     """
 
@@ -51,6 +52,8 @@ class LineItem:
     type: str | None = None
     variant: str | None = None
     sku: str | None = None
+    bundle_id: str | None = None
+    bundle_name: str | None = None
     unknown: bool = False
 
 

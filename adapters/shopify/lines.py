@@ -2,11 +2,12 @@
 
 `quantity` and `price` stay those of the purchase; units that were removed or refunded later lower
 `current_quantity` alone. `price` is of one unit before discounts, with tax where the shop's prices
-contain it. A line has no category, type or image in any API version.
+contain it. A line has no category, type or image in any API version. What was bought as a bundle
+is told by its components, which bear the prices, and the group that holds them together.
 Source: Shopify's LineItem reference and samples, API 2023-07 to 2026-07, read 2026-11.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from adapters.money import ZERO, allocate, digits
@@ -29,6 +30,7 @@ def lines_of(payload: Payload, currency: str, codes: Codes) -> tuple[LineItem, .
     discounts = _discounts(payload, rows, gross, digits(currency))
     included = taxes_included(payload)
     stated = line_taxes_stated(payload)
+    bundles = _bundles(payload)
     lines = []
     seen: set[str] = set()
     for row, whole, discount in zip(rows, gross, discounts, strict=True):
@@ -43,6 +45,7 @@ def lines_of(payload: Payload, currency: str, codes: Codes) -> tuple[LineItem, .
                 tax=_tax_of(row) if stated else None,
                 included=included,
                 codes=codes.on(row),
+                bundles=bundles,
             )
         )
     return tuple(lines)
@@ -72,8 +75,10 @@ def _line(
     tax: Decimal | None,
     included: TaxesIncluded | None,
     codes: tuple[str, ...],
+    bundles: Mapping[str, str | None],
 ) -> LineItem:
     line_id = row.id("id")
+    bundle_id = _own(row, "sales_line_item_group_id")
     variant = row.text_or_none("variant_title")
     sku = row.text_or_none("sku")
     return LineItem(
@@ -97,7 +102,20 @@ def _line(
         type="gift_card" if row.flag("gift_card") else None,
         variant=None if variant == _NO_VARIANT else variant,
         sku=sku,
+        bundle_id=bundle_id,
+        bundle_name=bundles.get(bundle_id or ""),
     )
+
+
+def _bundles(payload: Payload) -> Mapping[str, str | None]:
+    """Name the bundles of an order; since API 2025-10, before that there are only their ids."""
+    groups = payload.objects_or_empty("line_item_groups")
+    return {own: group.text_or_none("title") for group in groups if (own := _own(group, "id"))}
+
+
+def _own(thing: Payload, key: str) -> str | None:
+    """Give an id that may be written as a number or as a global id."""
+    return (thing.id_or_none(key) or "").rpartition("/")[2] or None
 
 
 def _discounts(

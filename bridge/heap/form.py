@@ -28,6 +28,8 @@ def product(line: LineItem) -> list[tuple[str, Value]]:
         # Shopify's word for a product without variants, which says nothing about the thing sold.
         ("variant", None if line.variant == "Default Title" else line.variant),
         ("sku", line.sku),
+        ("bundle_id", line.bundle_id),
+        ("bundle_name", line.bundle_name),
     ]
 
 

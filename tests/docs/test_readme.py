@@ -82,6 +82,8 @@ def full_order() -> Order:
         type="t",
         variant="v",
         sku="s",
+        bundle_id="5",
+        bundle_name="Set",
         unknown=True,
     )
     return Order(

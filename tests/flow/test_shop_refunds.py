@@ -158,3 +158,21 @@ def test_an_order_that_does_not_say_whether_it_was_paid_keeps_its_money(rig):
     after = order(5, cancelled_at="2026-11-20T10:05:00Z", financial_status=None)
     post(rig, ("orders/paid", order()), ("orders/cancelled", after))
     assert (kept(rig), rig.sent("Order Changed")) == (Decimal("20.00"), [])
+
+
+def test_the_parts_of_a_bundle_are_told_with_it_when_bought_and_when_they_leave(rig):
+    group = {"id": 501, "title": "Tea set", "quantity": 1, "product_id": 9}
+    whole = order(
+        line_item_groups=[group],
+        line_items=[
+            line(1, sales_line_item_group_id=501),
+            line(2, sales_line_item_group_id="gid://shopify/LineItemGroup/502"),
+            line(3),
+        ],
+    )
+    post(rig, ("orders/paid", whole), ("refunds/create", refund(5, 2, move(51, "10.00"), units=1)))
+    told = [
+        (sent["properties"].get("bundle_id"), sent["properties"].get("bundle_name"))
+        for sent in (*rig.sent("Purchase"), *rig.sent("Refunded Item"))
+    ]
+    assert told == [("501", "Tea set"), ("502", None), (None, None), ("501", "Tea set")]
