@@ -20,7 +20,14 @@ _DELETION = "https://heapanalytics.com"
 
 
 class NotDeleted(Exception):
-    """Heap did not take or finish a deletion; the text is the operator's, without any user."""
+    """Heap did not take or finish a deletion; the text is the operator's, without any user.
+
+    is_over: a deletion that Heap had taken will not be finished; it must be asked for again.
+    """
+
+    def __init__(self, reason: str, *, is_over: bool = False) -> None:
+        super().__init__(reason)
+        self.is_over = is_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +41,12 @@ class Deletion:
     app_id: str
     api_key: str
 
-    def begin(self, users: Sequence[str]) -> str:
-        """Ask for users to be deleted, by their identities; gives Heap's id of the request.
+    def begin(self, users: Sequence[tuple[str, str]]) -> str:
+        """Ask for users to be deleted; gives Heap's id of the request. Raises NotDeleted.
 
-        Raises NotDeleted.
+        users: each as Heap knows it, (`identity` or `user_id`, which).
         """
-        body = {"users": [{"identity": user} for user in users]}
+        body = {"users": [dict([user]) for user in users]}
         told = self._told("POST", "user_deletion", json=body)
         request = told.get("deletion_request_id")
         if not isinstance(request, str | int) or not str(request):
@@ -51,7 +58,7 @@ class Deletion:
         told = self._told("GET", f"deletion_status/{quote(request, safe='')}")
         status = str(told.get("status", "")).lower()
         if status in _FAILED:
-            raise NotDeleted("Heap gave the deletion up; it is asked for again")
+            raise NotDeleted("Heap gave the deletion up; it is asked for again", is_over=True)
         return status in _DONE
 
     def _told(self, method: str, path: str, json: object = None) -> dict[str, object]:

@@ -19,7 +19,7 @@ _TOKEN_SECONDS = 300
 
 
 class Deletions:
-    """What was asked to be deleted. deleted: (app id, identity) of all that is."""
+    """What was asked to be deleted. deleted: (app id, identity or user_id) of all that is."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.deleted: list[tuple[str, str]] = []
@@ -58,7 +58,8 @@ class Deletions:
     def _delete(self, app_id: str, body: bytes) -> tuple[int, dict[str, object]]:
         try:
             users = json.loads(body)["users"]
-            named = [user["identity"] for user in users]
+            # Each by one of the two, as in a track request.
+            named = [which for user in users for which in _one_of(user).values()]
         except (ValueError, KeyError, TypeError):
             return HTTPStatus.BAD_REQUEST, {"err": "users"}
         if not 1 <= len(named) <= _MOST:
@@ -67,3 +68,9 @@ class Deletions:
         number = str(next(self._numbers))
         self._requests[number] = 0
         return HTTPStatus.OK, {"deletion_request_id": number}
+
+
+def _one_of(user: dict[str, object]) -> dict[str, object]:
+    if len(user) != 1 or not user.keys() <= {"identity", "user_id"}:
+        raise ValueError("neither identity nor user_id")
+    return user

@@ -20,6 +20,8 @@ from bridge.store.tables import disclosures, erasures
 
 KEPT = timedelta(days=30)
 _PERSON: TypeAdapter[Person] = TypeAdapter(Person)
+# A user at Heap: `identity` or `user_id`, and which.
+User = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Demand:
     whose: Person | None
     cursor: int
     orders: int
-    users: tuple[str, ...]
+    users: tuple[User, ...]
     request: str | None
     due_at: datetime | None
     reason: str | None
@@ -92,9 +94,13 @@ def approve(store: Store, rows: Sequence[int] | None, now: datetime) -> int:
     )
 
 
-def _coded(users: Sequence[str]) -> str:
+def _coded(users: Sequence[User]) -> str:
     """Write users so that no dump shows an address by accident; it is no encryption."""
     return base64.b64encode(json.dumps(list(users)).encode()).decode()
+
+
+def _decoded(text: str) -> tuple[User, ...]:
+    return tuple((field, which) for field, which in json.loads(base64.b64decode(text)))
 
 
 def _demand(row: Any) -> Demand:
@@ -108,7 +114,7 @@ def _demand(row: Any) -> Demand:
         whose=_PERSON.validate_json(row.whose) if row.whose else None,
         cursor=row.cursor,
         orders=row.orders,
-        users=tuple(json.loads(base64.b64decode(row.users))) if row.users else (),
+        users=_decoded(row.users) if row.users else (),
         request=row.request,
         due_at=row.due_at,
         reason=row.reason,

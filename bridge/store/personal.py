@@ -1,15 +1,18 @@
 """Finding and removing what is stored of one customer, or of a whole shop, a slice at a time."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select, true, update
 
 from adapters.schema import Person
 from bridge.store.engine import Store
+from bridge.store.erasures import User
 from bridge.store.tables import (
     aliases,
     batches,
@@ -24,6 +27,8 @@ from bridge.store.tables import (
 # Keys of an order's record that say who bought.
 PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
 _CUSTOMER = ("customer", "customer_id", "customerId")
+# By which of them Heap was told whose an event is.
+_FIELDS = ("identity", "user_id")
 ERASED = "erased: its customer's data was removed before it was sent"
 # One transaction's worth; on SQLite the web process waits while it is written.
 SLICE = 50
@@ -35,9 +40,7 @@ class Traces:
     def __init__(self, whose: Person | None) -> None:
         self.whose = whose
         email = (whose.email or "").strip() if whose else ""
-        # Whole, so that ann@ is not taken for joann@.
-        whole = rb"(?<![\w.+%%-])%b(?![\w-]|\.\w)" % re.escape(email.encode())
-        self._email = re.compile(whole, re.IGNORECASE) if email else None
+        self._email = _whole(email) if email else None
 
     def __call__(self, stored: bytes | str | None) -> bool:
         """Whether something stored tells of the person: email in any case, or customer's id."""
@@ -49,6 +52,14 @@ class Traces:
         own = self.whose.id
         # A short id is a figure in many a body: where it stands decides.
         return bool(own and own.encode() in raw and _is_customers(raw, own))
+
+
+def _whole(email: str) -> re.Pattern[bytes]:
+    """Match an address in any case, also as JSON or a URL may write it, and no longer one."""
+    forms = {email.encode(), json.dumps(email)[1:-1].encode(), quote(email, safe="").encode()}
+    either = b"|".join(re.escape(form) for form in sorted(forms))
+    # Whole, so that ann@ is not taken for joann@.
+    return re.compile(rb"(?<![\w.+%%-])(?:%b)(?![\w-]|\.\w)" % either, re.IGNORECASE)
 
 
 def _is_customers(raw: bytes, own: str) -> bool:
@@ -77,21 +88,30 @@ def _names(value: Any, own: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one slice of a table gave. last: its last row, None where there is no more."""
+    """What one slice of a table gave.
+
+    last: its last row, None where there is no more. orders: that tell of the person, or whose
+    webhooks do. alone: webhooks of no order that do.
+    """
 
     last: int | None
     orders: frozenset[int]
     alone: tuple[int, ...] = ()
 
 
-def in_inbox(connection: Connection, source: str, traces: Traces, after: int, until: int) -> Found:
-    """Look through a slice of the webhooks; gives the orders of those that tell of the person."""
+def in_inbox(
+    connection: Connection, source: str, traces: Traces, after: int, until: int | None = None
+) -> Found:
+    """Look through a slice of the webhooks for those that tell of the person.
+
+    until: the last to be looked at.
+    """
     rows = connection.execute(
         select(inbox.c.id, inbox.c.order_id, inbox.c.body)
         .where(
             inbox.c.source == source,
             inbox.c.id > after,
-            inbox.c.id <= until,
+            true() if until is None else inbox.c.id <= until,
             inbox.c.body.is_not(None),
             inbox.c.state != "new",
         )
@@ -102,7 +122,7 @@ def in_inbox(connection: Connection, source: str, traces: Traces, after: int, un
     return Found(
         rows[-1].id if rows else None,
         frozenset(row.order_id for row in telling if row.order_id is not None),
-        tuple(row.id for row in telling),
+        tuple(row.id for row in telling if row.order_id is None),
     )
 
 
@@ -138,31 +158,33 @@ def empty(connection: Connection, events: Iterable[int]) -> None:
     connection.execute(mine.values(body=None))
 
 
-def scrub(
-    connection: Connection, row: int, nameless: Callable[[bytes, dict[str, Any]], bytes]
-) -> set[str]:
+def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], bytes]) -> set[User]:
     """Remove a person from an order: bodies, record, events; gives the users it went to at Heap.
 
-    nameless: writes an event that was not sent yet anew, without the person.
+    nameless: writes an event that was not sent yet anew, without the person; the second is whose
+    pseudonym it goes under, `<account>:order:<id>`.
     """
     (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
     record = json.loads(order.record) if order.record else {}
     for key in PERSONAL:
         record.pop(key, None)
-    users = set()
+    pseudonym = f"{record.get('account')}:order:{record.get('id')}"
+    users: set[User] = set()
+    if order.identity and order.settled_at and order.destination != "sandbox":
+        users.add(_user(json.loads(order.identity)))
     for event in connection.execute(
         select(outbox.c.id, outbox.c.body, batches.c.state, batches.c.destination)
         .join(batches, batches.c.id == outbox.c.batch_id)
         .where(outbox.c.order_id == row, outbox.c.body.is_not(None))
     ).all():
-        if event.state == "sent":
+        is_sent = event.state == "sent"
+        if is_sent and event.destination != "sandbox":
             told = json.loads(event.body)
-            if event.destination != "sandbox":
-                users.add(told.get("identity") or told.get("user_id") or "")
-            body = None
-        else:
-            body = nameless(event.body, record)
+            users |= {_user((field, told[field])) for field in _FIELDS if field in told}
+        body = None if is_sent else nameless(event.body, pseudonym)
         connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
+    hashed = hashlib.sha256(pseudonym.encode()).hexdigest()[:32]
+    connection.execute(update(batches).where(batches.c.order_id == row).values(identity=hashed))
     of_whom = ("counterpart_group", "counterpart_side", "counterpart_at", "identity")
     values: dict[str, Any] = dict.fromkeys(of_whom)
     if order.record:
@@ -173,7 +195,12 @@ def scrub(
     mine = update(inbox).where(inbox.c.order_id == row, inbox.c.state != "new")
     connection.execute(mine.values(body=None))
     connection.execute(delete(wants).where(wants.c.order_id == row))
-    return users - {""}
+    return users
+
+
+def _user(pair: Sequence[str]) -> User:
+    field, which = pair
+    return field, which
 
 
 def scrub_rest(connection: Connection, source: str, traces: Traces) -> None:
@@ -190,35 +217,6 @@ def scrub_rest(connection: Connection, source: str, traces: Traces) -> None:
     ).all():
         if traces(export.export) or traces(export.whose):
             connection.execute(delete(disclosures).where(disclosures.c.id == export.id))
-
-
-def told_of(connection: Connection, rows: Iterable[int]) -> list[dict[str, Any]]:
-    """Give all that is stored of some orders, for the customer who asked."""
-    found = []
-    for order in connection.execute(select(orders).where(orders.c.id.in_(list(rows)))).all():
-        came = connection.execute(
-            select(inbox.c.topic, inbox.c.received_at, inbox.c.body)
-            .where(inbox.c.order_id == order.id)
-            .order_by(inbox.c.id)
-        )
-        sent = connection.execute(
-            select(outbox.c.body).where(outbox.c.order_id == order.id).order_by(outbox.c.id)
-        )
-        found.append(
-            {
-                "order": json.loads(order.record) if order.record else None,
-                "webhooks": [
-                    {
-                        "topic": one.topic,
-                        "received_at": one.received_at.isoformat(timespec="seconds"),
-                        "body": one.body.decode("utf-8", "replace") if one.body else None,
-                    }
-                    for one in came
-                ],
-                "sent_to_heap": [json.loads(body) for body in sent.scalars() if body],
-            }
-        )
-    return found
 
 
 def checkpoint(store: Store) -> None:

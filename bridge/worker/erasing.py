@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import simplejson
 from sqlalchemy import Connection
 
 from bridge.config import Config
 from bridge.heap.deletion import MOST_USERS, Deletion, NotDeleted
-from bridge.heap.form import to_json
+from bridge.heap.erased import nameless
 from bridge.logs import logger
-from bridge.store import Store, erasures, personal
-from bridge.store.erasures import KEPT, Demand, Export
+from bridge.store import Store, disclosed, erasures, personal
+from bridge.store.erasures import KEPT, Demand, Export, User
 from bridge.store.personal import Traces
 
 log = logger()
@@ -48,7 +47,8 @@ class Eraser:
             if export.text is None:
                 self._disclose(export)
                 went_on += 1
-        self.store.write(lambda c: erasures.forget(c, self.clock() - KEPT))
+        if self.store.write(lambda c: erasures.forget(c, self.clock() - KEPT)):
+            personal.checkpoint(self.store)
         return went_on
 
     # --- here ------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ class Eraser:
         return bool(values.get("state", demand.state) in {"asked", "records"})
 
     def _next(
-        self, connection: Connection, demand: Demand, traces: Traces, users: set[str]
+        self, connection: Connection, demand: Demand, traces: Traces, users: set[User]
     ) -> dict[str, Any]:
         """Say what follows once a table has been gone through."""
         if demand.state == "asked":
@@ -102,18 +102,11 @@ class Eraser:
         state = "approved" if allowed else "waiting"
         return {"state": state, "whose": None, "due_at": self.clock()}
 
-    def _nameless(self, demand: Demand) -> Callable[[bytes, dict[str, Any]], bytes]:
+    def _nameless(self, demand: Demand) -> Callable[[bytes, str], bytes]:
+        """Give what writes an order's events without the person."""
         source = self.config.sources.get(demand.source)
         provider = source.adapter.name if source else demand.source
-
-        def write(body: bytes, record: dict[str, Any]) -> bytes:
-            event = simplejson.loads(body, use_decimal=True)
-            event.pop("user_id", None)
-            event["identity"] = f"{provider}:{record.get('account')}:order:{record.get('id')}"
-            event["properties"].pop("email", None)
-            return to_json(event)
-
-        return write
+        return lambda body, order: nameless(body, f"{provider}:{order}")
 
     # --- at Heap ---------------------------------------------------------------------------------
 
@@ -142,7 +135,8 @@ class Eraser:
                 log.info("deleted at Heap", source=demand.source, demand=demand.id)
         except NotDeleted as error:
             log.warning("not deleted at Heap", source=demand.source, demand=demand.id)
-            self._saved(demand, state="approved")
+            if error.is_over:
+                self._saved(demand, state="approved", request=None)
             self._later(demand, _AGAIN, str(error))
 
     def _later(self, demand: Demand, after: timedelta, reason: str | None) -> None:
@@ -157,17 +151,12 @@ class Eraser:
         """Gather what is stored of a customer who asked."""
 
         def work(connection: Connection) -> str:
-            whose, traces = export.whose, Traces(export.whose)
-            rows = set(personal.named(connection, export.source, whose.order_ids if whose else ()))
-            after: int | None = 0
-            while after is not None:
-                found = personal.in_records(connection, export.source, traces, after)
-                rows |= found.orders
-                after = found.last
+            orders, alone = disclosed.of_person(connection, export.source, export.whose)
             told = {
                 "source": export.source,
                 "request": export.request,
-                "stored": personal.told_of(connection, sorted(rows)),
+                "stored": disclosed.told_of(connection, orders),
+                "other_webhooks": disclosed.webhooks(connection, alone),
             }
             return json.dumps(told, ensure_ascii=False, indent=2)
 

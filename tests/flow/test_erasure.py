@@ -94,7 +94,7 @@ def test_at_heap_nothing_is_deleted_until_the_operator_says_so(rig):
     rig.post("shopify", "customers/redact", redact(1, email=ADA))
     rig.work()
     (demand,) = erasures.demands(rig.store)
-    assert (demand.state, demand.users, demand.whose) == ("waiting", (ADA,), None)
+    assert (demand.state, demand.users, demand.whose) == ("waiting", (("identity", ADA),), None)
     assert rig.sandbox.deleted == []
 
     assert erasures.approve(rig.store, [demand.id], rig.clock.now) == 1
@@ -133,7 +133,99 @@ def test_a_key_that_is_missing_or_refused_is_told(make_rig, key, words):
     rig.work()
     (demand,) = erasures.demands(rig.store)
     assert words in (demand.reason or "")
-    assert demand.users == (ADA,)
+    assert demand.users == (("identity", ADA),)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("trouble", [{"status": 503}, {"status": 500, "body": "<html>"}])
+def test_a_deletion_whose_status_is_not_told_is_asked_after_again_and_not_made_twice(
+    make_rig, trouble
+):
+    rig = make_rig(HEAP_API_KEY=API_KEY, BRIDGE_ERASE_AT_HEAP="customers")
+    posted(rig, Life(1))
+    rig.post("shopify", "customers/redact", redact(1, email=ADA))
+    rig.work()
+    rig.sandbox.faults.add(**trouble)
+    for _ in range(5):
+        rig.clock.turn(minutes=16)
+        rig.work()
+    (demand,) = erasures.demands(rig.store)
+    assert (demand.state, demand.reason) == ("done", None)
+    assert rig.sandbox.deleted == [("1234567890", ADA)]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_browsers_own_user_is_deleted_as_such(make_rig):
+    rig = make_rig(HEAP_API_KEY=API_KEY, BRIDGE_ERASE_AT_HEAP="customers")
+    life = Life(1).live()
+    heap = [{"name": "_heap_user_id", "value": "4503599627370496"}]
+    body = {**life.told[1][1], "email": None, "note_attributes": heap}
+    rig.post("shopify", "orders/paid", body)
+    rig.work()
+    assert [sent["user_id"] for sent in rig.sent("Order")] == ["4503599627370496"]
+    rig.post("shopify", "customers/redact", redact(1))
+    rig.work()
+    (demand,) = erasures.demands(rig.store)
+    assert demand.users == (("user_id", "4503599627370496"),)
+    assert rig.sandbox.deleted == [("1234567890", "4503599627370496")]
+
+
+CARRIED = {
+    "landing_site": "/?utm_source=letter&email=shopper1%40example.com",
+    "referring_site": "https://mail.example.com/?to=shopper1@example.com",
+    "note_attributes": [
+        {"name": "_heap_identity", "value": "shopper1@example.com"},
+        {"name": "_heap_session_id", "value": "1234567890123"},
+        {"name": "_heap_time", "value": "1795168800000"},
+        {"name": "wish", "value": "for shopper1@example.com"},
+    ],
+}
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_what_the_browser_wrote_and_the_operator_asked_for_goes_too(make_rig, is_sent):
+    rig = make_rig(HEAP_API_KEY=API_KEY, BRIDGE_EXTRA_PROPERTIES="note_attributes.wish")
+    if not is_sent:
+        rig.sandbox.faults.add(status=503)
+    life = Life(1).live()
+    rig.post("shopify", "orders/paid", {**life.told[1][1], **CARRIED})
+    rig.work()
+    assert traces(rig, "for shopper1") > 0
+    assert traces(rig, "1234567890123") > 0
+    rig.post("shopify", "customers/redact", redact(1, orders=False))
+    rig.work()
+    for text in (ADA, "shopper1", "letter", "1234567890123", "mail.example"):
+        assert traces(rig, text) == 0, text
+    # What follows is told of nobody by name, and says nothing of the browser.
+    rig.clock.turn(minutes=20)
+    edited = next(body for topic, body in life.told[4:] if topic == "orders/updated")
+    rig.post("shopify", "orders/updated", edited | {"email": None, "customer": None})
+    rig.clock.turn(minutes=20)
+    rig.work()
+    told = rig.sent() if not is_sent else rig.sent("Order Changed")
+    assert {sent["identity"] for sent in told} == {f"shopify:{SHOP}:order:{life.id}"}
+    assert "session_id" not in json.dumps(told, default=str)
+    assert "shopper1" not in json.dumps(told, default=str)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("email", "written"),
+    [
+        ("jos\u00e9@example.com", '"jos\\u00e9@example.com"'),
+        ("jos\u00e9@example.com", '"jos\u00e9@example.com"'),
+        ("Ann+1@example.com", '"/?mail=ann%2B1%40example.com"'),
+    ],
+)
+def test_an_address_is_found_however_it_is_written(rig, email, written):
+    # Not paid yet: nothing but the webhook itself tells of the customer.
+    body = json.dumps({**Life(1).live().told[0][1], "email": "MARK", "customer": None})
+    rig.post("shopify", "orders/create", body.replace('"MARK"', written).encode())
+    rig.work()
+    rig.post("shopify", "customers/redact", redact(9, email=email, orders=False))
+    rig.work()
+    assert [one.orders for one in erasures.demands(rig.store)] == [1]
+    assert traces(rig, "example.com") == 0
 
 
 def test_nothing_is_left_of_a_shop(rig):
@@ -161,21 +253,45 @@ def test_what_was_not_sent_yet_goes_out_without_the_person(rig):
     assert ADA not in json.dumps(rig.sent(), default=str)
 
 
+def request_of(number, *, email=None, orders=True):
+    """Make a customers/data_request."""
+    asked = redact(number, email=email, orders=orders)
+    return {
+        **asked,
+        "data_request": {"id": 9999},
+        "orders_requested": asked.pop("orders_to_redact"),
+    }
+
+
 def test_a_customer_who_asks_gets_an_export_for_thirty_days(rig):
     ada = Life(1)
     posted(rig, ada, Life(2))
-    asked = {**redact(1, email=ADA), "data_request": {"id": 9999}, "orders_requested": [ada.id]}
-    del asked["orders_to_redact"]
-    rig.post("shopify", "customers/data_request", asked)
+    rig.post("shopify", "customers/data_request", request_of(1, email=ADA))
     rig.work()
     (export,) = erasures.exports(rig.store)
     told = json.loads(export.text or "")
     assert (told["request"], len(told["stored"])) == ("9999", 1)
     assert ADA in (export.text or "")
     assert BOB not in (export.text or "")
+    in_export = '"sent_to_heap"'
+    assert traces(rig, in_export.replace('"', "")) > 0
     rig.clock.turn(days=31)
     rig.work()
     assert erasures.exports(rig.store) == []
+    assert traces(rig, "sent_to_heap") == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_export_holds_what_belongs_to_no_sent_order_too(rig):
+    posted(rig, Life(1), until=1)  # placed, not paid: there is no order yet
+    rig.post("shopify", "customers/update", {"id": 8, "email": ADA, "customer": {"id": 7_001}})
+    rig.post("shopify", "customers/data_request", request_of(1, orders=False))
+    rig.work()
+    (export,) = erasures.exports(rig.store)
+    told = json.loads(export.text or "")
+    assert [one["order"] for one in told["stored"]] == [None]
+    assert [one["topic"] for one in told["stored"][0]["webhooks"]] == ["orders/create"]
+    assert "customers/update" in {one["topic"] for one in told["other_webhooks"]}
 
 
 @pytest.mark.parametrize(
