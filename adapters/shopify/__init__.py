@@ -27,7 +27,8 @@ SHOPIFY = Adapter(
     topics=(
         *("orders/create", "orders/paid", "orders/updated", "orders/edited"),
         *("orders/cancelled", "orders/delete", "refunds/create", "order_transactions/create"),
-        *("products/update", "customers/purchasing_summary"),
+        *("products/update", "customers/purchasing_summary", "app/uninstalled"),
+        *("customers/data_request", "customers/redact", "shop/redact"),
     ),
     signature_headers=SIGNATURE_HEADERS,
     verify=verify,
@@ -42,7 +43,10 @@ SHOPIFY = Adapter(
     lasting={"product": timedelta(hours=6)},
     one_account=True,
     samples=files("adapters.shopify") / "samples",
-    page="Settings > Notifications > Webhooks > Create webhook",
+    page=(
+        "Settings > Notifications > Webhooks > Create webhook; topics that are not offered there, "
+        "in an app's shopify.app.toml"
+    ),
 )
 
 __all__ = ["SHOPIFY"]
