@@ -42,7 +42,7 @@ def standing_of(
     return Standing(
         at=_since(telling, [total for _, total in told]),
         total=total,
-        reason=_reason(order, newest, total, stand),
+        reason=_reason(order, newest, now, total, stand),
         lines=stand,
         **(_figures(newest, now) if total == newest.costs else {}),
     )
@@ -95,11 +95,15 @@ def _since(states: Sequence[State], told: Sequence[object]) -> datetime:
     return since
 
 
-def _reason(order: Order, newest: State, total: Decimal, lines: Sequence[LineStanding]) -> _Reason:
+def _reason(
+    order: Order, newest: State, now: Order, total: Decimal, lines: Sequence[LineStanding]
+) -> _Reason:
     if newest.cancelled_at is not None and newest.status not in PAID:
         return "uncollected"
     bought = {line.id: line.quantity for line in order.lines}
     if any(line.removed or bought.get(line.item.id) != line.item.quantity for line in lines):
+        return "edit"
+    if now.shipping != order.shipping and None not in {now.shipping, order.shipping}:
         return "edit"
     tax = newest.payload.decimal_or_none("current_total_tax")
     if tax is not None and order.tax is not None and tax != order.tax:
