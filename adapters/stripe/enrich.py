@@ -158,6 +158,8 @@ def _settlement(purchase: Purchase, asked: Asked) -> tuple[Decimal, str] | None:
 
     None where it is not known yet, or where payments were settled in several currencies.
     """
+    if _has_unseen_payments(purchase, asked):
+        return None
     booked = []
     for payment in purchase.payments:
         if payment.sighting.kind != "charge":
@@ -170,6 +172,18 @@ def _settlement(purchase: Purchase, asked: Asked) -> tuple[Decimal, str] | None:
     if len(known) < len(booked) or len(codes) != 1:
         return None
     return sum((amount for amount, _ in known), ZERO), codes.pop()
+
+
+def _has_unseen_payments(purchase: Purchase, asked: Asked) -> bool:
+    """Whether an invoice was paid in parts, and not all of them are known yet."""
+    bill = purchase.invoice
+    if bill is None or not purchase.is_paid_by_more:
+        return False
+    seen = {own for one in purchase.payments for own in one.sighting.linked("payment_intent")}
+    links = (one for one in purchase.sightings if one.kind == "invoice_payment")
+    paid = (one for one in links if one.thing.text_or_none("status") in {None, "paid"})
+    named = {own for link in paid for own in link.linked("payment_intent")}
+    return asked.waits_for("invoice_payments_of_invoice", bill.thing.id("id")) or not named <= seen
 
 
 def _shows_charge(seen: Sighting, own: str) -> bool:

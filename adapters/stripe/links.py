@@ -76,11 +76,15 @@ def _invoices(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
             yield from _one("invoice", asked.essential("invoice", own))
         elif not any(one.looked_up for one in seen) and _has_more_to_tell(seen[0].thing):
             yield from _one("invoice", asked.describing("invoice", own))
+        bill = purchase.invoice
         if not purchase.ids_of("payment_intent") and not purchase.ids_of("charge"):
             # A subscription's payment adds only how it was settled.
-            bill = purchase.invoice
             ask = asked.describing if bill and is_of_subscription(bill) else asked.essential
             yield from _each("invoice_payment", ask("invoice_payments_of_invoice", own))
+        elif bill and taken(bill) and purchase.is_paid_by_more:
+            # So do the other payments of one that was paid in parts.
+            listed = asked.describing("invoice_payments_of_invoice", own)
+            yield from _each("invoice_payment", listed)
 
 
 def _sessions(purchase: Purchase, asked: Asked) -> Iterator[_Found]:

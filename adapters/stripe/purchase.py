@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from adapters.payload import Payload
-from adapters.stripe.invoice import is_of_subscription
+from adapters.stripe.invoice import charged, is_of_subscription
 from adapters.stripe.money import currency
 from adapters.stripe.payment import Payment, captured_of, payments, taken
 from adapters.stripe.sighting import BEST_FIRST, Kind, Sighting, clamp
@@ -167,6 +167,14 @@ class Purchase:
         """Whether it pays an invoice beside others: Stripe marks the one that pays all of it."""
         links = self.things("invoice_payment")
         return any(link.raw("is_default") is False for link in links)
+
+    @property
+    def is_paid_by_more(self) -> bool:
+        """Whether its invoice was charged more than the payments that are seen took."""
+        if self.invoice is None or not self.payments:
+            return False
+        seen = sum(payment.captured for payment in self.payments)
+        return seen < charged(self.invoice.thing)
 
     @property
     def email(self) -> str | None:

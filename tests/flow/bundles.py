@@ -165,6 +165,14 @@ def long_invoice(till: Till) -> Bundle:
     return _whole(bought, _billed(till, bought))
 
 
+def paid_in_parts(till: Till) -> Bundle:
+    bought = till.shop.invoice(GOODS)
+    rest = till.shop.in_parts(bought, 1500)
+    events = _billed(till, bought)
+    later = till.event("invoice_payment.paid", rest.invoice_payment or {})
+    return _whole(bought, [*events[:-3], *till.paying(rest), *events[-3:], later])
+
+
 def trial(till: Till) -> Bundle:
     bought = till.shop.invoice(
         Cart(items=[Item(name="Trial", unit=0)]),
@@ -295,7 +303,7 @@ KINDS: dict[str, Callable[[Till], Bundle]] = {
     one.__name__: one
     for one in (
         *(checkout, payment_link, direct, subscription_start, renewal, proration, long_invoice),
-        *(trial, delayed, captured_in_part, free_session),
+        *(paid_in_parts, trial, delayed, captured_in_part, free_session),
         *(refunded_in_full, refunded_twice, refund_that_failed, lost_dispute),
     )
 }

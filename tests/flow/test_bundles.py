@@ -3,6 +3,7 @@
 import json
 import random
 from collections import defaultdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -114,6 +115,27 @@ def test_with_a_key_any_arrival_gives_the_same_events(keyed, till, told, kind):
     else:
         assert orders == []
     assert [state for state, _ in keyed.stands() if state not in {"settled", "open"}] == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "long_invoice"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_thin_events_count_alone_and_beside_their_twins(keyed, till, told, shop, kind):
+    def thin(_archive: Archive, bundle: Bundle, how: int) -> list[dict[str, Any]]:
+        events = [] if how == 0 else [*bundle.events]
+        for event in bundle.events:
+            at = datetime.fromtimestamp(event["created"], UTC).isoformat()
+            about = event["data"]["object"]
+            events.append(shop.thin_event(event["type"], about, created=at))
+        random.Random(how).shuffle(events)
+        return events
+
+    bundles = [till.bundle(kind) for _ in range(3)]
+    told(keyed, bundles, thin)
+    _, beside, other = by_bundle(keyed, bundles)
+    assert beside == other
+    agree(keyed, bundles)
+    assert {state for state, _ in keyed.inbox()} <= {"joined", "ignored"}
+    assert {state for state, _ in keyed.stands()} <= {"settled", "open"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

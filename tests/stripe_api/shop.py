@@ -135,6 +135,23 @@ class Shop:
             promotion_code=code,
         )
 
+    def in_parts(self, bought: Bought, later: int) -> Bought:
+        """Let an invoice be paid by two payments; gives the later one, of so much."""
+        invoice, first = bought.invoice or {}, bought.invoice_payment or {}
+        item = shapes.Item(unit=later)
+        other = self._pay(Cart(items=[item], currency=bought.cart.currency), bought.customer)
+        rest = invoice["total"] - later
+        bought.charge.update(amount=rest, amount_captured=rest)
+        bought.intent.update(amount=rest, amount_received=rest)
+        bought.balance_transaction.update(amount=rest)
+        first.update(amount_paid=rest, amount_requested=rest, is_default=False)
+        link = shapes.invoice_payment(
+            self._own("inpay"), invoice["id"], other.intent["id"], later, bought.cart.currency
+        )
+        link["is_default"] = False
+        invoice["payments"]["data"].append(self._put(link))
+        return replace(other, invoice=invoice, invoice_payment=link)
+
     def refund(self, bought: Bought, amount: int | None = None, **fields: Any) -> Json:
         """Give money back, all by default; the charge tells of it."""
         charge = bought.charge
