@@ -61,16 +61,21 @@ class LineItem:
 class Counterpart:
     """How an order is recognised whose other half may have come without a link.
 
-    group: customer, amount and currency as one text; two orders of one group, of different sides
-        and within a day of each other, may be one purchase told twice.
+    group: customer and currency as one text. Two orders of one group, of different sides, of the
+        same amount and within a day of each other, may be one purchase told twice; so may one and
+        several of the other side that add up to it.
     side: which family of events told of this one, such as `invoice` or `payment`.
+    amount: what was paid.
     at: when the provider told that it was paid, which for some ways of paying is days after it
         was placed.
+    since: from when on it may have been paid in parts; the same moment where it cannot be.
     """
 
     group: str
     side: str
+    amount: Decimal
     at: datetime
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,14 @@ class Purchase:
         return min(clamp(seen.created, seen) for seen in self.sightings if taken(seen))
 
     @property
+    def billed_at(self) -> datetime | None:
+        """When its invoice was made final, from when on it may be paid, also in parts."""
+        bill = self.invoice.thing if self.invoice else None
+        moves = bill.object_or_none("status_transitions") if bill else None
+        final = moves.time_or_none("finalized_at") if moves else None
+        return final or (bill.time_or_none("created") if bill else None)
+
+    @property
     def first_received_at(self) -> datetime:
         """When the first event that shows money came; a repetition does not move it."""
         return min(seen.received_at for seen in self.sightings if taken(seen))

@@ -161,8 +161,14 @@ def _counterpart(purchase: Purchase, minor: int, money: Currency, side: str) -> 
     customer = purchase.customer_id
     if customer is None:
         return None
-    group = f"{purchase.account}|{customer}|{minor}|{money.code}"
-    return Counterpart(group=group, side=side, at=purchase.told_at)
+    billed_at = purchase.billed_at if side == "invoice" else None
+    return Counterpart(
+        group=f"{purchase.account}|{customer}|{money.code}",
+        side=side,
+        amount=money.major(minor),
+        at=purchase.told_at,
+        since=min(billed_at or purchase.told_at, purchase.told_at),
+    )
 
 
 def _wait(what: str, purchase: Purchase, seconds: int, otherwise: Outcome) -> Wait:

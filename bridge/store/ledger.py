@@ -2,18 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.schema import Counterpart
 from bridge.store import fair
 from bridge.store.engine import Store
 from bridge.store.inbox import oldest_new
-from bridge.store.tables import aliases, groups, inbox, orders
-
-# Two halves of one purchase are told within a day of each other.
-_APART = timedelta(days=1)
+from bridge.store.tables import aliases, inbox, orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,9 @@ class Purchase:
     tries: int = 0
     counterpart_group: str | None = None
     counterpart_side: str | None = None
+    counterpart_amount: str | None = None
     counterpart_at: datetime | None = None
+    counterpart_since: datetime | None = None
     merged_into: int | None = None
     record: str | None = None
     told: str | None = None
@@ -113,51 +111,6 @@ def due(store: Store, now: datetime, limit: int) -> list[int]:
     return store.read(work)
 
 
-def has_counterpart(
-    store: Store, connection: Connection, purchase: Purchase, counterpart: Counterpart
-) -> bool:
-    """Tell whether another purchase may be this one's other half, told without a link.
-
-    It must be of the same group, of the other side, and paid within a day. The group is locked
-    until the transaction ends, so that of two halves settling at once one sees the other.
-    """
-    at = counterpart.at
-    _lock_group(store, connection, purchase.source, counterpart.group, at)
-    found = connection.execute(
-        select(orders.c.id).where(
-            orders.c.source == purchase.source,
-            orders.c.counterpart_group == counterpart.group,
-            orders.c.counterpart_side != counterpart.side,
-            orders.c.id != purchase.id,
-            orders.c.merged_into.is_(None),
-            orders.c.counterpart_at.between(at - _APART, at + _APART),
-        )
-    )
-    return found.first() is not None
-
-
-def wake(
-    store: Store, connection: Connection, purchase: Purchase, group: str, now: datetime
-) -> None:
-    """Look again at the others of a group that wait for a link or are parked.
-
-    To be called when this purchase leaves the group. The group is locked, so that one which is
-    just about to wait for this purchase is found.
-    """
-    _lock_group(store, connection, purchase.source, group, now)
-    connection.execute(
-        update(orders)
-        .where(
-            orders.c.source == purchase.source,
-            orders.c.counterpart_group == group,
-            orders.c.id != purchase.id,
-            orders.c.merged_into.is_(None),
-            orders.c.state.in_(["waiting", "parked"]),
-        )
-        .values(state="waiting", due_at=now)
-    )
-
-
 def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> None:
     """Normalise purchases anew: something they wanted has come. Those that were sent stay so."""
     mine = orders.c.id.in_(rows)
@@ -166,17 +119,6 @@ def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> No
         (["settled"], {"due_at": now}),
     ):
         connection.execute(update(orders).where(mine, orders.c.state.in_(states)).values(values))
-
-
-def _lock_group(
-    store: Store, connection: Connection, source: str, group: str, at: datetime
-) -> None:
-    row = store.insert(groups).values(source=source, name=group, touched_at=at)
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["source", "name"], set_={"touched_at": row.excluded.touched_at}
-        )
-    )
 
 
 def merge(connection: Connection, purchases: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:

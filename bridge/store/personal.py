@@ -185,7 +185,8 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
         connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
     hashed = hashlib.sha256(pseudonym.encode()).hexdigest()[:32]
     connection.execute(update(batches).where(batches.c.order_id == row).values(identity=hashed))
-    of_whom = ("counterpart_group", "counterpart_side", "counterpart_at", "identity")
+    names = ("group", "side", "amount", "at", "since")
+    of_whom = (*(f"counterpart_{name}" for name in names), "identity")
     values: dict[str, Any] = dict.fromkeys(of_whom)
     if order.record:
         values["record"] = json.dumps(record, ensure_ascii=False)

@@ -91,8 +91,10 @@ orders = Table(
     Column("tries", SmallInteger, nullable=False),
     Column("counterpart_group", Text),
     Column("counterpart_side", Text),
-    # When its payment was told of.
+    # What was paid, when that was told of, and from when on it may have been paid in parts.
+    Column("counterpart_amount", Text),
     Column("counterpart_at", Moment),
+    Column("counterpart_since", Moment),
     Column("merged_into", RowId),
     Column("record", Text),
     # What the Order Changed events of it add up to, as JSON; kept for ever.

@@ -6,7 +6,8 @@ from dataclasses import replace
 from adapters.money import ZERO
 from bridge.heap.after import FIGURES, correction
 from bridge.logs import logger
-from bridge.store import ledger
+from bridge.store import counterparts, ledger
+from bridge.store.counterparts import facing
 from bridge.store.ledger import Purchase
 from bridge.worker.gathered import ORDER, Gathered
 from bridge.worker.told import Told
@@ -25,10 +26,10 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
     kept = replace(kept, first_event_at=min(one.first_event_at for one in purchases))
     # The halves that were there may have been what others wait for.
     for group in sorted({one.counterpart_group or "" for one in purchases} - {""}):
-        ledger.wake(gathered.store, gathered.connection, kept, group, gathered.now)
+        counterparts.wake(gathered.store, gathered.connection, kept, group, gathered.now)
     if len({one.counterpart_side for one in purchases if one.counterpart_side}) > 1:
         # The link is here: this purchase is no other's missing half any more.
-        kept = replace(kept, counterpart_group=None, counterpart_side=None, counterpart_at=None)
+        kept = replace(kept, **facing(None))
     for also in also_sent:
         _take_back(gathered, also, kept)
     gathered.purchases.append(kept)

@@ -11,7 +11,8 @@ from bridge.heap.events import came_with, heap_events
 from bridge.heap.form import Value
 from bridge.heap.session import Session
 from bridge.logs import logger
-from bridge.store import inbox, joining, ledger, outbox
+from bridge.store import counterparts, inbox, joining, outbox
+from bridge.store.counterparts import facing
 from bridge.store.inbox import Stored
 from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
@@ -24,10 +25,10 @@ log = logger()
 
 # So long a missing link is waited for.
 LINK_WAIT = timedelta(hours=72)
-_WAITS_FOR_LINK = "waits for the link between a payment and an invoice of the same amount"
+_WAITS_FOR_LINK = "waits for the link between a payment and an invoice of the same customer"
 _UNLINKED = (
-    "unlinked: this {this} and {other} of the same customer, amount and currency may be one "
-    "purchase; tick invoice_payment.paid for this endpoint and resend it from the provider's "
+    "unlinked: this {this} and {other} of the same customer and currency may be one purchase, by "
+    "their amounts; tick invoice_payment.paid for this endpoint and resend it from the provider's "
     "dashboard"
 )
 
@@ -202,7 +203,7 @@ class Settling(Gathered):
             return False
         # The halves settled earlier in this transaction are among those to be looked at.
         self.write()
-        if not ledger.has_counterpart(self.store, self.connection, purchase, counterpart):
+        if not counterparts.may_be_told(self.store, self.connection, purchase, counterpart):
             return False
         # From the payment on: the first webhook may have told of an invoice long before it.
         until = max(purchase.first_event_at, counterpart.at) + LINK_WAIT
@@ -223,12 +224,10 @@ class Settling(Gathered):
         if purchase.counterpart_group and purchase.counterpart_group != group:
             self.write()
             former = purchase.counterpart_group
-            ledger.wake(self.store, self.connection, purchase, former, self.now)
+            counterparts.wake(self.store, self.connection, purchase, former, self.now)
         return replace(
             purchase,
-            counterpart_group=group,
-            counterpart_side=counterpart.side if counterpart else None,
-            counterpart_at=counterpart.at if counterpart else None,
+            **facing(counterpart),
             placed_at=next(placed_at, purchase.placed_at),
         )
 

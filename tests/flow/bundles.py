@@ -308,4 +308,4 @@ KINDS: dict[str, Callable[[Till], Bundle]] = {
     )
 }
 # Without a key nothing but invoice_payment.paid links an invoice to its payment.
-BILLED = ("subscription_start", "renewal", "proration", "long_invoice")
+BILLED = ("subscription_start", "renewal", "proration", "long_invoice", "paid_in_parts")

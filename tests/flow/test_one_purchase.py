@@ -168,3 +168,56 @@ def test_a_bank_debit_paid_days_after_it_was_placed_is_still_its_invoices_half(r
     rig.work()
     assert rig.totals() == ["25.99"]
     assert [state for state, _ in rig.stands()] == ["settled"]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_parts_that_add_up_to_an_invoice_are_its_own_however_far_apart(rig, things, linked):
+    days = 10 * 86_400
+
+    def part(number, amount, at):
+        return things.event(
+            "charge.succeeded",
+            things.charge(
+                f"ch_{number}",
+                customer="cus_1",
+                payment_intent=f"pi_{number}",
+                amount=amount,
+                amount_captured=amount,
+                created=DAY + at,
+            ),
+        )
+
+    moves = {"finalized_at": DAY - 60, "paid_at": DAY + days}
+    bill = things.invoice(status_transitions=moves)
+    rig.post("stripe", "", part(1, 2000, 0))
+    rig.work()
+    rig.clock.turn(minutes=2)
+    rig.work()
+    assert rig.totals() == ["20.00"]
+    # Another purchase of the same customer is nobody's part.
+    rig.post("stripe", "", part(3, 700, days))
+    rig.post("stripe", "", part(2, 599, days))
+    rig.post("stripe", "", things.event("invoice.paid", bill) | {"created": DAY + days})
+    rig.work()
+    rig.clock.turn(minutes=2)
+    rig.work()
+    assert sorted(rig.totals()) == ["20.00", "7.00"]
+    assert sorted(state for state, _ in rig.stands()) == [*["settled"] * 2, *["waiting"] * 2]
+    if linked:
+        for number in (1, 2):
+            link = things.link("in_1", f"pi_{number}") | {"is_default": False}
+            rig.post("stripe", "", things.event("invoice_payment.paid", link))
+            rig.work()
+    else:
+        rig.clock.turn(hours=73)
+        rig.work()
+    sent = [*rig.sent("Order"), *rig.sent("Order Changed")]
+    whole = sum(Decimal(str(event["properties"]["total"])) for event in sent)
+    stands = sorted(state for state, _ in rig.stands())
+    if linked:
+        assert (whole, stands) == (Decimal("32.99"), ["settled", "settled"])
+    else:
+        assert (whole, stands) == (
+            Decimal("27.00"),
+            ["parked", "parked", "settled", "settled"],
+        )

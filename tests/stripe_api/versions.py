@@ -30,7 +30,7 @@ class Archive:
         things = [event["data"]["object"] for event in events]
         links = [one for one in things if one["object"] == "invoice_payment"]
         self.intents = {one["invoice"]: one["payment"]["payment_intent"] for one in links}
-        self.bills = {intent: bill for bill, intent in self.intents.items()}
+        self.bills = {one["payment"]["payment_intent"]: one["invoice"] for one in links}
         charges = [one for one in things if one["object"] == "charge"]
         self.charges = {one["payment_intent"]: one for one in charges}
 

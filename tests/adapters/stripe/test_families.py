@@ -195,6 +195,9 @@ def test_without_a_tip_none_is_told(event: Make, normalize: Run, tip: Any) -> No
 
 # --- invoices and their payments -------------------------------------------------------------
 
+HALF = Counterpart(
+    group="self|cus_1|USD", side="payment", amount=Decimal("33.00"), at=TOLD_AT, since=TOLD_AT
+)
 OFF = Ignored("a subscription's renewal, and renewals are switched off")
 
 
@@ -202,10 +205,10 @@ def test_a_renewal_that_does_not_count_still_claims_its_payment(
     event: Make, normalize: Run
 ) -> None:
     renewal, charge = event("invoice.paid", RENEWAL), event("charge.succeeded", CHARGE)
-    half = Counterpart(group="self|cus_1|3300|USD", side="invoice", at=TOLD_AT)
+    half = replace(HALF, side="invoice")
     assert normalize(renewal, renewals=False) == (replace(OFF, counterpart=half),)
     bare = order_of(normalize(charge, renewals=False)).counterpart
-    assert bare == replace(half, side="payment")
+    assert bare == HALF
 
 
 @pytest.mark.parametrize(
@@ -301,8 +304,7 @@ def test_a_session_that_makes_an_invoice_it_does_not_name_may_be_that_invoices_h
     making = SESSION | {"invoice_creation": {"enabled": True}}
     outcome = normalize(event("checkout.session.completed", making))
     assert isinstance(outcome, tuple)
-    half = Counterpart(group="self|cus_1|3300|USD", side="payment", at=TOLD_AT)
-    assert order_of(outcome).counterpart == half
+    assert order_of(outcome).counterpart == HALF
     named = normalize(event("checkout.session.completed", making | {"invoice": "in_1"}))
     plain = normalize(event("checkout.session.completed", SESSION))
     assert [order_of(one).counterpart for one in (named, plain)] == [None, None]

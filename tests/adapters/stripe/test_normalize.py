@@ -83,7 +83,13 @@ BARE = Order(
     lines=(GOODS,),
     channel="direct",
     test=False,
-    counterpart=Counterpart(group="self|cus_1|1000|USD", side="payment", at=TOLD_AT),
+    counterpart=Counterpart(
+        group="self|cus_1|USD",
+        side="payment",
+        amount=Decimal("10.00"),
+        at=TOLD_AT,
+        since=TOLD_AT,
+    ),
 )
 
 Make = Callable[..., WebhookEvent]
@@ -340,10 +346,20 @@ def test_an_unlinked_invoice_and_its_charge_share_a_counterpart(
     outcome = normalize(invoice)
     assert isinstance(outcome, Wait)
     halves = [order_of(outcome).counterpart, order_of(normalize(charge)).counterpart]
-    assert halves == [
-        Counterpart(group="self|cus_1|1000|USD", side="invoice", at=TOLD_AT),
-        Counterpart(group="self|cus_1|1000|USD", side="payment", at=TOLD_AT),
-    ]
+    assert BARE.counterpart is not None
+    assert halves == [replace(BARE.counterpart, side="invoice"), BARE.counterpart]
+
+
+def test_an_unlinked_invoice_may_have_been_paid_in_parts_since_it_was_made_final(
+    event: Make, normalize: Run
+) -> None:
+    moves = {"finalized_at": AT - 86_400, "paid_at": AT}
+    bill = order_of(normalize(event("invoice.paid", INVOICE | {"status_transitions": moves})))
+    assert bill.counterpart is not None
+    assert (bill.counterpart.since, bill.counterpart.at) == (
+        datetime(2026, 11, 19, 10, tzinfo=UTC),
+        TOLD_AT,
+    )
 
 
 def test_what_customer_balance_paid_is_no_charge_to_look_for(event: Make, normalize: Run) -> None:
