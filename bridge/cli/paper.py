@@ -26,6 +26,11 @@ def console() -> Console:
     return Console(highlight=False, width=width)
 
 
+def errors() -> Console:
+    """Make a console for standard error, where progress is shown and results are not."""
+    return Console(highlight=False, stderr=True)
+
+
 def table(
     title: str,
     columns: Sequence[str],

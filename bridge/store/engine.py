@@ -36,6 +36,19 @@ _NEWER = (
     f"{REVISION}: deploy the newer release again"
 )
 
+# Rows of `probes` that copy.py writes, and what they mean to whoever would work here.
+COPYING, MOVED = "copying", "moved"
+_MARKS = {
+    COPYING: (
+        "a copy into this database was begun and has not ended: run `bridge copy` again, it goes "
+        "on where it was"
+    ),
+    MOVED: (
+        "everything in this database was moved to another one by `bridge copy`: set DATABASE_URL "
+        "to that one"
+    ),
+}
+
 # Serialization failure and deadlock: the transaction is run again.
 _AGAIN = frozenset({"40001", "40P01"})
 # PostgreSQL's classes of `not now`: connection, resources, limits of this moment, operator, system.
@@ -152,7 +165,7 @@ class Store:
         return insert_sqlite(table) if self.on_sqlite else insert_postgresql(table)
 
     def check_schema(self) -> None:
-        """Raise StoreOutdated unless the tables are those of this release."""
+        """Raise StoreOutdated unless the tables are those of this release, and to be used."""
         found = self._revision()
         if found is not None and found > REVISION:
             raise StoreOutdated(_NEWER.format(found=found))
@@ -161,6 +174,10 @@ class Store:
                 f"the database has schema {found or 'none'}, this release needs {REVISION}: "
                 f"run `bridge migrate`"
             )
+        marked = select(probes.c.name).where(probes.c.name.in_(_MARKS))
+        mark = self.read(lambda connection: connection.scalar(marked), asking=True)
+        if mark is not None:
+            raise StoreOutdated(_MARKS[mark])
 
     def _revision(self) -> str | None:
         """Tell which migration the tables are at; None where there are none."""
