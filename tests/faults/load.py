@@ -66,7 +66,8 @@ class Load:
     """So many orders a second over several connections, for as long as the block runs.
 
     doors: (host, port) of web processes, taken in turn; one that does not answer is left for the
-    next. rate: orders a second over all. body: makes an order of its number.
+    next. rate: orders a second over all. body: makes an order of its number. most: orders in all.
+    Several loads in one ledger go on counting.
     """
 
     def __init__(
@@ -76,13 +77,15 @@ class Load:
         rate: float,
         *,
         connections: int = 8,
+        most: int | None = None,
         body: Callable[[int], bytes] = shopify_order,
     ) -> None:
         self._ledger = ledger
         self._doors = doors
         self._rate = rate
         self._body = body
-        self._numbers = itertools.count()
+        self._first = max(ledger.accepted, default=-1) + 1
+        self._numbers = iter(range(most)) if most is not None else itertools.count()
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._threads = [
@@ -103,16 +106,24 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def wait(self) -> None:
+        """Wait until as many as there are to be have been answered."""
+        for thread in self._threads:
+            thread.join()
+
     def _run(self, thread: int) -> None:
         doors = itertools.cycle([*self._doors[thread % len(self._doors) :], *self._doors])
         connection: http.client.HTTPConnection | None = None
         while not self._done.is_set():
             with self._lock:
-                number = next(self._numbers)
+                number = next(self._numbers, None)
+            if number is None:
+                break
             # By the plan and not by the last answer: a slow answer must not lower the load.
             self._done.wait(max(0.0, self._began + number / self._rate - time.monotonic()))
             if self._done.is_set():
                 break
+            number += self._first
             body, headers = signed(self._body(number))
             while True:
                 if connection is None:
