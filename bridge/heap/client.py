@@ -37,13 +37,17 @@ _STATUSES: dict[int, tuple[Outcome, str]] = {
     429: ("throttled", "Heap takes no more for now (429)"),
 }
 
+_HALF = "Heap's answer broke off half-way"
+# As http.client counts.
+_HTTP_1_1 = 11
+
 # What broke → the operator's words; the first that fits.
 _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "the name of Heap's host was not found: look at HEAP_API_URL and the DNS"),
     (ssl.SSLError, "no trusted TLS connection with Heap"),
     (TimeoutError, "Heap did not answer in time"),
     (ConnectionRefusedError, "Heap's host refused the connection"),
-    (http.client.IncompleteRead, "Heap's answer broke off half-way"),
+    (http.client.IncompleteRead, _HALF),
     (ConnectionError, "the connection with Heap was lost"),
     (http.client.HTTPException, "what answered for Heap does not speak HTTP: look at HEAP_API_URL"),
     (ValueError, "HEAP_API_URL is no address"),
@@ -126,9 +130,26 @@ class HeapClient:
             left = _ANSWER_LIMIT
             while left > 0 and (piece := response.raw.read(left, decode_content=False)):
                 left -= len(piece)
+            if not _is_whole(response):
+                return Answer("later", None, None, _HALF, 0)
             outcome, reason = _judged(response.status_code)
             wait = _retry_after(response.headers.get("Retry-After"))
             return Answer(outcome, response.status_code, wait, reason, 0)
+
+
+def _is_whole(response: requests.Response) -> bool:
+    """Tell whether an answer's head came to its end; http.client takes what broke off for one.
+
+    A whole one says how long its body is, or that it ends with the connection.
+    """
+    told = response.headers
+    return (
+        response.status_code == HTTPStatus.NO_CONTENT
+        or told.get("Content-Length", "").isdigit()
+        or told.get("Transfer-Encoding", "").lower() == "chunked"
+        or "close" in told.get("Connection", "").lower()
+        or response.raw.version < _HTTP_1_1
+    )
 
 
 def _judged(status: int) -> tuple[Outcome, str]:

@@ -200,6 +200,40 @@ def test_a_half_answer_means_later_although_heap_may_have_taken_it(
     assert len(sandbox.events()) == 1
 
 
+@pytest.mark.parametrize("broken_off", range(1, 90, 7))
+def test_an_answer_that_breaks_off_anywhere_is_taken_for_none(
+    serve: Serve, body: Body, broken_off: int
+) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nServer: heap\r\nDate: today\r\nX-Trace: abcdefgh\r\n"
+    rest = b"Content-Length: 2\r\n\r\nok"
+
+    def half(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall((whole + rest)[:broken_off])
+
+    assert broken_off < len(whole + rest)
+    assert told(send(serve(half), body()))[0] == "later"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\n\r\nok",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_that_ends_with_its_connection_is_whole(
+    serve: Serve, body: Body, answer: bytes
+) -> None:
+    def close(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+    assert told(send(serve(close), body()))[0] == "taken"
+
+
 def test_what_does_not_speak_http_means_later(serve: Serve, body: Body) -> None:
     def greet(connection: socket.socket) -> None:
         connection.recv(65536)
