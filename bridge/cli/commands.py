@@ -196,32 +196,6 @@ def snippet(name: str | None, app_id: str | None, source: str | None, as_json: b
     run(name, app_id, source, as_json=as_json)
 
 
-@main.command()
-@click.argument("file", required=False)
-def backup(file: str | None) -> None:
-    """Write an SQLite database into FILE while it is in use.
-
-    Without FILE beside the database, under its name and the time.
-    """
-    from bridge.cli.storing import backup as run
-
-    run(file)
-
-
-@main.command()
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
-def copy(source: str, target: str) -> None:
-    """Move everything to another database, SQLite or PostgreSQL.
-
-    FROM and TO: database URLs, or names of variables that hold them. TO must be new; a copy that
-    was cut off goes on. Refused while a web or worker process runs on either.
-    """
-    from bridge.cli.storing import copy as run
-
-    run(source, target)
-
-
 @main.group(invoke_without_command=True)
 @_JSON
 @click.pass_context
@@ -250,3 +224,29 @@ def export(id_: int) -> None:
     from bridge.cli.erasures import export as run
 
     run(id_)
+
+
+@main.command()
+@click.argument("file", required=False)
+def backup(file: str | None) -> None:
+    """Write an SQLite database into FILE while it is in use.
+
+    Without FILE beside the database, under its name and the time.
+    """
+    from bridge.cli.storing import backup as run
+
+    run(file)
+
+
+@main.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Move everything to another database, SQLite or PostgreSQL.
+
+    FROM and TO: database URLs, or names of variables that hold them. TO must be new; a copy that
+    was cut off goes on. Refused while a web or worker process runs on either.
+    """
+    from bridge.cli.storing import copy as run
+
+    run(source, target)

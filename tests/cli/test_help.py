@@ -7,7 +7,7 @@ from bridge.cli import main
 
 COMMANDS = (
     "serve web worker migrate check status events show replay parked send-sample sandbox demo "
-    "snippet erasures"
+    "snippet erasures backup copy"
 ).split()
 LISTING = "check status events show replay parked send-sample snippet erasures".split()
 

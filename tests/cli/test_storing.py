@@ -66,7 +66,9 @@ def gone(shop):
 
 
 def _every_row(connection):
-    return {table.name: connection.execute(table.select()).all() for table in TABLES}
+    """Read every table, its rows as sorted text: the databases sort by other rules."""
+    found = {table.name: connection.execute(table.select()).all() for table in TABLES}
+    return {name: sorted(map(repr, held)) for name, held in found.items()}
 
 
 def rows(url):
@@ -138,15 +140,12 @@ def test_a_copy_that_was_cut_off_goes_on_and_nothing_starts_on_half_of_it(shop, 
     assert rows(other_url) == before
 
 
-def test_a_copy_waits_for_nobody(shop, other_url):
+def test_a_copy_is_refused_while_a_process_works(shop, other_url):
     gone(shop)
-    shop.start("worker")
-    for _ in range(100):
-        done = bridge(shop, "copy", "DATABASE_URL", other_url)
-        if done.returncode == 2:
-            break
-    assert "FROM: a worker process works on this database; stop it" in done.stderr
-    assert "password" not in done.stderr
+    shop.start("web")
+    done = bridge(shop, "copy", "DATABASE_URL", other_url)
+    assert done.returncode == 2
+    assert "FROM: a web process works on this database; stop it" in done.stderr
 
 
 def test_a_database_that_is_not_empty_is_refused(shop, tmp_path):
