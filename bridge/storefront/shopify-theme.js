@@ -2,10 +2,12 @@
 const OURS = /^_(heap_|utm_|referrer$|landing_page$)/;
 const NEAR = 3e5;
 let held;
+let late;
 const write = async (asked) => {
   const may = allowed();
-  // Has the shopper just said no, then what the cart holds of ours goes.
-  if (!may && !asked) return;
+  // What is there before heap.js has come may be of an older visit. Has the shopper just said no,
+  // then what the cart holds of ours goes.
+  if (may ? !runs && !late : !asked) return;
   const want = {};
   for (const [name, value] of Object.entries(may ? fields() : {})) want["_" + name] = value;
   if (may && !want._heap_user_id && !want._heap_identity) return;
@@ -37,7 +39,7 @@ start(update);
 const API = [{ name: "consent-tracking-api", version: "0.1" }];
 soon(() => window.Shopify?.loadFeatures, () => Shopify.loadFeatures(API, () => update()));
 // Where heap.js is blocked, its cookies may be there from before.
-setTimeout(() => runs || update(), 2000);
+setTimeout(() => runs || update((late = 1) && 0), 2000);
 // A page that stays open for long, and one that the back button brings back.
 addEventListener("click", () => Date.now() - at > NEAR && update(), true);
 addEventListener("pageshow", ({ persisted }) => persisted && update((held = 0)));

@@ -157,6 +157,21 @@ def test_an_order_is_told_once_over_reloads_and_repeated_events(browser, shop, p
     assert browser.faults == []
 
 
+def test_events_that_come_while_others_are_told_are_told_once(browser, shop, pixel):
+    pixel()
+    shop.slow = 0.3
+    browser.open(f"{shop.url}/thanks")
+    events = [
+        {"data": {"checkout": CHECKOUT | {"order": {"id": f"{7_200_000_000_000 + number % 20}"}}}}
+        for number in range(60)
+    ]
+    publish = "setTimeout(() => publish('checkout_completed', event), 15 * at)"
+    browser.run(f"loaded.then(() => {data(events)}.forEach((event, at) => {publish}))")
+    assert told(shop, 20) == ["Checkout Completed"] * 20
+    time.sleep(1)
+    assert len({event["properties"]["order_id"] for event in shop.told}) == len(shop.told) == 20
+
+
 def test_a_page_that_is_left_before_heap_js_has_come_tells_it_on_the_next(browser, shop, pixel):
     pixel()
     shop.slow = 1.5

@@ -110,6 +110,9 @@ def test_a_heap_js_that_was_blocked_from_the_first_leaves_the_email_and_shopifys
 ):
     shop.blocked = True
     browser.open(shop.url + LANDING)
+    # The stubs queue whatever they are asked, and answer nothing: only onReady is for them.
+    asked = browser.run("return (window.heapReadyCb || []).map(({ name }) => name)")
+    assert set(asked) <= {"onReady"}
     order = bought(browser, shop, carries=False)
     assert order["note_attributes"] == []
     events = behind.told("shopify", "orders/paid", order)
@@ -157,6 +160,7 @@ def test_a_second_apps_cookies_are_not_ours(browser, behind, shop):
     shop.email = None
     order = bought(browser, shop)
     assert "666" not in carried(order).values()
+    assert carried(order)["_utm_source"] == "news"
     events = behind.told("shopify", "orders/paid", order)
     assert {event["user_id"] for event in events} == {carried(order)["_heap_user_id"]}
     assert campaign(events) == NEWS
@@ -268,6 +272,21 @@ def test_a_session_that_goes_on_for_long_is_told_again(browser, shop):
     browser.run("document.cookie = `_hp5_let.1234567890=${Date.now()}; path=/`")
     browser.click("add")
     assert settled(shop, 3)[2].keys() == {"_heap_time"}
+    # The cart is asked once a page.
+    assert [path for _, path, _ in shop.asked].count("/cart.js") == 2
+
+
+def test_what_an_older_visit_left_is_not_written_while_heap_js_is_on_its_way(browser, shop):
+    first = arrived(browser, shop)
+    # Half an hour later, by another way.
+    browser.run("document.cookie = '_hp5_let.1234567890=1700000000000; path=/'")
+    shop.attributes.clear()
+    shop.slow = 1.2
+    browser.open(f"{shop.url}/?utm_source=paper")
+    _, second = settled(shop, 2)
+    assert second["_utm_source"] == "paper"
+    assert second["_heap_user_id"] == first["_heap_user_id"]
+    assert second["_heap_session_id"] != first["_heap_session_id"]
 
 
 def test_a_heap_js_that_comes_late_is_waited_for(browser, shop):
@@ -302,7 +321,7 @@ def test_a_cart_that_does_not_answer_breaks_nothing(browser, shop):
     browser.open(shop.url + LANDING)
     settled(shop, 1)
     assert browser.faults == []
-    # Written again once it does.
+    # Written again once it does, on this page.
     shop.broken = False
-    browser.click("tea")
+    browser.run("decide(true)")
     assert settled(shop, 2)[1]["_utm_source"] == "news"
