@@ -163,7 +163,7 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
     for sender in chain.from_iterable(crew):
         sender.client.close()
     for asker in asking:
-        asker.api.close()
+        asker.close()
     log.info("worker stopped")
 
 

@@ -68,24 +68,29 @@ class Settling(Gathered):
             self.park(purchase, f"source {purchase.source} is not configured")
             return
         found = self._normalize(source, purchase, events)
-        if isinstance(found, Wait):
-            if found.until > self.now or not over:
-                purchase = self._counterpart(purchase, found.otherwise)
-                reason = f"waits for {found.what}"
-                self.want(purchase, found.needs)
-                self.stand(purchase, "waiting", due_at=found.until, reason=reason)
-                return
-            found = found.otherwise
-        purchase = self._counterpart(purchase, found)
-        order = next((outcome for outcome in found if isinstance(outcome, Order)), None)
-        if order is not None:
-            self._order(source, purchase, order, found, events)
+        if isinstance(found, Wait) and (found.until > self.now or not over):
+            purchase = self._counterpart(purchase, found.otherwise)
+            reason = f"waits for {found.what}"
+            self.want(purchase, found.needs)
+            self.stand(purchase, "waiting", due_at=found.until, reason=reason)
             return
-        parked = [outcome.reason for outcome in found if isinstance(outcome, Parked)]
+        outcomes = found.otherwise if isinstance(found, Wait) else found
+        purchase = self._counterpart(purchase, outcomes)
+        order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
+        if order is not None:
+            self._order(source, purchase, order, outcomes, events)
+            return
+        if isinstance(found, Wait):
+            # An answer that comes after all shows what else to ask, until it is whole.
+            self.want(purchase, found.needs)
+        self._without_order(purchase, outcomes)
+
+    def _without_order(self, purchase: Purchase, outcomes: Sequence[Outcome]) -> None:
+        parked = [outcome.reason for outcome in outcomes if isinstance(outcome, Parked)]
         if parked:
             self.park(purchase, "; ".join(parked))
             return
-        ignored = [outcome.reason for outcome in found if isinstance(outcome, Ignored)]
+        ignored = [outcome.reason for outcome in outcomes if isinstance(outcome, Ignored)]
         self.stand(purchase, "open", reason="; ".join(ignored) or "nothing to send yet")
 
     def _normalize(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Found:

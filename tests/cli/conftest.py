@@ -23,7 +23,7 @@ from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.web.app import create_app
 from bridge.worker.erasing import Eraser
-from bridge.worker.run import begin, deliverers, now
+from bridge.worker.run import askers, begin, deliverers, now
 
 SECRETS = {"stripe": "whsec_cli", "shopify": "shopify-cli", "example": "example-cli"}
 OURS = ("BRIDGE_", "HEAP_", "STRIPE_", "SHOPIFY_", "EXAMPLE_", "DATABASE_URL", "PORT", "COLUMNS")
@@ -81,6 +81,12 @@ class Shop:
             pass
         for sender in senders:
             sender.client.close()
+
+    def ask(self) -> None:
+        """Ask the providers once for what is wanted."""
+        for asker in askers(self.store, load(os.environ, Path.cwd())):
+            asker.step()
+            asker.close()
 
     def erase(self) -> None:
         """Do what the worker does about erasures."""

@@ -168,7 +168,7 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
             askers(store, config, clock),
             Eraser(store, config, clock),
         )
-        opened.extend(asker.api.close for asker in rig.askers)
+        opened.extend(asker.close for asker in rig.askers)
         opened.extend(sender.client.close for sender in rig.senders)
         opened.extend([store.close, acceptor.close, sandbox.stop])
         return rig

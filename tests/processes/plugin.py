@@ -173,7 +173,8 @@ def deployed(database_url: str, **variables: str) -> Iterator[Processes]:
         "HEAP_EVENTS_PER_MINUTE": "1000000",
         "BRIDGE_SEND_TEST_ORDERS": "on",
         "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
-        "STRIPE_SETTLE_SECONDS": "1",
+        # Longer than a shuffled delivery of all samples takes on a busy machine.
+        "STRIPE_SETTLE_SECONDS": "5",
         "SHOPIFY_SETTLE_SECONDS": "1",
         **{f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()},
         **variables,

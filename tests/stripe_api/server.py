@@ -64,6 +64,7 @@ class MockStripe:
     """Stripe's API on a port of its own.
 
     url: what STRIPE_API_URL is set to. world: the objects it holds. asked: every request so far.
+    meeting: where requests wait for one another before any is answered; None where they do not.
     """
 
     def __init__(self) -> None:
@@ -71,6 +72,7 @@ class MockStripe:
         self.world = World()
         self.asked: list[Asked] = []
         self.faults: list[Fault] = []
+        self.meeting: threading.Barrier | None = None
         self._lock = threading.Lock()
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -161,6 +163,8 @@ class _Exchange(BaseHTTPRequestHandler):
         params = parse_qs(url.query)
         asked = Asked(self.path, url.path, params, headers, time.monotonic())
         fault = self.server.mock.note(asked)
+        if self.server.mock.meeting is not None:
+            self.server.mock.meeting.wait()
         if fault is not None and fault.after:
             self.server.stopping.wait(fault.after)
         if fault is not None and fault.drop:
