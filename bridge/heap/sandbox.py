@@ -1,8 +1,9 @@
 """A local Heap: a real HTTP server that enforces Heap's documented rules and can play faults.
 
-POST /api/track and what is behind /api/public/v0/ (user deletion) are Heap's. Besides, for whoever
-looks on from another process:
+POST /api/track, /api/add_user_properties, /api/v1/identify and what is behind /api/public/v0/ (user
+deletion) are Heap's. Besides, for whoever looks on from another process:
 GET /sandbox/events?app_id=&event=&order_id=  the stored events, in the order of arrival by app
+GET /sandbox/users                            properties of users, browsers found to be theirs
 GET /sandbox/requests, /sandbox/summary       every request's moment, size and answer; the counts
 DELETE /sandbox/events                        forget everything but the faults
 POST, DELETE /sandbox/faults                  a list of faults to play next; forget all faults
@@ -16,6 +17,7 @@ from typing import Any
 from bridge.heap.sandbox_faults import Faults
 from bridge.heap.sandbox_records import Conflict, Records, Request, parsed
 from bridge.heap.sandbox_server import Server
+from bridge.heap.sandbox_users import Users
 
 _RETRY_AFTER_SECONDS = 60
 
@@ -75,7 +77,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request to /api/track, in the order of arrival."""
+        """Every request that was not about deletion, in the order of arrival."""
         return list(self._records.held.requests)
 
     @property
@@ -87,6 +89,11 @@ class Sandbox:
     def deleted(self) -> list[tuple[str, str]]:
         """The users that were asked to be deleted, as (app id, identity)."""
         return list(self._records.deletions.deleted)
+
+    @property
+    def users(self) -> Users:
+        """What was told of users and their browsers."""
+        return self._records.users
 
     @property
     def repeats(self) -> int:

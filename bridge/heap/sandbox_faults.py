@@ -16,6 +16,7 @@ class Fault:
     half_answer: stored; the answer breaks off half-way.
     refuse_key: 400 for every request with this idempotency key, until the faults are cleared.
     refuse_all: 400 for every request, until the faults are cleared.
+    path: which requests meet it, such as /api/track; None for whichever comes next.
     """
 
     times: int = 1
@@ -27,6 +28,7 @@ class Fault:
     half_answer: bool = False
     refuse_key: str | None = None
     refuse_all: bool = False
+    path: str | None = None
 
 
 class Faults:
@@ -59,15 +61,15 @@ class Faults:
             self._poison.clear()
             self._refuse_all = False
 
-    def next(self) -> Fault | None:
+    def next(self, path: str) -> Fault | None:
         """Take the fault that the request at hand is to meet."""
         with self._lock:
-            if not self._waiting:
-                return None
-            fault = self._waiting.pop(0)
-            if fault.times > 1:
-                self._waiting.insert(0, replace(fault, times=fault.times - 1))
-            return fault
+            for at, fault in enumerate(self._waiting):
+                if fault.path in {None, path}:
+                    left = replace(fault, times=fault.times - 1)
+                    self._waiting[at : at + 1] = [left] if left.times else []
+                    return fault
+            return None
 
     def refuses(self, keys: set[str]) -> bool:
         """Whether a lasting fault refuses a request with these idempotency keys."""

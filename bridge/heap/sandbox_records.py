@@ -20,11 +20,14 @@ from bridge.heap.sandbox_rules import (
     read_track,
     user_of,
 )
+from bridge.heap.sandbox_users import Users
+
+TRACK = "/api/track"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to /api/track, in the order of arrival.
+    """One request, in the order of arrival.
 
     at: epoch seconds; n: its events, 0 where it could not be read; status: the verdict, whether or
     not a fault let it through to the sender; None where the connection was closed before any.
@@ -33,6 +36,7 @@ class Request:
     at: float
     n: int
     status: int | None
+    path: str = TRACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +81,26 @@ class Records:
         """Forget events, log and limits, as if just started; the faults stay."""
         with self._lock:
             self.held = Held()
+            self.users = Users(self._strict, self._clock)
             self._per_app = Limit(self._per_minute, 60)
             self._per_user = Limit(1000, 60)
             self._single = Limit(30, 30)
 
-    def note(self, body: bytes, status: int | None) -> None:
+    def note(self, path: str, body: bytes, status: int | None) -> None:
         """Log a request that a fault kept from being looked at."""
         try:
-            n = len(read_track(body, strict=False).events)
+            n = len(read_track(body, strict=False).events) if path == TRACK else 1
         except RuleBroken:
             n = 0
         with self._lock:
-            self.held.requests.append(Request(self._clock(), n, status))
+            self.held.requests.append(Request(self._clock(), n, status, path))
 
-    def take(self, body: bytes) -> int:
-        """Judge a request, keep its events if it passes, and give the status of the answer."""
+    def take(self, path: str, body: bytes) -> int:
+        """Judge a request, keep what it tells if it passes, and give the status of the answer."""
+        if path != TRACK:
+            status = self.users.take(path, body)
+            self.note(path, body, status)
+            return status
         try:
             track = read_track(body, strict=self._strict)
         except RuleBroken as broken:
@@ -116,6 +125,20 @@ class Records:
             if app_id in (None, name):
                 head = b'{"app_id":' + json.dumps(name).encode() + b","
                 yield from (head + raw.lstrip()[1:] for raw in events)
+
+    def users_text(self) -> bytes:
+        """Give the users' properties and browsers for whoever looks on, a decimal as text."""
+        users = self.users
+        properties = [
+            {"app_id": app, "identity": user, "properties": told}
+            for (app, user), told in tuple(users.given.items())
+        ]
+        browsers = [
+            {"app_id": app, "user_id": browser, "identity": user}
+            for (app, browser), user in tuple(users.identified.items())
+        ]
+        told = {"users": properties, "identified": browsers, "ignored": users.ignored}
+        return json.dumps(told, default=str).encode()
 
     def summary(self) -> dict[str, Any]:
         """Count what there is, for whoever looks from outside."""

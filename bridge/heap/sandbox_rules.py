@@ -1,4 +1,4 @@
-"""Heap's documented rules for /api/track, as the sandbox enforces them.
+"""Heap's documented rules for what is sent to it, as the sandbox enforces them.
 
 Source: Heap's track and bulk-track references and its official clients' checks, read November 2026.
 What the references leave open (null, booleans, nesting, the key's length) is refused in strict
@@ -86,13 +86,12 @@ def check_event(event: Mapping[str, Any], *, strict: bool) -> None:
         least = _SHORTEST_KEY if strict else 1
         _check_text("idempotency_key", event["idempotency_key"], least, _LONGEST_TEXT)
     if "timestamp" in event:
-        _check_timestamp(event["timestamp"], strict=strict)
+        check_timestamp(event["timestamp"], strict=strict)
     properties = event.get("properties", {})
     if not isinstance(properties, dict):
         raise RuleBroken("properties: not an object")
     if strict:
-        for field, value in properties.items():
-            _check_property(field, value)
+        check_properties(properties)
 
 
 def user_of(event: Mapping[str, Any]) -> str:
@@ -198,22 +197,27 @@ def _check_user(event: Mapping[str, Any], *, strict: bool) -> None:
     if ("identity" in event) == ("user_id" in event):
         raise RuleBroken("not exactly one of identity and user_id")
     if "identity" in event:
-        _check_text("identity", event["identity"], 1, _LONGEST_IDENTITY)
-    elif not _is_user_id(event["user_id"], strict=strict):
+        check_identity(event["identity"])
+    else:
+        check_user_id(event["user_id"], strict=strict)
+
+
+def check_identity(value: Any) -> None:
+    """Judge an identity."""
+    _check_text("identity", value, 1, _LONGEST_IDENTITY)
+
+
+def check_user_id(value: Any, *, strict: bool) -> None:
+    """Judge a user id, which is Heap's own for an anonymous browser."""
+    if isinstance(value, int) and not isinstance(value, bool) and not strict:
+        value = str(value)
+    fits = isinstance(value, str) and _USER_ID.fullmatch(value) is not None
+    if not fits or int(value) > _HIGHEST_USER_ID:
         raise RuleBroken("user_id: not a number from 0 to 2^53-1 as a string")
 
 
-def _is_user_id(value: Any, *, strict: bool) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool) and not strict:
-        value = str(value)
-    return (
-        isinstance(value, str)
-        and _USER_ID.fullmatch(value) is not None
-        and int(value) <= _HIGHEST_USER_ID
-    )
-
-
-def _check_timestamp(value: Any, *, strict: bool) -> None:
+def check_timestamp(value: Any, *, strict: bool) -> None:
+    """Judge a moment."""
     if not strict and isinstance(value, int | Decimal):
         return
     try:
@@ -224,10 +228,12 @@ def _check_timestamp(value: Any, *, strict: bool) -> None:
         raise RuleBroken("timestamp: without its offset from UTC")
 
 
-def _check_property(field: str, value: Any) -> None:
-    if not 1 <= len(field) <= _LONGEST_TEXT:
-        raise RuleBroken(f"properties: a name is not 1 to {_LONGEST_TEXT} characters")
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise RuleBroken(f"properties.{field}: neither number nor string")
-    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        raise RuleBroken(f"properties.{field}: longer than {_LONGEST_TEXT} characters")
+def check_properties(properties: Mapping[str, Any], *, longest: int = _LONGEST_TEXT) -> None:
+    """Judge names and values strictly. longest: characters of a value."""
+    for field, value in properties.items():
+        if not 1 <= len(field) <= _LONGEST_TEXT:
+            raise RuleBroken(f"properties: a name is not 1 to {_LONGEST_TEXT} characters")
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise RuleBroken(f"properties.{field}: neither number nor string")
+        if isinstance(value, str) and len(value) > longest:
+            raise RuleBroken(f"properties.{field}: longer than {longest} characters")

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from bridge.heap.sandbox_deletion import PREFIX
 from bridge.heap.sandbox_faults import Fault
-from bridge.heap.sandbox_records import Records, parsed
+from bridge.heap.sandbox_records import TRACK, Records, parsed
+from bridge.heap.sandbox_users import PATHS
 
 _LONGEST_BODY = 16 * 1024 * 1024
 _WORDS = {HTTPStatus.BAD_REQUEST: b"Bad request", HTTPStatus.TOO_MANY_REQUESTS: b"Slow down"}
@@ -71,8 +72,8 @@ class _Exchange(BaseHTTPRequestHandler):
         if body is None:
             self.close_connection = True
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        elif self.path == "/api/track":
-            self._track(body)
+        elif self.path in (TRACK, *PATHS):
+            self._take(body)
         elif self.path == "/sandbox/faults":
             self._add_faults(body)
         elif self.path.startswith(PREFIX):
@@ -87,6 +88,8 @@ class _Exchange(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, b"[" + b",\n".join(texts) + b"]", "application/json")
         elif url.path == "/sandbox/requests":
             self._answer_json([asdict(request) for request in tuple(records.held.requests)])
+        elif url.path == "/sandbox/users":
+            self._answer(HTTPStatus.OK, records.users_text(), "application/json")
         elif url.path == "/sandbox/summary":
             self._answer_json(records.summary())
         elif url.path.startswith(PREFIX):
@@ -107,15 +110,15 @@ class _Exchange(BaseHTTPRequestHandler):
     def log_message(self, *_args: Any) -> None:
         """Stay quiet: the records tell everything."""
 
-    def _track(self, body: bytes) -> None:
+    def _take(self, body: bytes) -> None:
         records = self.server.records
-        fault = records.faults.next() or Fault()
+        fault = records.faults.next(self.path) or Fault()
         if fault.status or fault.drop == "before":
-            records.note(body, fault.status)
+            records.note(self.path, body, fault.status)
             if not fault.status:
                 return self._drop()
             return self._answer(fault.status, fault.body.encode(), retry_after=fault.retry_after)
-        status = records.take(body)
+        status = records.take(self.path, body)
         if fault.drop == "after":
             return self._drop()
         # Wakes early when the sandbox stops, so that no slow answer holds it up.
@@ -130,7 +133,7 @@ class _Exchange(BaseHTTPRequestHandler):
         )
 
     def _delete_users(self, body: bytes) -> None:
-        fault = self.server.records.faults.next()
+        fault = self.server.records.faults.next(self.path)
         if fault and fault.status:
             return self._answer(fault.status, fault.body.encode())
         authorization = self.headers.get("Authorization", "")
