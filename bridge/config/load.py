@@ -57,6 +57,8 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
         customer_id_field=variables.read("BRIDGE_CUSTOMER_ID_FIELD", values.customer_field, None),
         hash_identity=variables.read("BRIDGE_HASH_IDENTITY", values.switch, default=False),
         extra_properties=variables.read("BRIDGE_EXTRA_PROPERTIES", values.extra_names, default=()),
+        user_properties=variables.read("HEAP_USER_PROPERTIES", values.switch, default=False),
+        identify=variables.read("HEAP_IDENTIFY", values.switch, default=False),
         hosted=database.host(environ),
         warnings=(),
     )

@@ -90,6 +90,7 @@ class Config:
     customer_id_field: where the shop's own customer id stands; None where it is not used.
     hash_identity: the identity is a hash of the email, which then is told nowhere.
     extra_properties: names of values that are copied onto Order and Purchase.
+    user_properties, identify: whether users are told of beside their orders, and their browsers.
     hosted: the name of the host it runs on, where that is a known one.
     warnings: one sentence each, for the operator at start.
     """
@@ -109,6 +110,8 @@ class Config:
     customer_id_field: str | None
     hash_identity: bool
     extra_properties: tuple[str, ...]
+    user_properties: bool
+    identify: bool
     hosted: str | None
     warnings: tuple[str, ...]
 

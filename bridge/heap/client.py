@@ -1,4 +1,4 @@
-"""Sends frozen events to Heap's bulk track endpoint, and says what became of them."""
+"""Sends frozen bytes to one of Heap's endpoints, and says what became of them."""
 
 import http.client
 import re
@@ -16,7 +16,7 @@ from typing import Literal
 import requests
 import urllib3
 
-from bridge.heap.events import envelope
+from bridge.heap.endpoints import TRACK, Endpoint
 from bridge.heap.wire import Deadline, TimedAdapter
 
 Outcome = Literal["taken", "refused", "throttled", "paused", "later"]
@@ -78,7 +78,7 @@ class Answer:
 class HeapClient:
     """One worker thread's way to one Heap app.
 
-    url: scheme and host, such as https://heapanalytics.com.
+    url: scheme and host, such as https://heapanalytics.com. endpoint: what is sent there.
     read_seconds: the limit of a whole request, connecting included, however the answer drips.
 
     Nothing around it changes what it does: it follows no redirect, keeps no cookie, and ignores
@@ -86,9 +86,16 @@ class HeapClient:
     """
 
     def __init__(
-        self, url: str, app_id: str, *, connect_seconds: float = 3.05, read_seconds: float = 10
+        self,
+        url: str,
+        app_id: str,
+        *,
+        endpoint: Endpoint = TRACK,
+        connect_seconds: float = 3.05,
+        read_seconds: float = 10,
     ) -> None:
-        self._url = f"{url.rstrip('/')}/api/track"
+        self.endpoint = endpoint
+        self._url = f"{url.rstrip('/')}{endpoint.path}"
         self._app_id = app_id
         self._seconds = read_seconds
         self._deadline = Deadline()
@@ -102,12 +109,12 @@ class HeapClient:
     def send(self, bodies: Sequence[bytes]) -> Answer:
         """Send events in one request; never raises for anything Heap or the network does.
 
-        bodies: the frozen bytes of at most 1,000 events.
+        bodies: frozen bytes, at most as many as the endpoint takes at once.
         """
         started = time.monotonic()
         self._deadline.start(self._seconds)
         try:
-            answer = self._post(envelope(self._app_id, bodies))
+            answer = self._post(self.endpoint.request(self._app_id, bodies))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             answer = Answer("later", None, None, _words(error), 0)
         seconds = time.monotonic() - started

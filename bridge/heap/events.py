@@ -13,7 +13,7 @@ from typing import Literal
 from adapters.money import ZERO
 from adapters.schema import LineItem, Order
 from bridge.config.settings import EventNames
-from bridge.heap.form import Value, common, product, to_json, upper, written
+from bridge.heap.form import Value, common, product, upper, written
 from bridge.heap.identity import Identity, is_pseudonym
 from bridge.heap.session import MARKETING, Session
 
@@ -85,11 +85,6 @@ def came_with(order: Order, session: Session, extra: Collection[str]) -> list[tu
 def order_count(order: Order, identity: Identity, provider: str) -> int | None:
     """Give which of the customer's orders it is; a pseudonym's orders are not counted."""
     return None if is_pseudonym(identity, order, provider=provider) else order.order_count
-
-
-def envelope(app_id: str, bodies: Sequence[bytes]) -> bytes:
-    """Make Heap's bulk request around frozen events, whose bytes stay as they are."""
-    return b'{"app_id":%b,"events":[%b]}' % (to_json(app_id), b",".join(bodies))
 
 
 def _order_properties(order: Order) -> list[tuple[str, Value]]:

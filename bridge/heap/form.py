@@ -65,17 +65,27 @@ def written(
     """
     if identity.private:
         properties = [(field, _hidden(value)) for field, value in properties if field != "email"]
-    forms = ((field, _form(value)) for field, value in properties)
     return to_json(
         {
             identity.field: identity.value,
             "event": name,
             **({"session_id": session_id} if session_id else {}),
-            "timestamp": at.astimezone(UTC).isoformat(timespec="seconds"),
+            "timestamp": moment(at),
             "idempotency_key": key,
-            "properties": {field: form for field, form in forms if form is not None},
+            "properties": forms(properties),
         }
     )
+
+
+def forms(properties: Iterable[tuple[str, Value]]) -> dict[str, object]:
+    """Give properties the forms Heap takes; what is unknown is left out."""
+    told = ((field, _form(value)) for field, value in properties)
+    return {field: form for field, form in told if form is not None}
+
+
+def moment(at: datetime) -> str:
+    """Write a moment in UTC, ISO 8601."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _hidden(value: Value) -> Value:

@@ -19,6 +19,8 @@ from itertools import accumulate
 from bridge.heap.slots import Slots
 
 WINDOW_SECONDS = 60
+# Heap's bulk reference (read November 2026): events of one identity in a minute.
+PER_IDENTITY = 1000
 # The client ends a request within 10 s; the rest is for the commit before it and a slow host.
 LEAVES_WITHIN = 15
 
@@ -40,22 +42,24 @@ class Reserved:
 class Window:
     """What has left, or may have left, in the last minute, over all workers.
 
-    per_minute: how many events may leave in any 60 s.
+    per_minute: how many events may leave in any 60 s. per_identity: how many of one identity.
     settled: whole second, rounded up → events whose requests were over by then.
     Every `now` is in epoch seconds, of the one clock that all workers share.
     """
 
     per_minute: int
+    per_identity: int = PER_IDENTITY
     reserved: tuple[Reserved, ...] = ()
     settled: Mapping[int, int] = field(default_factory=dict)
     identities: Slots = field(default_factory=Slots)
 
     @classmethod
-    def of(cls, text: str | None, *, per_minute: int) -> "Window":
+    def of(cls, text: str | None, *, per_minute: int, per_identity: int = PER_IDENTITY) -> "Window":
         """Read a window as `text` wrote it; nothing written yet is an empty window."""
         state = json.loads(text) if text else {}
         return cls(
             per_minute=per_minute,
+            per_identity=per_identity,
             reserved=tuple(Reserved(*entry) for entry in state.get("reserved", ())),
             settled={int(second): n for second, n in state.get("settled", {}).items()},
             identities=Slots.of(state.get("identities", {})),
@@ -98,7 +102,7 @@ class Window:
 
     def room_for(self, identity: str, now: float) -> int:
         """Tell how many events of one identity may leave now, as far as the identity goes."""
-        return self.at(now).identities.room(identity)
+        return self.at(now).identities.room(identity, self.per_identity)
 
     def fits(self, counts: Mapping[str, int], now: float) -> bool:
         """Whether a request may leave now. counts: identity → its events in the request."""
@@ -123,7 +127,7 @@ class Window:
     def wait_for(self, counts: Mapping[str, int], now: float) -> float:
         """Tell the seconds until a request fits, its identities considered; see `wait`."""
         slots = self.at(now).identities
-        until = [slots.free_at(identity, n) for identity, n in counts.items()]
+        until = [slots.free_at(identity, n, self.per_identity) for identity, n in counts.items()]
         identities = max(until, default=0.0) + WINDOW_SECONDS - now
         return max(self.wait(sum(counts.values()), now), identities, 0.0)
 

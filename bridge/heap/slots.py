@@ -14,9 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Heap's bulk reference (read November 2026): events of one identity in a minute.
-PER_IDENTITY = 1000
-
 _SLOT_SECONDS = 30
 _BITS = 20
 _ENTRIES = 2048
@@ -56,20 +53,20 @@ class Slots:
         """Write it as plain values: slot → [bits, {events: the hashes with so many, joined}]."""
         return {str(k): [slot.bits, _packed(slot.counts)] for k, slot in self._slots.items()}
 
-    def room(self, identity: str) -> int:
-        """Tell how many events of an identity may leave."""
+    def room(self, identity: str, most: int) -> int:
+        """Tell how many events of an identity may leave. most: in a minute."""
         number = _number(identity)
-        return max(0, PER_IDENTITY - sum(slot.of(number) for slot in self._slots.values()))
+        return max(0, most - sum(slot.of(number) for slot in self._slots.values()))
 
-    def free_at(self, identity: str, n: int) -> float:
+    def free_at(self, identity: str, n: int, most: int) -> float:
         """Tell when the stamps end that leave n events of an identity no room; 0 where none do.
 
         Infinite where n is more than a minute takes at all.
         """
-        if n > PER_IDENTITY:
+        if n > most:
             return math.inf
         number, end = _number(identity), 0.0
-        over = sum(slot.of(number) for slot in self._slots.values()) + n - PER_IDENTITY
+        over = sum(slot.of(number) for slot in self._slots.values()) + n - most
         for k, slot in sorted(self._slots.items()):
             if over <= 0:
                 break

@@ -58,7 +58,7 @@ def may_be_told(
     The group is locked until the transaction ends, so that of two halves settling at once one sees
     the other.
     """
-    _lock(store, connection, purchase.source, counterpart.group, counterpart.at)
+    lock_group(store, connection, purchase.source, counterpart.group, counterpart.at)
     mine = _Half(counterpart.side, counterpart.amount, counterpart.at, counterpart.since)
 
     def beside(half: _Half) -> list[_Half]:
@@ -85,7 +85,7 @@ def wake(
     To be called when this purchase leaves the group. The group is locked, so that one which is
     just about to wait for this purchase is found.
     """
-    _lock(store, connection, purchase.source, group, now)
+    lock_group(store, connection, purchase.source, group, now)
     connection.execute(
         update(orders)
         .where(
@@ -135,7 +135,8 @@ def _sums(first: Decimal, amounts: Iterable[Decimal]) -> set[Decimal]:
     return sums
 
 
-def _lock(store: Store, connection: Connection, source: str, group: str, at: datetime) -> None:
+def lock_group(store: Store, connection: Connection, source: str, group: str, at: datetime) -> None:
+    """Let nobody else settle what shares this name until the transaction ends."""
     row = store.insert(groups).values(source=source, name=group, touched_at=at)
     connection.execute(
         row.on_conflict_do_update(

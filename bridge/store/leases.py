@@ -6,7 +6,18 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bridge.store import fair
 from bridge.store.engine import Store
@@ -76,19 +87,23 @@ def lease(
     worker: str,
     now: datetime,
     pick: Callable[[State, Sequence[Any], float], Picked],
+    *,
+    newest: bool = False,
 ) -> tuple[State, list[Batch]] | None:
     """Take due batches of a destination for a third of a minute; None where none may go.
 
     now: the worker's time, which decides what is due; the lease runs in the database's.
     pick(state, rows, seconds): chooses among due batches, oldest first; seconds is the database's
         time, for the pace.
+    newest: only the newest batch of a user goes, and none while another of theirs is under way.
     Gives the destination's state as it stands after it.
     """
 
     def work(connection: Connection) -> tuple[State, list[Any]] | None:
         state = _locked(store, connection, destination)
         at = store.now(connection)
-        rows = _due(connection, destination, now, at)
+        also = [_alone(connection, destination, at)] if newest else []
+        rows = _due(connection, destination, now, at, *also)
         picked = pick(state, rows, at.timestamp())
         if picked.later:
             connection.execute(
@@ -124,7 +139,13 @@ def lease(
     return state, store.read(lambda connection: _load(connection, rows))
 
 
-def _due(connection: Connection, destination: str, now: datetime, at: Any) -> list[Row[Any]]:
+def _due(
+    connection: Connection,
+    destination: str,
+    now: datetime,
+    at: Any,
+    *also: ColumnElement[bool],
+) -> list[Row[Any]]:
     """Give due batches, the longest due first, those of several sources in turn."""
     queued = (batches.c.destination == destination) & (batches.c.state == "queued")
     free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
@@ -139,7 +160,7 @@ def _due(connection: Connection, destination: str, now: datetime, at: Any) -> li
                 batches.c.attempts,
                 batches.c.due_at,
             )
-            .where(queued, batches.c.source == source, batches.c.due_at <= now, free)
+            .where(queued, batches.c.source == source, batches.c.due_at <= now, free, *also)
             .order_by(batches.c.due_at, batches.c.id)
             .limit(fair.share(_LOOK, waiting))
         )
@@ -187,6 +208,36 @@ def release(store: Store) -> None:
     """End every lease, where this worker is the only one there can be: whoever held one is gone."""
     queued = batches.c.state == "queued"
     store.write(lambda c: c.execute(update(batches).values(lease_until=None).where(queued)))
+
+
+def _alone(connection: Connection, destination: str, at: Any) -> ColumnElement[bool]:
+    """Finish what a newer batch of the same user stands for; gives what the rest must meet.
+
+    Else an older one that is tried again would undo a newer one.
+    """
+    other = batches.alias()
+    theirs = and_(
+        other.c.destination == batches.c.destination,
+        other.c.identity == batches.c.identity,
+        other.c.aside.is_not(None),
+    )
+    newer = select(other.c.id).where(
+        theirs, other.c.id > batches.c.id, other.c.state.in_(["queued", "sent"])
+    )
+    connection.execute(
+        update(batches)
+        .where(
+            batches.c.destination == destination,
+            batches.c.state == "queued",
+            or_(batches.c.lease_until.is_(None), batches.c.lease_until < at),
+            newer.exists(),
+        )
+        .values(state="sent", reason="newer ones of the same user stand for it")
+    )
+    under_way = select(other.c.id).where(
+        theirs, other.c.state == "queued", other.c.lease_until >= at
+    )
+    return ~under_way.exists()
 
 
 def _may_go(connection: Connection, destination: str, now: datetime) -> bool:

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
 
 from bridge.store.engine import Store
 from bridge.store.tables import batches, orders, outbox
@@ -34,6 +34,7 @@ class Parcel:
     """Heap events of one purchase that go to one user at one destination.
 
     identity: the user; it is kept as a hash, for the pace per identity.
+    aside: set for what goes beside the events, to a destination of its own.
     """
 
     source: str
@@ -41,17 +42,27 @@ class Parcel:
     destination: str
     identity: str
     events: Sequence[Outgoing]
+    aside: str | None = None
 
     def parts(self) -> Iterator["Parcel"]:
         """Give parcels that fit one request each."""
         for start in range(0, len(self.events), BATCH_EVENTS):
-            yield Parcel(
-                source=self.source,
-                order_row=self.order_row,
-                destination=self.destination,
-                identity=self.identity,
-                events=self.events[start : start + BATCH_EVENTS],
-            )
+            yield replace(self, events=self.events[start : start + BATCH_EVENTS])
+
+
+def named(destination: str, aside: str | None) -> str:
+    """Name the destination of what goes beside the events."""
+    return f"{destination} {aside}" if aside else destination
+
+
+def hashed(identity: str) -> str:
+    """Stand for a user where only the pace is kept by them."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def _theirs(destination: str) -> ColumnElement[str]:
+    """Name the destination of each batch, where its order goes to this one."""
+    return literal(destination) + func.coalesce(literal(" ") + batches.c.aside, "")
 
 
 _BATCHES = insert(batches).returning(batches.c.id, sort_by_parameter_order=True)
@@ -68,9 +79,10 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
         [
             {
                 "source": part.source,
-                "destination": part.destination,
+                "destination": named(part.destination, part.aside),
+                "aside": part.aside,
                 "order_id": part.order_row,
-                "identity": hashlib.sha256(part.identity.encode()).hexdigest()[:32],
+                "identity": hashed(part.identity),
                 "events": len(part.events),
                 "state": "queued",
                 "due_at": now,
@@ -117,7 +129,7 @@ def redirect(store: Store, source: str, destination: str, *, tests: bool, now: d
         elsewhere = select(batches.c.order_id).where(
             batches.c.source == source,
             batches.c.state == "queued",
-            batches.c.destination != destination,
+            batches.c.destination != _theirs(destination),
         )
         tried_out = orders.c.destination == SANDBOX
         if destination == SANDBOX:
@@ -135,6 +147,13 @@ def redirect(store: Store, source: str, destination: str, *, tests: bool, now: d
         return len(turned)
 
     return store.write(work)
+
+
+def hold_asides(store: Store, aside: str, reason: str) -> None:
+    """Hold back what goes beside the events, where the operator wants it no more."""
+    waiting = (batches.c.aside == aside) & (batches.c.state == "queued")
+    off = update(batches).where(waiting).values(state="held", worker=None, reason=reason)
+    store.write(lambda connection: connection.execute(off))
 
 
 def _hold(connection: Connection, rows: Sequence[int]) -> None:
@@ -167,7 +186,7 @@ def resend(
         update(outbox).where(outbox.c.order_id == order_row).values(parked=False, reason=None)
     )
     if destination is not None:
-        values["destination"] = destination
+        values["destination"] = _theirs(destination)
         connection.execute(
             update(orders)
             .where(orders.c.id == order_row)

@@ -1,6 +1,5 @@
 """Finding and removing what is stored of one customer, or of a whole shop, a slice at a time."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -8,21 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, delete, select, true, update
+from sqlalchemy import Connection, delete, or_, select, true, update
 
 from adapters.schema import Person
 from bridge.store.engine import Store
 from bridge.store.erasures import User
+from bridge.store.outbox import SANDBOX, hashed
 from bridge.store.tables import (
     aliases,
+    attempts,
     batches,
     disclosures,
     facts,
+    groups,
     inbox,
     orders,
     outbox,
     wants,
 )
+from bridge.store.users import lock_of
 
 # Keys of an order's record that say who bought.
 PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
@@ -175,16 +178,23 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
     for event in connection.execute(
         select(outbox.c.id, outbox.c.body, batches.c.state, batches.c.destination)
         .join(batches, batches.c.id == outbox.c.batch_id)
-        .where(outbox.c.order_id == row, outbox.c.body.is_not(None))
+        .where(
+            outbox.c.order_id == row,
+            outbox.c.body.is_not(None),
+            or_(batches.c.aside.is_(None), batches.c.state == "sent"),
+        )
     ).all():
         is_sent = event.state == "sent"
-        if is_sent and event.destination != "sandbox":
+        if is_sent and event.destination.partition(" ")[0] != SANDBOX:
             told = json.loads(event.body)
             users |= {_user((field, told[field])) for field in _FIELDS if field in told}
         body = None if is_sent else nameless(event.body, pseudonym)
         connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
-    hashed = hashlib.sha256(pseudonym.encode()).hexdigest()[:32]
-    connection.execute(update(batches).where(batches.c.order_id == row).values(identity=hashed))
+    _drop_asides(connection, row)
+    for _, which in users:
+        connection.execute(delete(groups).where(groups.c.name == lock_of(which)))
+    mine = update(batches).where(batches.c.order_id == row)
+    connection.execute(mine.values(identity=hashed(pseudonym)))
     names = ("group", "side", "amount", "at", "since")
     of_whom = (*(f"counterpart_{name}" for name in names), "identity")
     values: dict[str, Any] = dict.fromkeys(of_whom)
@@ -202,6 +212,14 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
 def _user(pair: Sequence[str]) -> User:
     field, which = pair
     return field, which
+
+
+def _drop_asides(connection: Connection, row: int) -> None:
+    """Remove what tells of the user alone: without the person there is nothing to tell."""
+    mine = (batches.c.order_id == row) & batches.c.aside.is_not(None)
+    for table, column in ((outbox, outbox.c.batch_id), (attempts, attempts.c.batch_id)):
+        connection.execute(delete(table).where(column.in_(select(batches.c.id).where(mine))))
+    connection.execute(delete(batches).where(mine))
 
 
 def scrub_rest(connection: Connection, source: str, traces: Traces) -> None:

@@ -88,7 +88,14 @@ def of_source(store: Store, name: str, now: datetime) -> SourceStatus:
                 ),
             ),
             new=_count(connection, _of(inbox, name, "new")),
-            queued=_count(connection, _of(batches, name, "queued")),
+            queued=_count(
+                connection,
+                select(func.count()).where(
+                    batches.c.source == name,
+                    batches.c.state == "queued",
+                    batches.c.aside.is_(None),
+                ),
+            ),
             waits=[(row[0] or "its turn", row[1], row[2]) for row in waits],
             parked_events=_count(connection, _of(inbox, name, "parked")),
             parked_orders=_count(connection, _of(orders, name, "parked")),
@@ -121,7 +128,8 @@ def oldest_waiting(store: Store, now: datetime) -> datetime | None:
     """
     waiting = union_all(
         select(inbox.c.received_at.label("since")).where(inbox.c.state == "new"),
-        select(batches.c.created_at).where(batches.c.state == "queued"),
+        # What goes beside the orders may take its time.
+        select(batches.c.created_at).where(batches.c.state == "queued", batches.c.aside.is_(None)),
         select(orders.c.due_at).where(orders.c.state == "waiting", orders.c.due_at <= now),
     ).subquery()
     oldest = select(func.min(waiting.c.since, type_=inbox.c.received_at.type))

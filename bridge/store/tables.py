@@ -4,7 +4,8 @@ inbox      every verified webhook, as it came; the unique key is what de-duplica
 orders     one row per purchase: where it stands, and the order as it was sent
 aliases    every id a purchase is known by; how events find their purchase
 outbox     Heap events, frozen; never changed once written
-batches    the outbox events of one order that travel together; the lease is on the batch
+batches    the outbox events of one order that travel together; the lease is on the batch. What is
+           told of its user travels apart, to a destination of its own
 attempts   one row per try of a batch
 destinations  one row per Heap app: pace, pause
 facts      what providers answered to look-ups, or what is still to be asked
@@ -102,6 +103,7 @@ orders = Table(
     # The user at Heap, as it was frozen with the first Heap events; goes with the person.
     Column("identity", Text),
     _partial("orders_due_of", "source", "due_at", where="due_at IS NOT NULL"),
+    _partial("orders_identity", "identity", where="identity IS NOT NULL"),
     _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
     _partial("orders_parked", "source", "id", where="state = 'parked'"),
     _partial(
@@ -147,6 +149,8 @@ batches = Table(
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("source", Text, nullable=False),
     Column("destination", Text, nullable=False),
+    # What goes beside the events, to a destination of its own: `users` or `identify`.
+    Column("aside", Text),
     Column("order_id", RowId, nullable=False),
     # The hash of the identity, for the pace per identity.
     Column("identity", Text, nullable=False),
@@ -162,6 +166,7 @@ batches = Table(
     _partial(
         "batches_queued_of", "destination", "source", "due_at", "id", where="state = 'queued'"
     ),
+    _partial("batches_aside", "destination", "identity", "id", where="aside IS NOT NULL"),
     Index("batches_order", "order_id"),
 )
 

@@ -62,13 +62,14 @@ def since_sent(
         if isinstance(outcome, Refund):
             left = less_removed(outcome, lines, told, refunds)
             events += refund_events(order, left, things, **voice)
+            told.refund(outcome)
         elif isinstance(outcome, Cancellation):
             events += cancellation_event(order, outcome, **voice)
     for units, at in removed_since(order, lines, told):
         events += removal_event(order, things[units.line_id], units, at, taken, **since)
     if standing is not None:
         events += _changed(order, standing, told, taken, since)
-    if told.figures or told.lines:
+    if told:
         purchase = replace(purchase, told=told.written())
     return purchase, [
         event

@@ -22,7 +22,7 @@ from bridge.heap.pace import LONGEST_BACKOFF, Window, backoff
 from bridge.logs import logger
 from bridge.store import Store, leases
 from bridge.store.leases import Batch, Picked, Result, State, Tried
-from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, Sent
+from bridge.worker.sending import REFUSED_IN_A_ROW, STOPPING, Sending, Sent
 
 log = logger()
 
@@ -61,7 +61,8 @@ class Deliverer:
         def pick(state: State, rows: Sequence[Any], at: float) -> Picked:
             return self._pick(state, rows, at, now)
 
-        lease = leases.lease(self.store, self.name, self.worker, now, pick)
+        newest = self.client.endpoint.newest
+        lease = leases.lease(self.store, self.name, self.worker, now, pick, newest=newest)
         if lease is None:
             return 0
         state, leased = lease
@@ -73,7 +74,8 @@ class Deliverer:
             min(list(state.suspects.values()).count(False), REFUSED_IN_A_ROW - 1),
         )
         events = [Sent(id_, b.identity, body) for b in leased for id_, body in b.events]
-        sending.send(events[:1] if state.paused else events, self.per_minute)
+        at_once = min(self.per_minute, self.client.endpoint.most)
+        sending.send(events[:1] if state.paused else events, at_once)
         result = leases.finish(
             self.store,
             self.name,
@@ -90,7 +92,8 @@ class Deliverer:
         return len(sending.taken) + len(result.parked)
 
     def _window(self, text: str) -> Window:
-        return Window.of(text, per_minute=self.per_minute)
+        most = self.client.endpoint.per_identity
+        return Window.of(text, per_minute=self.per_minute, per_identity=most)
 
     def _pick(self, state: State, rows: Sequence[Any], at: float, now: datetime) -> Picked:
         """Choose the oldest batches that fit one request and the pace."""
@@ -101,7 +104,7 @@ class Deliverer:
         if probes:
             # Another one each time, so that a bad event cannot keep the destination paused.
             rows = sorted(rows, key=lambda row: row.attempts)[:1]
-        left = min(REQUEST_EVENTS, window.room(at))
+        left = min(self.client.endpoint.most, window.room(at))
         ids: list[int] = []
         counts: dict[str, int] = {}
         later: dict[int, datetime] = {}
@@ -111,7 +114,7 @@ class Deliverer:
             if size > left:
                 break
             own = counts.get(row.identity, 0) + size
-            if own > window.identities.room(row.identity):
+            if own > window.identities.room(row.identity, window.per_identity):
                 # One user's many orders must not stand before everybody else's.
                 later[row.id] = now + timedelta(seconds=window.wait_for({row.identity: size}, at))
                 continue

@@ -19,6 +19,7 @@ from bridge.store import Store, facts, inbox, ledger, outbox
 from bridge.store.inbox import End
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Outgoing, Parcel
+from bridge.worker.users import Stirred, tell
 
 log = logger()
 
@@ -41,6 +42,7 @@ class Gathered:
     purchases: list[Purchase] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
+    stirred: list[Stirred] = field(default_factory=list)
 
     def write(self) -> None:
         """Write what was gathered."""
@@ -48,6 +50,13 @@ class Gathered:
         outbox.enqueue(self.connection, self.parcels, self.now)
         inbox.finish(self.connection, self.ends)
         self.purchases, self.parcels, self.ends = [], [], []
+
+    def write_all(self) -> None:
+        """Write what was gathered, and what it comes to for the users it is about."""
+        self.write()
+        self.parcels = tell(self.store, self.connection, self.config, self.stirred, self.now)
+        self.stirred = []
+        self.write()
 
     def want(self, purchase: Purchase, needs: Sequence[Need]) -> None:
         """Have looked up what a purchase waits for."""
@@ -86,22 +95,40 @@ class Gathered:
 
     def send(
         self,
-        source: str,
+        source: Source,
         order_row: int,
+        order: Order,
         events: Sequence[HeapEvent],
+        *,
         destination: str,
         voice: Mapping[str, Any],
+        session: Session | None = None,
     ) -> None:
-        """Put Heap events of one order on their way."""
+        """Put Heap events of one order on their way.
+
+        session: what the order tells of the browser; None for what came after it.
+        """
         if not events:
             return
+        identity: Identity = voice["identity"]
         self.parcels.append(
             Parcel(
-                source=source,
+                source=source.name,
                 order_row=order_row,
                 destination=destination,
-                identity=voice["identity"].value,
+                identity=identity.value,
                 events=[Outgoing(event.key, event.kind, event.body) for event in events],
+            )
+        )
+        self.stirred.append(
+            Stirred(
+                source=source,
+                row=order_row,
+                destination=destination,
+                order=order,
+                identity=identity,
+                key=events[0].key,
+                session=session,
             )
         )
 

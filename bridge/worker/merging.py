@@ -38,7 +38,8 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
 
 def _take_back(gathered: Gathered, purchase: Purchase, kept: Purchase) -> None:
     order = ORDER.validate_json(purchase.record or "")
-    voice = gathered.voice(gathered.config.sources[purchase.source], order, purchase)
+    source = gathered.config.sources[purchase.source]
+    voice = gathered.voice(source, order, purchase)
     log.warning(
         "one purchase was sent as two orders; the later one is corrected",
         source=purchase.source,
@@ -57,4 +58,5 @@ def _take_back(gathered: Gathered, purchase: Purchase, kept: Purchase) -> None:
         },
     )
     back = correction(order, at=gathered.now, **voice)
-    gathered.send(purchase.source, kept.id, back, purchase.destination or "", voice)
+    destination = purchase.destination or ""
+    gathered.send(source, kept.id, order, back, destination=destination, voice=voice)

@@ -9,6 +9,7 @@ from itertools import chain
 from adapters.lookups import BatchApi
 from bridge.config import Config
 from bridge.heap.client import HeapClient
+from bridge.heap.endpoints import IDENTIFY, TRACK, USERS, Endpoint
 from bridge.logs import logger
 from bridge.store import Store, inbox, leases, outbox, sources
 from bridge.store.processes import Presence
@@ -29,6 +30,7 @@ SANDBOX_APP_ID = "1000000001"
 # Requests to one destination under way at once, so that a long way there costs no rate.
 CONNECTIONS = 4
 _GATHER_SECONDS = 0.05
+_ASIDE_SECONDS = 1.0
 _ALERT_SECONDS = 15.0
 _ERASE_SECONDS = 1.0
 _ASK_SECONDS, _TOGETHER = 0.5, 250
@@ -57,7 +59,18 @@ def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> 
         )
         if turned:
             log.info("orders turned to", destination=source.destination.name, orders=turned)
+    for endpoint, switch, on in _asides(config):
+        if not on:
+            outbox.hold_asides(store, endpoint.aside or "", f"{switch} is off")
     return Normaliser(store, config, since, clock, accounts)
+
+
+def _asides(config: Config) -> list[tuple[Endpoint, str, bool]]:
+    """List what may go beside the events, by which variable, and whether it does."""
+    return [
+        (USERS, "HEAP_USER_PROPERTIES", config.user_properties),
+        (IDENTIFY, "HEAP_IDENTIFY", config.identify),
+    ]
 
 
 def deliverers(
@@ -66,18 +79,20 @@ def deliverers(
     stop: threading.Event,
     clock: Callable[[], datetime] = now,
 ) -> list[Deliverer]:
-    """Make one deliverer for each Heap app the sources name."""
+    """Make one deliverer for each Heap app the sources name, and each endpoint of it in use."""
     named = dict.fromkeys(source.destination for source in config.sources.values())
+    asides = [endpoint for endpoint, _, on in _asides(config) if on]
     return [
         Deliverer(
             store,
-            HeapClient(destination.url, destination.app_id or SANDBOX_APP_ID),
-            destination.name,
-            config.events_per_minute,
+            HeapClient(destination.url, destination.app_id or SANDBOX_APP_ID, endpoint=endpoint),
+            outbox.named(destination.name, endpoint.aside),
+            endpoint.pace(config.events_per_minute, asides),
             clock,
             stop,
         )
         for destination in named
+        for endpoint in (TRACK, *asides)
     ]
 
 
@@ -124,6 +139,7 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
     crew = [deliverers(store, config, stop) for _ in range(CONNECTIONS)]
     asking = askers(store, config)
     sending = [loop for one in zip(*crew, strict=True) for loop in _sending(one, stop)]
+    asides = [sender for sender in crew[0] if sender.client.endpoint is not TRACK]
     loops = [
         Loop(
             normaliser.step,
@@ -141,6 +157,11 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
             for asker in asking
         ),
         *sending,
+        # Some time gathers what then need not be sent, because something newer came.
+        *(
+            Loop(sender.step, stop, shortest=_ASIDE_SECONDS, longest=_ASIDE_SECONDS)
+            for sender in asides
+        ),
         Loop(
             Eraser(store, config, now).step, stop, shortest=_ERASE_SECONDS, longest=_ALERT_SECONDS
         ),
@@ -170,8 +191,11 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
 def _sending(senders: Sequence[Deliverer], stop: threading.Event) -> list[Loop]:
     """Make the loops of one destination: one that looks, and others that help when there is much.
 
-    A request takes as long as Heap is away, and so many are under way at once.
+    A request takes as long as Heap is away, and so many are under way at once. None are made for
+    what goes beside the events: that is not in a hurry.
     """
+    if senders[0].client.endpoint is not TRACK:
+        return []
     full = REQUEST_EVENTS // 2
     helpers = [Loop(sender.step, stop, full=full, helps=True) for sender in senders[1:]]
     first = Loop(

@@ -52,7 +52,7 @@ class Settling(Gathered):
         self.reader.look_ahead(purchases)
         for purchase, events in purchases:
             self._settle(purchase, events, over=over)
-        self.write()
+        self.write_all()
 
     def _settle(self, purchase: Purchase, events: Sequence[Stored], *, over: bool) -> None:
         if purchase.id in self.joined:
@@ -147,7 +147,8 @@ class Settling(Gathered):
             purchase, order, outcomes, keys, came=came, received_at=received_at, voice=voice
         )
         self.purchases.append(purchase)
-        self.send(source.name, purchase.id, sending, purchase.destination or "", voice)
+        destination = purchase.destination or ""
+        self.send(source, purchase.id, order, sending, destination=destination, voice=voice)
 
     def _order(
         self,
@@ -196,7 +197,15 @@ class Settling(Gathered):
             sent, order, outcomes, (), came=came, received_at=received_at, voice=voice
         )
         self.stand(sent, "settled")
-        self.send(source.name, purchase.id, [*sending, *since], destination, voice)
+        self.send(
+            source,
+            purchase.id,
+            order,
+            [*sending, *since],
+            destination=destination,
+            voice=voice,
+            session=session,
+        )
 
     def _came(self, order: Order, session: Session) -> list[tuple[str, Value]]:
         return came_with(order, session, self.config.extra_properties)

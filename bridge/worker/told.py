@@ -1,18 +1,18 @@
-"""What Heap was told of a purchase: the sums of its changes, and the units of its lines.
+"""What Heap was told of a purchase: the sums of its changes, the units of its lines, its refunds.
 
 Kept for ever in the ledger, without personal data, so that no webhook can be told twice however
 late it comes.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Self
 
 from pydantic import TypeAdapter
 
 from adapters.money import ZERO
-from adapters.schema import LineItem
+from adapters.schema import LineItem, Refund
 
 
 @dataclass(slots=True)
@@ -42,10 +42,18 @@ class LineTold:
 
 @dataclass(slots=True)
 class Told:
-    """The sums. figures: of Order Changed events, by name. lines: by the line's id."""
+    """The sums. figures: of Order Changed events, by name. lines: by the line's id.
+
+    refunds: by their ids, without their reasons.
+    """
 
     figures: dict[str, Decimal] = field(default_factory=dict)
     lines: dict[str, LineTold] = field(default_factory=dict)
+    refunds: dict[str, Refund] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to be kept."""
+        return bool(self.figures or self.lines or self.refunds)
 
     @classmethod
     def read(cls, text: str | None) -> Self:
@@ -54,12 +62,18 @@ class Told:
 
     def written(self) -> str:
         """Give it as the ledger keeps it."""
-        return TOLD.dump_json(self).decode()
+        return TOLD.dump_json(self, exclude_none=True).decode()
 
     def count(self, items: Iterable[LineItem]) -> None:
         """Count the Purchases that went out with the order itself."""
         for item in items:
             self.lines.setdefault(item.id, LineTold()).add(item)
+
+    def refund(self, refund: Refund) -> None:
+        """Count a refund; one that failed once has failed for good."""
+        before = self.refunds.get(refund.id)
+        failed_at = refund.failed_at or (before.failed_at if before else None)
+        self.refunds[refund.id] = replace(refund, reason=None, failed_at=failed_at)
 
 
 TOLD: TypeAdapter[Told] = TypeAdapter(Told)

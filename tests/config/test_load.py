@@ -44,6 +44,8 @@ def test_an_empty_environment_is_sqlite_on_port_8000_without_a_source(tmp_path: 
         customer_id_field=None,
         hash_identity=False,
         extra_properties=(),
+        user_properties=False,
+        identify=False,
         hosted=None,
         warnings=("no source: set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET",),
     )
@@ -136,6 +138,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         customer_id_field=None,
         hash_identity=False,
         extra_properties=(),
+        user_properties=False,
+        identify=False,
         hosted="Heroku",
         warnings=(),
     )

@@ -10,7 +10,7 @@ import pytest
 from adapters.schema import Order
 from bridge.config import EventNames
 from bridge.heap.after import correction
-from bridge.heap.events import envelope
+from bridge.heap.endpoints import IDENTIFY, TRACK, USERS
 from bridge.heap.identity import Identity
 
 FOUND = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -67,5 +67,8 @@ def test_there_is_no_correction_without_money_or_name(
     assert made == ()
 
 
-def test_an_envelope_leaves_the_frozen_bytes_as_they_are() -> None:
-    assert envelope('1"2', [b'{"a": 1}', b"{}"]) == b'{"app_id":"1\\"2","events":[{"a": 1},{}]}'
+def test_a_request_leaves_the_frozen_bytes_as_they_are() -> None:
+    two = [b'{"a": 1}', b"{}"]
+    assert TRACK.request('1"2', two) == b'{"app_id":"1\\"2","events":[{"a": 1},{}]}'
+    assert USERS.request("12", two) == b'{"app_id":"12","users":[{"a": 1},{}]}'
+    assert IDENTIFY.request("12", two[:1]) == b'{"app_id":"12","a": 1}'

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.heap.pace import LEAVES_WITHIN, WINDOW_SECONDS, Window, backoff
-from bridge.heap.slots import PER_IDENTITY, Slots
+from bridge.heap.pace import LEAVES_WITHIN, PER_IDENTITY, WINDOW_SECONDS, Window, backoff
+from bridge.heap.slots import Slots
 
 NOW = 1_795_000_000.0
 
@@ -167,14 +167,14 @@ def test_an_identity_is_never_taken_for_less_than_it_sent(
     for (who, n), stamp in zip(counts, stamps, strict=False):
         slots = slots.add({f"user{who}": n}, NOW + stamp)
         true[f"user{who}"] += n
-    assert all(slots.room(who) <= max(0, PER_IDENTITY - n) for who, n in true.items())
+    assert all(slots.room(who, PER_IDENTITY) <= max(0, PER_IDENTITY - n) for who, n in true.items())
 
 
 def test_too_many_identities_for_a_slot_are_counted_together_and_never_too_low() -> None:
     counts = {f"user{number}": 1 + number % 7 for number in range(9000)}
     slots = Slots().add(counts, NOW)
-    assert all(slots.room(who) <= PER_IDENTITY - n for who, n in counts.items())
-    assert min(slots.room(who) for who in counts) > 900
+    assert all(slots.room(who, PER_IDENTITY) <= PER_IDENTITY - n for who, n in counts.items())
+    assert min(slots.room(who, PER_IDENTITY) for who in counts) > 900
     assert Slots.of(slots.state()) == slots
 
 
