@@ -108,18 +108,21 @@ class Gathered:
 
         session: what the order tells of the browser; None for what came after it.
         """
-        if not events:
-            return
         identity: Identity = voice["identity"]
-        self.parcels.append(
-            Parcel(
-                source=source.name,
-                order_row=order_row,
-                destination=destination,
-                identity=identity.value,
-                events=[Outgoing(event.key, event.kind, event.body) for event in events],
+        if events:
+            self.parcels.append(
+                Parcel(
+                    source=source.name,
+                    order_row=order_row,
+                    destination=destination,
+                    identity=identity.value,
+                    events=[Outgoing(event.key, event.kind, event.body) for event in events],
+                )
             )
-        )
+        elif session is None:
+            return
+        # An order whose events the browser sends is one of its user's all the same.
+        key = events[0].key if events else f"{voice['provider']}:{order.account}:{order.id}:order"
         self.stirred.append(
             Stirred(
                 source=source,
@@ -127,7 +130,7 @@ class Gathered:
                 destination=destination,
                 order=order,
                 identity=identity,
-                key=events[0].key,
+                key=key,
                 session=session,
             )
         )

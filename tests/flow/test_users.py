@@ -9,6 +9,7 @@ from sqlalchemy import select
 from bridge.heap.sandbox_deletion import API_KEY
 from bridge.heap.users import MOST_BROWSERS
 from bridge.store import erasures, find, leases, replay, users
+from bridge.store.outbox import hashed
 from bridge.store.tables import batches
 from bridge.worker.run import begin
 from tests.flow.lives import TOTAL, Life
@@ -130,6 +131,15 @@ def test_orders_from_before_the_switch_count(make_rig):
     later = rig.restart(HEAP_USER_PROPERTIES="on")
     post(later, order(2))
     assert later.sandbox.users.given[APP, ADA]["order_count"] == 2
+
+
+def test_orders_whose_events_the_browser_sends_count_too(make_rig):
+    names = {"HEAP_ORDER_EVENT": " ", "HEAP_PURCHASE_EVENT": " "}
+    rig = make_rig(HEAP_USER_PROPERTIES="on", HEAP_IDENTIFY="on", **names)
+    post(rig, order(1, note_attributes=browser(812)))
+    assert rig.sent() == []
+    assert rig.sandbox.users.given[APP, ADA]["order_count"] == 1
+    assert rig.sandbox.users.identified == {(APP, "812"): ADA}
 
 
 def test_where_the_provider_knows_of_more_orders_no_lifetime_is_made_up(rig):
@@ -347,7 +357,9 @@ def test_nothing_is_left_of_a_user_who_was_erased(rig, sent):
     for _ in range(3):
         rig.clock.turn(minutes=2)
         rig.work()
-    assert rig.sandbox.deleted == [(APP, ADA)]
-    assert traces(rig, ADA) == traces(rig, "8128128128") == 0
+    # The browser was the person's too, where Heap was told so.
+    assert rig.sandbox.deleted == [(APP, ADA), (APP, "8128128128")][: 1 + sent]
+    for trace in (ADA, "8128128128", hashed(ADA)):
+        assert traces(rig, trace) == 0
     post(rig, order(2))
     assert rig.sandbox.users.given[APP, ADA]["order_count"] == 1
