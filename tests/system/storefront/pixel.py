@@ -44,15 +44,18 @@ addEventListener("message", ({ source, data: { number, what } }) => {
   if (name == "fault") return faults.push(key);
   let answer = name == "get" ? localStorage.getItem(key) : "";
   if (name == "set") localStorage.setItem(key, value);
-  source.postMessage({ number, answer }, "*");
+  setTimeout(() => source.postMessage({ number, answer }, "*"), DELAY);
 });
 window.publish = (name, event) => frame.contentWindow.postMessage({ name, event }, "*");
 window.loaded = new Promise((then) => (frame.onload = then));
 """
 
 
-def page_with(pixel: str, *, allowed: bool = True) -> str:
-    """Give the HTML that runs a pixel in its frame, as Shopify's own pages do."""
+def page_with(pixel: str, *, allowed: bool = True, delay: int = 0) -> str:
+    """Give the HTML that runs a pixel in its frame, as Shopify's own pages do.
+
+    delay: milliseconds until the page answers what the frame asks.
+    """
     inside = _INSIDE.replace("ALLOWED", str(allowed).lower())
     document = f"<!doctype html><head></head><body>{script(inside)}{script(pixel)}</body>"
-    return script(_OUTSIDE.replace("SRCDOC", data(document)))
+    return script(_OUTSIDE.replace("DELAY", str(delay)).replace("SRCDOC", data(document)))

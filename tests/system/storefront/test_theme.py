@@ -110,6 +110,7 @@ def test_a_heap_js_that_was_blocked_from_the_first_leaves_the_email_and_shopifys
 ):
     shop.blocked = True
     browser.open(shop.url + LANDING)
+    time.sleep(PATIENCE)
     # The stubs queue whatever they are asked, and answer nothing: only onReady is for them.
     asked = browser.run("return (window.heapReadyCb || []).map(({ name }) => name)")
     assert set(asked) <= {"onReady"}
