@@ -68,13 +68,9 @@ class Shop:
         """Give what was written into the cart's attributes, write by write."""
         return [json.loads(body)["attributes"] for body in self.posts("/cart/update.js")]
 
-    def events(self, name: str | None = None, *, least: int = 0) -> list[dict[str, Any]]:
-        """Give what heap.js sent; waits until there are so many."""
-        until(lambda: len(self._named(name)) >= least)
-        return self._named(name)
-
-    def _named(self, name: str | None) -> list[dict[str, Any]]:
-        return [one for one in self.told if name in (None, one["event"])]
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Give what heap.js has sent of one name."""
+        return [one for one in self.told if one["event"] == name]
 
     def order(self) -> dict[str, Any]:
         """Make the order of the cart, as Shopify's webhook tells it."""
