@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench import commits, ingest
+from bench import commits, deliver, ingest
 from bench.ground import Ground, Group
 from bench.wrk import Missing
 
@@ -17,6 +17,8 @@ GROUPS: dict[str, Group] = {
     "ingest": ingest.figures,
     "steady": ingest.steady,
     "burst": ingest.burst,
+    "deliver": deliver.figures,
+    "drain": deliver.drain,
 }
 
 

@@ -84,15 +84,20 @@ def web(folder: Path, url: str, workers: int) -> Iterator[Server]:
 def worker(folder: Path, url: str) -> Iterator[int]:
     """Run `bridge worker`, and a Heap that takes everything, without pace or rules."""
     with floor(folder, "wsgi", 1) as heap:
-        told = {
-            **_variables(url, heap.port),
-            "HEAP_API_URL": f"http://127.0.0.1:{heap.port}",
-            "HEAP_EVENTS_PER_MINUTE": "100000000",
-            "BRIDGE_SEND_TEST_ORDERS": "on",
-            "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
-        }
+        told = heap_variables(url, f"http://127.0.0.1:{heap.port}")
         with started(folder, ["-m", "bridge", "worker"], told) as pid:
             yield pid
+
+
+def heap_variables(url: str, heap_url: str) -> dict[str, str]:
+    """Give a worker's variables, for a Heap without pace."""
+    return {
+        **_variables(url, free_port()),
+        "HEAP_API_URL": heap_url,
+        "HEAP_EVENTS_PER_MINUTE": "100000000",
+        "BRIDGE_SEND_TEST_ORDERS": "on",
+        "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
+    }
 
 
 def _variables(url: str, port: int, workers: int = 1) -> dict[str, str]:

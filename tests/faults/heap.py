@@ -1,7 +1,8 @@
 """Heap in a process of its own, so that what it does takes nothing from whoever is measured.
 
-`python -m tests.faults.heap sandbox PER_MINUTE` is the strict sandbox; `… sink` only counts: it
-reads a request, answers 200 and keeps nothing. Both print their URL, then run until stdin ends.
+`python -m tests.faults.heap sandbox HOST PER_MINUTE` is the strict sandbox; `… sink HOST SECONDS`
+only counts: it reads a request, answers 200 after so long, as if it were far away, and keeps
+nothing. Both print their URL, then run until stdin ends.
 """
 
 import asyncio
@@ -74,7 +75,7 @@ def elsewhere(
         process.wait(30)
 
 
-async def _sink(host: str) -> None:
+async def _sink(host: str, away: float) -> None:
     """Take requests and count their events; GET /sandbox/summary tells how many."""
     counts = {"events": 0, "requests": 0}
 
@@ -93,6 +94,7 @@ async def _sink(host: str) -> None:
             if head.startswith(b"GET"):
                 answer = json.dumps(counts).encode()
             else:
+                await asyncio.sleep(away)
                 counts["events"] += body.count(_KEY)
                 counts["requests"] += 1
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
@@ -105,12 +107,12 @@ async def _sink(host: str) -> None:
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-def main(kind: str, host: str, per_minute: str = "1000000") -> None:
+def main(kind: str, host: str, figure: str = "") -> None:
     """Run until stdin ends."""
     if kind == "sink":
-        asyncio.run(_sink(host))
+        asyncio.run(_sink(host, float(figure or 0)))
         return
-    sandbox = Sandbox(host, per_minute=int(per_minute)).start()
+    sandbox = Sandbox(host, per_minute=int(figure or 1_000_000)).start()
     print(sandbox.url, flush=True)  # noqa: T201 - how whoever started it learns where
     sys.stdin.read()
     sandbox.stop()
