@@ -88,22 +88,28 @@ def _run(ground: Ground, kind: str, away: float) -> Values:
     ):
         url = _database(ground, kind, Path(folder))
         _filled(url, heap.url, orders * EVENTS)
-        before = cpu_ms(ground.postgres_pid) if kind == "postgres" else 0.0
         with started(
             Path(folder), ["-m", "bridge", "worker"], heap_variables(url, heap.url)
         ) as pid:
             # From the first request on: a start is not what is measured.
             began, first = _until(heap.url, 1)
+            before = _used(ground, kind, pid)
             ended, _ = _until(heap.url, orders * EVENTS)
-            used = cpu_ms(pid)
-            database = cpu_ms(ground.postgres_pid) - before if kind == "postgres" else 0.0
-            memory = largest_mb(pid)
+            worker, database = (
+                now - then for now, then in zip(_used(ground, kind, pid), before, strict=True)
+            )
+            memory, thousands = largest_mb(pid), (orders * EVENTS - first) / 1000
         return {
             "events_per_s": (orders * EVENTS - first) / (ended - began),
-            "worker_cpu_ms_per_1000": used / (orders * EVENTS / 1000),
-            "database_cpu_ms_per_1000": database / (orders * EVENTS / 1000),
+            "worker_cpu_ms_per_1000": worker / thousands,
+            "database_cpu_ms_per_1000": database / thousands,
             "worker_mb": memory,
         }
+
+
+def _used(ground: Ground, kind: str, pid: int) -> tuple[float, float]:
+    """Tell the CPU time that the worker and the database have used, in ms."""
+    return cpu_ms(pid), cpu_ms(ground.postgres_pid) if kind == "postgres" else 0.0
 
 
 def _until(url: str, events: int) -> tuple[float, int]:

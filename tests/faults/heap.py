@@ -49,6 +49,11 @@ class Heap:
         )
         urllib.request.urlopen(request, timeout=30).close()
 
+    def well(self) -> None:
+        """Play no more faults."""
+        request = urllib.request.Request(f"{self.url}/sandbox/faults", method="DELETE")
+        urllib.request.urlopen(request, timeout=30).close()
+
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=120) as answer:
             return json.load(answer)

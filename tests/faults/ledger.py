@@ -25,8 +25,10 @@ class Ledger:
     """Every order that was answered 200, with the moment; and every answer's status and time.
 
     statuses: how often each status came; 0 stands for a connection that broke.
+    first: the number from which on its orders are counted.
     """
 
+    first: int = 0
     accepted: dict[int, float] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)

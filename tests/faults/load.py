@@ -84,7 +84,7 @@ class Load:
         self._doors = doors
         self._rate = rate
         self._body = body
-        self._first = max(ledger.accepted, default=-1) + 1
+        self._first = max(ledger.accepted, default=ledger.first - 1) + 1
         self._numbers = iter(range(most)) if most is not None else itertools.count()
         self._lock = threading.Lock()
         self._done = threading.Event()
