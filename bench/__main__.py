@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench import commits, deliver, ingest
+from bench import commits, deliver, ingest, orders
 from bench.ground import Ground, Group
 from bench.wrk import Missing
 
@@ -19,6 +19,7 @@ GROUPS: dict[str, Group] = {
     "burst": ingest.burst,
     "deliver": deliver.figures,
     "drain": deliver.drain,
+    "orders": orders.figures,
 }
 
 

@@ -1,10 +1,11 @@
 """The forms Heap takes: how a value, an event and its bytes are written."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import simplejson
+from simplejson.encoder import encode_basestring
 
 from adapters.schema import LineItem, Order
 from bridge.addresses import without_addresses
@@ -14,6 +15,9 @@ Value = str | int | bool | Decimal | tuple[str, ...] | None
 
 # Heap's track reference (read November 2026) wants fewer than 1,024 characters.
 TEXT_LIMIT = 1023
+
+# A text as JSON.
+quoted: Callable[[str], str] = encode_basestring
 
 
 def product(line: LineItem) -> list[tuple[str, Value]]:
@@ -65,22 +69,27 @@ def written(
     """
     if identity.private:
         properties = [(field, _hidden(value)) for field, value in properties if field != "email"]
-    return to_json(
+    return in_bytes(
         {
-            identity.field: identity.value,
-            "event": name,
-            **({"session_id": session_id} if session_id else {}),
-            "timestamp": moment(at),
-            "idempotency_key": key,
+            identity.field: quoted(identity.value),
+            "event": quoted(name),
+            **({"session_id": quoted(session_id)} if session_id else {}),
+            "timestamp": quoted(moment(at)),
+            "idempotency_key": quoted(key),
             "properties": forms(properties),
         }
     )
 
 
-def forms(properties: Iterable[tuple[str, Value]]) -> dict[str, object]:
-    """Give properties the forms Heap takes; what is unknown is left out."""
-    told = ((field, _form(value)) for field, value in properties)
-    return {field: form for field, form in told if form is not None}
+def forms(properties: Iterable[tuple[str, Value]]) -> str:
+    """Write properties as a JSON object, in the forms Heap takes; what is unknown is left out."""
+    return _object(
+        {
+            field: form
+            for field, value in properties
+            if value is not None and (form := _form(value)) is not None
+        }
+    )
 
 
 def moment(at: datetime) -> str:
@@ -94,28 +103,48 @@ def _hidden(value: Value) -> Value:
     return without_addresses(value) if isinstance(value, str) else value
 
 
-def _form(value: Value) -> str | int | simplejson.RawJSON | None:
-    """Give a value the form Heap takes; None where there is nothing to say."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return _number(value)
+def _form(value: Value) -> str | None:
+    """Give a value as JSON in the form Heap takes; None where there is nothing to say.
+
+    Written here and not by a JSON library: an amount needs no detour then, and it takes little more
+    than half as long, which shows where thousands of events are made a second.
+    """
     if isinstance(value, tuple):
         value = ",".join(dict.fromkeys(code.strip() for code in value if code.strip()))
     if isinstance(value, str):
-        return value.strip()[:TEXT_LIMIT] or None
-    return value
+        text = value.strip()[:TEXT_LIMIT]
+        return quoted(text) if text else None
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, bool):
+        return '"true"' if value else '"false"'
+    return str(value)
 
 
-def _number(amount: Decimal) -> simplejson.RawJSON | None:
+def _number(amount: Decimal) -> str | None:
     """Write an amount in full, without an exponent; zero without a sign."""
     if not amount.is_finite():
         return None
-    return simplejson.RawJSON(f"{amount or amount.copy_abs():f}")
+    amount = amount or amount.copy_abs()
+    text = str(amount)
+    return f"{amount:f}" if "E" in text else text
+
+
+def _object(fields: Mapping[str, str]) -> str:
+    """Write an object of values that are JSON already."""
+    return f"{{{','.join([f'{quoted(name)}:{value}' for name, value in fields.items()])}}}"
+
+
+def in_bytes(fields: Mapping[str, str]) -> bytes:
+    """Write an object of values that are JSON already, in UTF-8."""
+    return _utf8(_object(fields))
 
 
 def to_json(value: object) -> bytes:
     """Write compact JSON in UTF-8."""
-    text: str = simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _utf8(simplejson.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _utf8(text: str) -> bytes:
     # A lone surrogate has no UTF-8; the adapters clean them away, but other packages' may not.
     return text.encode("utf-8", "replace")

@@ -152,5 +152,7 @@ def _text(value: Any) -> str | None:
     """Take a text without what cannot be printed, as long as Heap takes it."""
     if not isinstance(value, str):
         return None
-    text = "".join(letter for letter in value[: 4 * _TEXT] if letter.isprintable()).strip()
-    return text[:_TEXT] or None
+    text = value[: 4 * _TEXT]
+    if not text.isprintable():
+        text = "".join(letter for letter in text if letter.isprintable())
+    return text.strip()[:_TEXT] or None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bridge.heap.form import Value, forms, moment, to_json
+from bridge.heap.form import Value, forms, in_bytes, moment, quoted, to_json
 from bridge.heap.identity import Identity
 
 MOST_BROWSERS = 10
@@ -57,7 +57,7 @@ def properties_of(identity: Identity, bought: Bought, email: str | None) -> byte
         told.append(("first_order_time", moment(bought.first_at)))
         amounts = sorted(bought.kept.items())
         told += [(f"lifetime_value_{code.lower()}", amount) for code, amount in amounts]
-    return to_json({"identity": identity.value, "properties": forms(told)})
+    return in_bytes({"identity": quoted(identity.value), "properties": forms(told)})
 
 
 def identification_of(identity: Identity, user_id: str, at: datetime) -> bytes:

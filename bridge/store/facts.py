@@ -66,23 +66,20 @@ def of(connection: Connection, source: str, needs: Iterable[Need]) -> dict[Need,
     }
 
 
-def want(
-    store: Store,
-    connection: Connection,
-    source: str,
-    order_row: int,
-    needs: Sequence[Need],
-    *,
-    now: datetime,
-) -> None:
-    """Note that an order waits for facts; those that are not known, or not any more, are asked."""
-    if not needs:
+@dataclass(frozen=True, slots=True)
+class Want:
+    """That an order waits for a fact."""
+
+    source: str
+    order_row: int
+    need: Need
+
+
+def want(store: Store, connection: Connection, wanted: Sequence[Want], now: datetime) -> None:
+    """Note what orders wait for; what is not known, or not any more, is asked."""
+    if not wanted:
         return
-    rows = sorted({(need.account, need.kind, need.id) for need in needs})
-    names = [
-        {"source": source, "account": account, "kind": kind, "id": id_}
-        for account, kind, id_ in rows
-    ]
+    needs = {(one.source, one.need) for one in wanted}
     asked = store.insert(facts)
     connection.execute(
         asked.on_conflict_do_update(
@@ -90,14 +87,33 @@ def want(
             set_={"state": "wanted", "due_at": now, "tries": 0},
             where=or_(facts.c.state != "wanted", facts.c.tries >= MOST_TRIES),
         ),
-        [{**name, "state": "wanted", "due_at": now, "tries": 0} for name in names],
+        # In one order everywhere, so that two workers do not lock each other out.
+        sorted(
+            (
+                {**_named(source, need), "state": "wanted", "due_at": now, "tries": 0}
+                for source, need in needs
+            ),
+            key=_place,
+        ),
     )
     connection.execute(
         store.insert(wants).on_conflict_do_nothing(
             index_elements=["order_id", "source", "account", "kind", "id"]
         ),
-        [{**name, "order_id": order_row} for name in names],
+        sorted(
+            ({**_named(one.source, one.need), "order_id": one.order_row} for one in wanted),
+            key=_place,
+        ),
     )
+
+
+def _named(source: str, need: Need) -> dict[str, Any]:
+    return {"source": source, "account": need.account, "kind": need.kind, "id": need.id}
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = ("source", "account", "kind", "id", "order_id")
+    return tuple(row[name] for name in names if name in row)
 
 
 def claim(

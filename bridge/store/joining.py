@@ -14,7 +14,7 @@ from bridge.store.tables import aliases, orders
 _KNOWN = select(aliases.c.id, aliases.c.order_id).where(
     aliases.c.source == bindparam("of"), aliases.c.id.in_(bindparam("ids", expanding=True))
 )
-_MAKE = orders.insert().returning(orders.c.id, sort_by_parameter_order=True)
+_MAKE = orders.insert().returning(orders.c.first_event_at, orders.c.id)
 
 
 @dataclass(slots=True)
@@ -114,6 +114,8 @@ def _make(connection: Connection, groups: Sequence[Joined]) -> None:
     """Make a purchase for each group that has none."""
     if not groups:
         return
+    # The database gives them back in any order; new ones of one moment are all the same.
+    groups = sorted(groups, key=lambda group: group.first_event_at)
     made = connection.execute(
         _MAKE,
         [
@@ -126,6 +128,6 @@ def _make(connection: Connection, groups: Sequence[Joined]) -> None:
             }
             for group in groups
         ],
-    ).scalars()
-    for group, row in zip(groups, made, strict=True):
+    )
+    for group, (_, row) in zip(groups, sorted(map(tuple, made)), strict=True):
         group.purchases = [Purchase(row, group.source, group.first_event_at)]

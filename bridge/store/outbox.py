@@ -1,12 +1,23 @@
 """The outbox: Heap events, frozen, in batches of one order, for one destination."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 
 from bridge.store.engine import Store
 from bridge.store.tables import batches, orders, outbox
@@ -65,7 +76,9 @@ def _theirs(destination: str) -> ColumnElement[str]:
     return literal(destination) + func.coalesce(literal(" ") + batches.c.aside, "")
 
 
-_BATCHES = insert(batches).returning(batches.c.id, sort_by_parameter_order=True)
+# By these a batch is told from any other that is written with it; those alike are all the same.
+_APART = ("order_id", "destination", "identity", "events")
+_BATCHES = insert(batches).returning(batches.c.id, *(batches.c[name] for name in _APART))
 _EVENTS = insert(outbox)
 
 
@@ -74,24 +87,26 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
     parts = [part for parcel in parcels for part in parcel.parts()]
     if not parts:
         return
-    made = connection.execute(
-        _BATCHES,
-        [
-            {
-                "source": part.source,
-                "destination": named(part.destination, part.aside),
-                "aside": part.aside,
-                "order_id": part.order_row,
-                "identity": hashed(part.identity),
-                "events": len(part.events),
-                "state": "queued",
-                "due_at": now,
-                "attempts": 0,
-                "created_at": now,
-            }
-            for part in parts
-        ],
-    ).scalars()
+    rows: list[dict[str, Any]] = [
+        {
+            "source": part.source,
+            "destination": named(part.destination, part.aside),
+            "aside": part.aside,
+            "order_id": part.order_row,
+            "identity": hashed(part.identity),
+            "events": len(part.events),
+            "state": "queued",
+            "due_at": now,
+            "attempts": 0,
+            "created_at": now,
+        }
+        for part in parts
+    ]
+    # The database gives them back in any order.
+    made: dict[tuple[Any, ...], list[int]] = {}
+    for id_, *apart in sorted(map(tuple, connection.execute(_BATCHES, rows))):
+        made.setdefault(tuple(apart), []).append(id_)
+    ids = [made[tuple(row[name] for name in _APART)].pop(0) for row in rows]
     connection.execute(
         _EVENTS,
         [
@@ -104,18 +119,28 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
                 "parked": False,
                 "body": event.body,
             }
-            for part, batch in zip(parts, made, strict=True)
+            for part, batch in zip(parts, ids, strict=True)
             for event in part.events
         ],
     )
 
 
-def keys(connection: Connection, order_row: int) -> frozenset[str]:
-    """Name the Heap events of a purchase that are written already, and of those merged into it."""
-    merged = select(orders.c.id).where(orders.c.merged_into == order_row)
-    mine = (outbox.c.order_id == order_row) | outbox.c.order_id.in_(merged)
-    found = connection.execute(select(outbox.c.key).where(mine))
-    return frozenset(row.key for row in found)
+_ROWS: BindParameter[Any] = bindparam("rows", expanding=True)
+_KEYS = union_all(
+    select(outbox.c.order_id, outbox.c.key).where(outbox.c.order_id.in_(_ROWS)),
+    select(orders.c.merged_into, outbox.c.key)
+    .join(outbox, outbox.c.order_id == orders.c.id)
+    .where(orders.c.merged_into.in_(_ROWS)),
+)
+
+
+def keys(connection: Connection, order_rows: Iterable[int]) -> dict[int, set[str]]:
+    """Name the Heap events of purchases that are written already, and of those merged into them."""
+    found: dict[int, set[str]] = {row: set() for row in order_rows}
+    if found:
+        for row, key in connection.execute(_KEYS, {"rows": [*found]}):
+            found[row].add(key)
+    return found
 
 
 def redirect(store: Store, source: str, destination: str, *, tests: bool, now: datetime) -> int:

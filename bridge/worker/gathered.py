@@ -16,6 +16,7 @@ from bridge.heap.identity import Choice, Identity, identify
 from bridge.heap.session import Session, session_of
 from bridge.logs import logger
 from bridge.store import Store, facts, inbox, ledger, outbox
+from bridge.store.facts import Want
 from bridge.store.inbox import End
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Outgoing, Parcel
@@ -42,6 +43,7 @@ class Gathered:
     purchases: list[Purchase] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
+    wants: list[Want] = field(default_factory=list)
     stirred: list[Stirred] = field(default_factory=list)
 
     def write(self) -> None:
@@ -49,7 +51,8 @@ class Gathered:
         ledger.save(self.connection, self.purchases)
         outbox.enqueue(self.connection, self.parcels, self.now)
         inbox.finish(self.connection, self.ends)
-        self.purchases, self.parcels, self.ends = [], [], []
+        facts.want(self.store, self.connection, self.wants, self.now)
+        self.purchases, self.parcels, self.ends, self.wants = [], [], [], []
 
     def write_all(self) -> None:
         """Write what was gathered, and what it comes to for the users it is about."""
@@ -60,19 +63,19 @@ class Gathered:
 
     def want(self, purchase: Purchase, needs: Sequence[Need]) -> None:
         """Have looked up what a purchase waits for."""
-        if needs:
-            facts.want(
-                self.store, self.connection, purchase.source, purchase.id, needs, now=self.now
-            )
+        self.wants += [Want(purchase.source, purchase.id, need) for need in needs]
 
     def session(self, source: Source, order: Order) -> Session:
         """Read what an order tells of the shopper's session at the source's Heap app."""
         return session_of(order.carried, source.destination.app_id)
 
-    def voice(self, source: Source, order: Order, kept: Purchase | None = None) -> dict[str, Any]:
+    def voice(
+        self, source: Source, order: Order, session: Session, kept: Purchase | None = None
+    ) -> dict[str, Any]:
         """Give what every Heap event of an order is written with.
 
-        kept: as it was sent, where Heap has the order: what follows goes to the same user.
+        session: as the order tells it. kept: as it was sent, where Heap has the order: what follows
+        goes to the same user.
         """
         provider = source.adapter.name
         choice = Choice(
@@ -84,7 +87,6 @@ class Gathered:
         if kept and kept.identity:
             identity: Identity | None = Identity.read(kept.identity)
         else:
-            session = self.session(source, order)
             identity = identify(order, provider=provider, choice=choice, session=session)
         return {
             "provider": provider,

@@ -39,7 +39,7 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
 def _take_back(gathered: Gathered, purchase: Purchase, kept: Purchase) -> None:
     order = ORDER.validate_json(purchase.record or "")
     source = gathered.config.sources[purchase.source]
-    voice = gathered.voice(source, order, purchase)
+    voice = gathered.voice(source, order, gathered.session(source, order), purchase)
     log.warning(
         "one purchase was sent as two orders; the later one is corrected",
         source=purchase.source,

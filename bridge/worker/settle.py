@@ -40,6 +40,8 @@ class Settling(Gathered):
     reader: Reader
     # Purchases that were joined by what look-ups showed, and are done with in this transaction.
     joined: set[int] = field(default_factory=set)
+    # Of purchases that were sent, the Heap events that are written.
+    told: dict[int, set[str]] = field(default_factory=dict)
 
     def settle(
         self, purchases: Sequence[tuple[Purchase, Sequence[Stored]]], *, over: bool = False
@@ -50,6 +52,8 @@ class Settling(Gathered):
         over: whether all that came before a Wait's end has been joined; else it goes on waiting.
         """
         self.reader.look_ahead(purchases)
+        sent = [purchase.id for purchase, _ in purchases if purchase.state == "settled"]
+        self.told |= outbox.keys(self.connection, sent)
         for purchase, events in purchases:
             self._settle(purchase, events, over=over)
         self.write_all()
@@ -119,6 +123,7 @@ class Settling(Gathered):
         self.joined |= {one.id for one in found.purchases}
         kept = merge(self, found.purchases)
         self.write()
+        self.told.pop(kept.id, None)
         return kept, inbox.of_orders(self.connection, [kept.id])[kept.id]
 
     def _afterwards(
@@ -137,12 +142,11 @@ class Settling(Gathered):
             now = self._counterpart(purchase, outcomes)
             purchase = replace(now, placed_at=purchase.placed_at)
         order = ORDER.validate_json(purchase.record or "")
-        voice = self.voice(source, order, purchase)
+        session = self.session(source, order)
+        voice = self.voice(source, order, session, purchase)
         received_at = max((one.event.received_at or self.now for one in events), default=self.now)
-        # An event that is gathered already counts as told.
-        self.write()
-        keys = outbox.keys(self.connection, purchase.id)
-        came = self._came(order, self.session(source, order))
+        keys = self._keys(purchase)
+        came = self._came(order, session)
         purchase, sending = since_sent(
             purchase, order, outcomes, keys, came=came, received_at=received_at, voice=voice
         )
@@ -172,13 +176,13 @@ class Settling(Gathered):
         if held:
             self.stand(purchase, "held", reason=held)
             return
-        voice = self.voice(source, order)
+        session = self.session(source, order)
+        voice = self.voice(source, order, session)
         if voice["identity"] is None:
             self.park(purchase, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
             return
         # Not the first webhook: that may have told of an invoice long before it was paid.
         received_at = max(stored.event.received_at or self.now for stored in events)
-        session = self.session(source, order)
         came = self._came(order, session)
         sending = heap_events(order, received_at=received_at, session=session, came=came, **voice)
         if len({event.key for event in sending}) < len(sending):
@@ -206,6 +210,14 @@ class Settling(Gathered):
             voice=voice,
             session=session,
         )
+
+    def _keys(self, purchase: Purchase) -> set[str]:
+        """Name the Heap events of a purchase that was sent; one that is gathered counts as told."""
+        keys = self.told.pop(purchase.id, None)
+        if keys is None:
+            keys = outbox.keys(self.connection, [purchase.id])[purchase.id]
+        mine = (parcel for parcel in self.parcels if parcel.order_row == purchase.id)
+        return keys | {event.key for parcel in mine for event in parcel.events}
 
     def _came(self, order: Order, session: Session) -> list[tuple[str, Value]]:
         return came_with(order, session, self.config.extra_properties)
