@@ -1,16 +1,14 @@
 """Accept webhooks: many requests, one commit.
 
-Each request hands its event over and waits; one thread inserts all that have gathered in one
-transaction, and only when that is committed to disk are the requests answered. A repeated event
-is known by its key and stored once.
+Each webhook is offered; one thread inserts all that have gathered in one statement, and only when
+that is committed to disk are they answered. A repeated event is known by its key and stored once.
 """
 
 import json
-import queue
 import threading
 import time
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotInTime
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,18 +20,38 @@ from bridge.logs import logger
 from bridge.store.engine import Store, short
 from bridge.store.tables import inbox, refusals
 
+# Longer than this no provider's request is kept: it is answered 503 and comes again.
+PATIENCE_SECONDS = 2.0
 # So many fit one commit; the next ones gather while it is written.
 _GROUP = 256
 # And so many bytes: PostgreSQL takes no statement of a gigabyte, nor does a small host's memory.
 _GROUP_BYTES = 16 * 1024 * 1024
-# Longer than this no provider's request is kept: it is answered 503 and comes again.
-_PATIENCE_SECONDS = 2.0
 _FLUSH_SECONDS = 1.0
 _LONGEST = 255
 
 log = logger()
 
-_Pending = tuple[dict[str, Any], "Future[bool]"]
+Told = bool | Exception
+"""What became of a webhook: True new, False seen before, or why it was not stored."""
+
+
+class Offered:
+    """A webhook on its way to the disk."""
+
+    __slots__ = ("done", "dropped", "key", "row", "size")
+
+    def __init__(
+        self, key: tuple[str, str], row: tuple[Any, ...], size: int, done: Callable[[Told], None]
+    ) -> None:
+        self.key = key
+        self.row = row
+        self.size = size
+        self.done = done
+        self.dropped = False
+
+    def drop(self) -> None:
+        """Leave it out if it has not begun yet: nobody waits for it any more."""
+        self.dropped = True
 
 
 class Acceptor:
@@ -44,30 +62,60 @@ class Acceptor:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._insert = _Insert(store)
+        self._waiting: deque[Offered] = deque()
+        self._bell = threading.Event()
         self._refused: dict[tuple[str, datetime], int] = {}
         self._refused_lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="acceptor", daemon=True)
         self._thread.start()
 
-    def accept(self, source: str, event: WebhookEvent, secret: int) -> bool:
-        """Store an event durably; True if it is new, False if it was seen before.
+    def offer(
+        self,
+        source: str,
+        event: WebhookEvent,
+        secret: int,
+        at: datetime,
+        done: Callable[[Told], None],
+    ) -> Offered:
+        """Have an event stored durably, from the next `ring` on; `done` is told in that thread.
 
-        secret: the position, from 0, of the secret that verified it.
-        Raises StoreUnavailable when it cannot be stored within two seconds; it may be stored a
-        moment later all the same, and the provider's repetition is then known by its key.
+        secret: the position, from 0, of the secret that verified it. at: when it came.
+        Where nobody waits any more it may be stored all the same, and the provider's repetition
+        is then known by its key. Raises StoreUnavailable when nothing is taken any more.
         """
         if self._closed:
             raise StoreUnavailable("draining")
-        pending: Future[bool] = Future()
-        self._queue.put((_row(source, event, secret), pending))
-        try:
-            return pending.result(_PATIENCE_SECONDS)
-        except NotInTime:
-            # One that has not begun yet is not begun any more.
-            pending.cancel()
-            raise StoreUnavailable("database") from None
+        offered = self._insert.offered(source, event, secret, at, done)
+        self._waiting.append(offered)
+        return offered
+
+    def ring(self) -> None:
+        """Say that all has been offered that comes at this moment, so that it goes together."""
+        if self._waiting:
+            self._bell.set()
+
+    def accept(self, source: str, event: WebhookEvent, secret: int, at: datetime) -> bool:
+        """Store an event durably; True if it is new, False if it was seen before.
+
+        Raises StoreUnavailable when it cannot be stored within two seconds.
+        """
+        told: list[Told] = []
+        answered = threading.Event()
+
+        def done(what: Told) -> None:
+            told.append(what)
+            answered.set()
+
+        offered = self.offer(source, event, secret, at, done)
+        self.ring()
+        if not answered.wait(PATIENCE_SECONDS):
+            offered.drop()
+            raise StoreUnavailable("database")
+        if isinstance(told[0], Exception):
+            raise told[0]
+        return told[0]
 
     def refused(self, source: str) -> None:
         """Count a signature failure; it is written within a second or two, and never waits."""
@@ -78,15 +126,18 @@ class Acceptor:
     def close(self) -> None:
         """Write what has gathered, then end the thread; what comes too late is answered 503."""
         self._closed = True
-        self._queue.put(None)
+        self._bell.set()
         self._thread.join(timeout=15)
 
     def _run(self) -> None:
         flushed = time.monotonic()
         open_ = True
         while open_:
-            group, open_ = self._gather()
-            if group:
+            self._bell.wait(_FLUSH_SECONDS)
+            # Before it is looked, so that what comes meanwhile rings once more.
+            self._bell.clear()
+            open_ = not self._closed
+            while group := self._gather():
                 self._commit(group)
             if not open_ or time.monotonic() - flushed > _FLUSH_SECONDS:
                 try:
@@ -95,51 +146,32 @@ class Acceptor:
                     log.error("signature failures not counted", at=type(error).__name__)  # noqa: TRY400 - the text quotes the statement
                 flushed = time.monotonic()
 
-    def _gather(self) -> tuple[list[_Pending], bool]:
-        group: list[_Pending] = []
+    def _gather(self) -> list[Offered]:
+        group: list[Offered] = []
         size = 0
-        try:
-            item = self._queue.get(timeout=_FLUSH_SECONDS)
-            while True:
-                if item is None:
-                    return group, False
-                if item[1].set_running_or_notify_cancel():
-                    group.append(item)
-                    size += len(item[0]["body"])
-                if len(group) >= _GROUP or size >= _GROUP_BYTES:
-                    return group, True
-                item = self._queue.get_nowait()
-        except queue.Empty:
-            return group, True
+        while self._waiting and len(group) < _GROUP and size < _GROUP_BYTES:
+            item = self._waiting.popleft()
+            if not item.dropped:
+                group.append(item)
+                size += item.size
+        return group
 
-    def _commit(self, group: list[_Pending]) -> None:
+    def _commit(self, group: list[Offered]) -> None:
         try:
-            new = self._store.write(lambda connection: self._insert(connection, group))
+            new = self._insert(group)
         except Exception as error:  # noqa: BLE001 - whatever it is, the waiting requests must hear it
             if len(group) > 1 and not isinstance(error, StoreUnavailable):
                 # One row that the database does not take must not refuse the others.
                 for item in group:
                     self._commit([item])
                 return
-            for _, pending in group:
-                pending.set_exception(error)
+            for item in group:
+                item.done(error)
             return
-        for row, pending in group:
+        for item in group:
             # Of two equal events in one group the first is the new one.
-            key = (row["source"], row["key"])
-            pending.set_result(key in new)
-            new.discard(key)
-
-    def _insert(self, connection: Connection, group: list[_Pending]) -> set[tuple[str, str]]:
-        # In one order everywhere, so that two processes with the same events do not deadlock.
-        rows = {(row["source"], row["key"]): row for row, _ in reversed(group)}
-        statement = self._store.insert(inbox).on_conflict_do_nothing(
-            index_elements=["source", "key"]
-        )
-        found = connection.execute(
-            statement.returning(inbox.c.source, inbox.c.key), [rows[key] for key in sorted(rows)]
-        )
-        return {(row.source, row.key) for row in found}
+            item.done(item.key in new)
+            new.discard(item.key)
 
     def _flush_refused(self) -> None:
         with self._refused_lock:
@@ -164,17 +196,74 @@ class Acceptor:
             )
 
 
-def _row(source: str, event: WebhookEvent, secret: int) -> dict[str, Any]:
-    return {
-        "source": source,
-        "key": short(event.key),
-        "topic": event.topic[:_LONGEST],
-        "account": event.account,
-        "received_at": event.received_at or datetime.now(UTC),
-        "signed_at": event.signed_at,
-        "secret": secret,
-        "headers": json.dumps(dict(event.headers), separators=(",", ":")),
-        "state": "new",
-        "tries": 0,
-        "body": event.body,
-    }
+_COLUMNS = "source key topic account received_at signed_at secret headers body state tries".split()
+_CONSTANTS = {"state": "'new'", "tries": "0"}
+
+
+class _Insert:
+    """The statement that stores a group of webhooks; all that a webhook costs is in here.
+
+    Written out, because SQLAlchemy takes longer to put such a statement together than both
+    databases to run it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        dialect = store.engine.dialect
+        mark = "?" if dialect.paramstyle == "qmark" else "%s"
+        marks = (_CONSTANTS.get(name, mark) for name in _COLUMNS)
+        self._one = f"({', '.join(marks)})"
+        self._texts: dict[int, str] = {}
+
+        def processed(name: str) -> Callable[[Any], Any]:
+            kind = inbox.c[name].type.dialect_impl(dialect)
+            return kind.bind_processor(dialect) or (lambda value: value)
+
+        self._moment = processed("received_at")
+        self._bytes = processed("body")
+
+    def offered(
+        self,
+        source: str,
+        event: WebhookEvent,
+        secret: int,
+        at: datetime,
+        done: Callable[[Told], None],
+    ) -> Offered:
+        """Make the row of an event, in the order of the columns."""
+        key = short(event.key)
+        moment = self._moment
+        row = (
+            source,
+            key,
+            event.topic[:_LONGEST],
+            event.account,
+            moment(at),
+            moment(event.signed_at) if event.signed_at else None,
+            secret,
+            _json(event.headers),
+            self._bytes(event.body),
+        )
+        return Offered((source, key), row, len(event.body), done)
+
+    def __call__(self, group: Sequence[Offered]) -> set[tuple[str, str]]:
+        """Store those that are not there yet; gives their sources and keys."""
+        # In one order everywhere, so that two processes with the same events do not deadlock.
+        rows = {item.key: item.row for item in reversed(group)}
+        values = tuple(value for key in sorted(rows) for value in rows[key])
+        found = self._store.once(self._text(len(rows)), values)
+        return {(row.source, row.key) for row in found}
+
+    def _text(self, rows: int) -> str:
+        text = self._texts.get(rows)
+        if text is None:
+            columns = ", ".join(_COLUMNS)
+            text = self._texts[rows] = (
+                f"INSERT INTO inbox ({columns}) VALUES {', '.join([self._one] * rows)}"  # noqa: S608 - names and marks, no values
+                " ON CONFLICT (source, key) DO NOTHING RETURNING source, key"
+            )
+        return text
+
+
+def _json(headers: Any) -> str:
+    return json.dumps(dict(headers), separators=(",", ":")) if headers else "{}"

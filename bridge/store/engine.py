@@ -3,13 +3,13 @@
 import hashlib
 import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, Row, create_engine, event, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import URL, make_url
@@ -27,6 +27,8 @@ except ImportError:  # other systems than Linux have no wheel of it
     import sqlite3 as sqlite
 
 _T = TypeVar("_T")
+
+_AUTOCOMMIT = "AUTOCOMMIT"
 
 # The revision of the newest migration; a test holds it against the folder.
 REVISION = "0006"
@@ -98,6 +100,8 @@ class Store:
         self.waits = False
         self._turns = turns
         self._writer = engine.execution_options(bridge_writes=True)
+        self._single = engine.execution_options(isolation_level=_AUTOCOMMIT)
+        self._kept: Connection | None = None
 
     @classmethod
     def open(cls, url: str, *, connections: int = 2, gives_way: bool = False) -> "Store":
@@ -150,15 +154,41 @@ class Store:
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
 
+    def once(self, statement: str, values: tuple[Any, ...]) -> Sequence[Row[Any]]:
+        """Run one statement that may be repeated as a transaction of its own; gives its rows.
+
+        On a connection kept for that, without a word before and after: the shortest way to the
+        disk. For one thread of this process alone. Raises StoreUnavailable.
+        """
+        for tried in range(_TRIES):
+            self._admitted(asking=False)
+            kept = self._kept
+            try:
+                with self._turn():
+                    self._kept = kept or self._single.connect()
+                    return self._kept.exec_driver_sql(statement, values).all()
+            except SQLAlchemyError as error:
+                self._let_go()
+                # One that died while idle says so only when it is used.
+                died = isinstance(error, DBAPIError) and error.connection_invalidated
+                if not (_again(error) or (kept and died)) or tried == _TRIES - 1:
+                    raise _unavailable(error) from error
+        raise AssertionError
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with suppress(SQLAlchemyError):
+                kept.close()
+
     def _admitted(self, *, asking: bool) -> None:
         if self.waits and not asking:
             raise StoreUnavailable("database")
 
     def alone(self, work: Callable[[Connection], _T]) -> _T:
         """Run work outside any transaction, in a writer's turn: what SQLite allows only there."""
-        with self._turn(), self.engine.connect() as connection:
-            raw = connection.execution_options(isolation_level="AUTOCOMMIT")
-            return work(raw)
+        with self._turn(), self._single.connect() as connection:
+            return work(connection)
 
     def insert(self, table: Any) -> Any:
         """Make an INSERT of this database's own kind, which knows ON CONFLICT."""
@@ -223,6 +253,7 @@ class Store:
     def close(self) -> None:
         """Close every connection; on SQLite under the writer's turn, because it checkpoints."""
         with self._turn():
+            self._let_go()
             self.engine.dispose()
         if self._turns:
             self._turns.close()
@@ -258,8 +289,11 @@ def _sqlite(url: URL, connections: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("bridge_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("isolation_level") != _AUTOCOMMIT:
+            connection.exec_driver_sql(
+                "BEGIN IMMEDIATE" if options.get("bridge_writes") else "BEGIN"
+            )
 
     return engine
 

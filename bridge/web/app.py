@@ -1,15 +1,16 @@
-"""Make the Flask application: the routes and what each answers."""
+"""Make the application of a web process: the thin door, and the Flask application behind it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from bridge.config import Config
 from bridge.logs import logger
 from bridge.web.answers import Answer
-from bridge.web.receive import Accepts, receive
+from bridge.web.door import Door
+from bridge.web.receive import Accepts
 
 log = logger()
 
@@ -23,36 +24,25 @@ def create_app(
     acceptor: Accepts,
     ready: Callable[[], str | None],
     clock: Callable[[], datetime] = _now,
-) -> Flask:
-    """Make the application of one web process.
+) -> Door:
+    """Make the application of one web process; what it gives is a WSGI application.
 
     ready: gives None, or the one word why no webhook could be stored now.
     """
+    return Door(config, acceptor, _flask(ready), clock)
+
+
+def _flask(ready: Callable[[], str | None]) -> Flask:
+    """Make what answers every path that the door does not."""
     app = Flask("bridge", static_folder=None)
     # A redirect loses the body of a webhook, so no path is corrected by one.
     app.url_map.merge_slashes = False
-    by_address = {(one.adapter.name, one.name): one for one in config.sources.values()}
-
-    def webhook(provider: str, name: str | None = None) -> Response:
-        source = by_address.get((provider, name or provider))
-        if source is None:
-            return Answer(404, {"error": "unknown provider or source"}, closes=True).response()
-        return receive(request.environ, source, acceptor, clock).response()
-
-    def healthz() -> Response:
-        return Answer(200, {"status": "alive"}).response()
 
     def readyz() -> Response:
         reason = ready()
         return Answer(503, {"error": reason}).response() if reason else _READY.response()
 
-    for path, view, method in (
-        ("/webhooks/<provider>", webhook, "POST"),
-        ("/webhooks/<provider>/<name>", webhook, "POST"),
-        ("/healthz", healthz, "GET"),
-        ("/readyz", readyz, "GET"),
-    ):
-        app.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
+    app.add_url_rule("/readyz", view_func=readyz, methods=["GET"], provide_automatic_options=False)
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(Exception, _failed)
     return app

@@ -1,4 +1,4 @@
-"""Receive one webhook: read its raw bytes within bounds, verify, hand it to the store.
+"""Receive one webhook: what is refused before its body is read, what after, what is stored.
 
 What is refused is refused before anything is stored: 401 413 415, or 400 where the sender broke
 off. A verified event is never refused for its content.
@@ -20,9 +20,12 @@ from bridge.web.answers import Answer, Refused
 LIMIT = 10_000_000
 # How far the signature's time may be from ours, both ways; Stripe's own libraries allow as much.
 TOLERANCE = timedelta(seconds=300)
-_RETRY_AFTER = {"Retry-After": "5"}
-# More digits than any length that fits a disk.
-_LONGEST_LENGTH = 18
+
+STORED = Answer(200, {"status": "stored"})
+SEEN = Answer(200, {"status": "seen before"})
+NOT_NOW = Answer(503, {"error": "cannot store now"}, {"Retry-After": "5"})
+# Before its body was read, so that there is room for those that came earlier.
+NO_ROOM = replace(NOT_NOW, closes=True)
 
 log = logger()
 
@@ -30,90 +33,75 @@ log = logger()
 class Accepts(Protocol):
     """The part of the store that a web process needs; bridge.store.accept.Acceptor is one."""
 
-    def accept(self, source: str, event: WebhookEvent, secret: int) -> bool:
+    def accept(self, source: str, event: WebhookEvent, secret: int, at: datetime) -> bool:
         """Store an event durably; raises StoreUnavailable."""
+
+    def offer(
+        self,
+        source: str,
+        event: WebhookEvent,
+        secret: int,
+        at: datetime,
+        done: Callable[[bool | Exception], None],
+    ) -> Any:
+        """Have an event stored durably and `done` told; raises StoreUnavailable."""
+
+    def ring(self) -> None:
+        """Begin with what has been offered."""
 
     def refused(self, source: str) -> None:
         """Count a signature failure."""
 
 
-def receive(
-    environ: Mapping[str, Any], source: Source, store: Accepts, clock: Callable[[], datetime]
-) -> Answer:
-    """Take one request to a source in and say what to answer.
+def before_body(source: Source, headers: Mapping[str, str], length: int | None) -> None:
+    """Raise Refused for what need not be read to know that it is not let in.
 
-    environ: the request as WSGI gives it; its body is read here and nowhere else, because Flask
-        cuts a body of unknown length short without a word.
-    clock: the time now, UTC.
+    headers: names in lower case. length: of the body; None where it is not told beforehand.
     """
-    try:
-        event, secret = _let_in(environ, source, clock)
-    except Refused as refused:
-        if refused.answer.status == HTTPStatus.UNAUTHORIZED:
-            store.refused(source.name)
-        log.warning("webhook refused", source=source.name, reason=refused.error)
-        return refused.answer
-    return _stored(store, source, event, secret)
-
-
-def _let_in(
-    environ: Mapping[str, Any], source: Source, clock: Callable[[], datetime]
-) -> tuple[WebhookEvent, int]:
-    """Give the verified event and the position, from 0, of the secret that signed it."""
-    headers = _headers(environ)
     if not any(name in headers for name in source.adapter.signature_headers):
         raise Refused(401, "signature missing", unread=True)
-    body = _body(environ, headers)
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Refused(415, "encoded body", unread=True)
+    if length is not None and length > LIMIT:
+        raise too_large()
+
+
+def too_large() -> Refused:
+    """Make what refuses a body that is longer than LIMIT."""
+    return Refused(413, "body too large", unread=True)
+
+
+def let_in(
+    source: Source, headers: Mapping[str, str], body: bytes, clock: Callable[[], datetime]
+) -> tuple[WebhookEvent, int, datetime]:
+    """Give the verified event, the position, from 0, of the secret that signed it, and the time.
+
+    clock: the time now, UTC. Raises Refused.
+    """
     event, secret = _verified(SignedRequest(headers, body), source)
     now = clock()
     if event.signed_at and abs(now - event.signed_at) > TOLERANCE:
         raise Refused(401, "signature stale")
-    return replace(event, received_at=now), secret
+    return event, secret, now
 
 
-def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Give the headers; no name with an underscore gets here, the server drops those."""
-    return {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
+def refused(store: Accepts, source: Source, why: Refused) -> Answer:
+    """Count and tell what was not let in; gives its answer."""
+    if why.answer.status == HTTPStatus.UNAUTHORIZED:
+        store.refused(source.name)
+    log.warning("webhook refused", source=source.name, reason=why.error)
+    return why.answer
 
 
-def _body(environ: Mapping[str, Any], headers: Mapping[str, str]) -> bytes:
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise Refused(415, "encoded body", unread=True)
-    stream = environ["wsgi.input"]
-    if "transfer-encoding" in headers:
-        # No length is told: one byte more than allowed is enough to know.
-        body = _read(stream, LIMIT + 1)
-        if len(body) > LIMIT:
-            raise Refused(413, "body too large", unread=True)
-        return body
-    length = _length(environ.get("CONTENT_LENGTH") or "0")
-    body = _read(stream, length)
-    if len(body) < length:
-        raise Refused(400, "body incomplete", unread=True)
-    return body
-
-
-def _length(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise Refused(400, "length unreadable", unread=True)
-    if len(text) > _LONGEST_LENGTH or int(text) > LIMIT:
-        raise Refused(413, "body too large", unread=True)
-    return int(text)
-
-
-def _read(stream: Any, size: int) -> bytes:
-    parts = []
-    try:
-        while size and (part := stream.read(size)):
-            parts.append(part)
-            size -= len(part)
-    except Exception:  # noqa: BLE001 - the server's own errors: broken chunks, a lost connection
-        raise Refused(400, "body unreadable", unread=True) from None
-    return b"".join(parts)
+def answered(source: Source, told: bool | Exception) -> Answer:
+    """Give the answer to what was let in: whether it was new, or why it could not be stored."""
+    if isinstance(told, StoreUnavailable):
+        log.warning("webhook not stored", source=source.name, reason=told.reason)
+    elif isinstance(told, Exception):
+        log.error("webhook not stored", source=source.name, exc_info=told)
+    else:
+        return STORED if told else SEEN
+    return NOT_NOW
 
 
 def _verified(request: SignedRequest, source: Source) -> tuple[WebhookEvent, int]:
@@ -127,15 +115,3 @@ def _verified(request: SignedRequest, source: Source) -> tuple[WebhookEvent, int
             # A fault of the adapter: what it cannot verify is not let in.
             log.exception("verify failed", source=source.name)
     raise Refused(401, "signature wrong")
-
-
-def _stored(store: Accepts, source: Source, event: WebhookEvent, secret: int) -> Answer:
-    try:
-        new = store.accept(source.name, event, secret)
-    except StoreUnavailable as unavailable:
-        log.warning("webhook not stored", source=source.name, reason=unavailable.reason)
-    except Exception:
-        log.exception("webhook not stored", source=source.name)
-    else:
-        return Answer(200, {"status": "stored" if new else "seen before"})
-    return Answer(503, {"error": "cannot store now"}, headers=_RETRY_AFTER)

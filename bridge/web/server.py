@@ -19,7 +19,6 @@ from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.processes import Presence
 from bridge.web.app import create_app
-from bridge.web.closing import closing
 from bridge.web.health import Readiness
 
 # A process that was killed lets its port go within this time.
@@ -83,7 +82,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
         self._presence.start()
         self._acceptor = Acceptor(self._store)
         ready = Readiness(self._store, draining=lambda: not getattr(worker, "alive", True))
-        return closing(create_app(self._config, self._acceptor, ready))
+        return create_app(self._config, self._acceptor, ready)
 
     def _forked(self, _arbiter: Arbiter, worker: AnyWorker) -> None:
         self._worker = worker
@@ -102,10 +101,11 @@ def settings(config: Config, bind: str) -> dict[str, object]:
     """Give gunicorn's settings, each with its reason."""
     return {
         "bind": bind,
-        # Threads wait for the one commit together; SQLite allows one process that writes webhooks.
-        "worker_class": "bridge.web.closing.Worker",
+        "worker_class": "bridge.web.worker.Worker",
+        # SQLite allows one process that writes webhooks.
         "workers": config.web_concurrency,
-        "threads": 8,
+        # For pages, and webhooks of uncommon length; all others need none.
+        "threads": 4,
         # The Acceptor's thread and the database connections must begin after the fork.
         "preload_app": False,
         # A web process that gives no sign for so long is stuck and is replaced.
@@ -124,7 +124,8 @@ def settings(config: Config, bind: str) -> dict[str, object]:
         # `X_Shopify_Hmac_Sha256` is not `X-Shopify-Hmac-Sha256`, and no proxy may rename the path.
         "header_map": "drop",
         "forwarder_headers": "",
-        "forwarded_allow_ips": "127.0.0.1,::1",
+        # No answer depends on whether a request came encrypted.
+        "secure_scheme_headers": {},
         # The parser in C is another release with other faults, and no faster behind a database.
         "http_parser": "python",
         # On by default, in the home folder; nothing here uses it.

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import simplejson
 from click.testing import CliRunner, Result
+from werkzeug.test import Client
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
@@ -60,7 +61,7 @@ class Shop:
         adapter = adapters()[provider]
         event = WebhookEvent("", topic, body, account=account, signed_at=now)
         request = adapter.sign(event, SECRETS[provider])
-        client = create_app(load(os.environ, Path.cwd()), self.acceptor, lambda: None).test_client()
+        client = Client(create_app(load(os.environ, Path.cwd()), self.acceptor, lambda: None))
         answer = client.post(
             f"/webhooks/{provider}", data=request.body, headers=dict(request.headers)
         )

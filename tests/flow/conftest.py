@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from adapters.contract import Adapter, WebhookEvent
 from adapters.registry import adapters
@@ -54,7 +54,7 @@ class Rig:
     config: Config
     sandbox: Sandbox
     clock: Clock
-    client: FlaskClient
+    client: Client
     environ: dict[str, str]
     normaliser: Normaliser
     senders: list[Deliverer]
@@ -154,7 +154,7 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
         store = Store.open(config.database_url, connections=3)
         store.migrate()
         acceptor = Acceptor(store)
-        client = create_app(config, acceptor, lambda: None, clock).test_client()
+        client = Client(create_app(config, acceptor, lambda: None, clock))
         rig = Rig(
             store,
             acceptor,

@@ -7,16 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+from gunicorn.config import Config as GunicornConfig  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy import select
+from werkzeug.test import Client
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
@@ -25,6 +29,9 @@ from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.tables import inbox, refusals
 from bridge.web import create_app
+from bridge.web.door import Door as WebDoor
+from bridge.web.server import settings
+from bridge.web.worker import Worker
 
 SECRETS = {
     "STRIPE_WEBHOOK_SECRET": "whsec_new,whsec_old",
@@ -61,6 +68,19 @@ class Told:
     headers: Mapping[str, str] = field(compare=False)
 
 
+def ask(
+    port: int, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None
+) -> Told:
+    """Send one request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        answer = connection.getresponse()
+        return Told(answer.status, answer.read().decode(), dict(answer.getheaders()))
+    finally:
+        connection.close()
+
+
 @dataclass
 class Web:
     """One running web process and its parent."""
@@ -74,13 +94,7 @@ class Web:
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None
     ) -> Told:
         """Send one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            return Told(answer.status, answer.read().decode(), dict(answer.getheaders()))
-        finally:
-            connection.close()
+        return ask(self.port, method, path, headers, body)
 
     def connect(self) -> socket.socket:
         """Open a connection that says what the test says and nothing else."""
@@ -189,17 +203,20 @@ def web(start: Callable[..., Web]) -> Web:
 
 @dataclass
 class Door:
-    """The application without a server, on a store of its own; time stands still at `now`."""
+    """The application in this process, on a store of its own; time stands still at `now`.
+
+    ask: sends one request, by one of the two ways that a webhook may come in.
+    """
 
     now: datetime
     store: Store
     acceptor: Acceptor
-    client: FlaskClient
+    app: WebDoor
+    ask: Callable[[str, str, Mapping[str, str], bytes], Told]
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Told:
         """Send one webhook."""
-        answer = self.client.post(path, data=body, headers=dict(headers))
-        return Told(answer.status_code, answer.text, dict(answer.headers))
+        return self.ask("POST", path, headers, body)
 
     def stored(self) -> list[tuple[str, str, bytes, int]]:
         """Give source, topic, body and the secret's position of all that is stored."""
@@ -213,9 +230,44 @@ class Door:
         return {name: sum(n for source, n in found if source == name) for name, _ in found}
 
 
-@pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    """The application with the sources stripe, shopify, example and eu-shop."""
+def as_wsgi(app: WebDoor) -> Callable[..., Told]:
+    """Ask the application as any WSGI server would."""
+    client = Client(app)
+
+    def ask(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Told:
+        answer = client.open(path, method=method, data=body, headers=dict(headers))
+        return Told(answer.status_code, answer.text, dict(answer.headers))
+
+    return ask
+
+
+@contextmanager
+def looping(app: WebDoor) -> Iterator[int]:
+    """Run the worker's loop in a thread of this process; gives its port."""
+    cfg = GunicornConfig()
+    for name, value in settings(load({}, Path("/")), "127.0.0.1:0").items():
+        cfg.set(name, value)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = Worker(0, os.getppid(), [listener], None, 0, cfg, None)
+        worker.wsgi = app
+        worker.PIPE = os.pipe()
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            worker.alive = False
+            worker.soon(lambda: None)
+            thread.join(PATIENCE)
+            worker.tmp.close()
+            for end in worker.PIPE:
+                os.close(end)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(params=["wsgi", "loop"])
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+    """The application with the sources stripe, shopify, example and eu-shop, both ways."""
     (tmp_path / "bridge.toml").write_text(FILE)
     config = load(SECRETS, tmp_path)
     store = Store.open(config.database_url)
@@ -223,9 +275,14 @@ def door(tmp_path: Path) -> Iterator[Door]:
     acceptor = Acceptor(store)
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     app = create_app(config, acceptor, lambda: None, lambda: now)
-    yield Door(now, store, acceptor, app.test_client())
-    acceptor.close()
-    store.close()
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        stack.callback(acceptor.close)
+        if request.param == "wsgi":
+            asked = as_wsgi(app)
+        else:
+            asked = partial(ask, stack.enter_context(looping(app)))
+        yield Door(now, store, acceptor, app, asked)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What is let in and what is refused, without a server: signatures, times, bodies."""
+"""What is let in and what is refused: signatures, times, bodies; as WSGI and by the loop."""
 
 import json
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
 
 Signed = Callable[..., tuple[dict[str, str], bytes]]
 
@@ -62,10 +63,10 @@ def test_an_address_of_no_source_is_not_found(path: str, door: Any, signed: Sign
     assert door.stored() == []
 
 
-@pytest.mark.parametrize("method", ["get", "head", "put", "delete", "options", "patch"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
 def test_only_post_is_a_webhook(method: str, door: Any) -> None:
-    answer = getattr(door.client, method)("/webhooks/stripe")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    answer = door.ask(method, "/webhooks/stripe", {}, b"")
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,6 @@ def test_a_signature_holds_for_five_minutes_both_ways(
         "t=1763640000,v0=aa",
         "t=1763640000,v1=é",
         "é",
-        "\x00",
         "a" * 8000,
     ],
 )
@@ -185,7 +185,8 @@ def test_a_length_that_cannot_be_is_refused(
     length: str, answer: tuple[int, dict[str, str]], door: Any, signed: Signed
 ) -> None:
     headers, body = signed("shopify", SHOPIFY, "shpss_canary4711")
-    given = door.client.post(
+    client = Client(door.app)
+    given = client.post(
         "/webhooks/shopify",
         headers=headers,
         data=body,

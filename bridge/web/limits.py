@@ -1,0 +1,16 @@
+"""How much of one client's time and memory, and of the process's, a request may take."""
+
+# From a request's first byte to its last, and for the answer. Shopify waits five seconds and
+# Stripe not much longer, so whoever needs more than this has given up, or is none of them.
+SECONDS = 10.0
+# Of a client whose connection ends: so long it may take to read the answer, and so much of what
+# it still sends is read.
+PARTING_SECONDS = 0.5
+PARTING_BYTES = 1_000_000
+# All bodies that are on their way or held, of one process; who comes then is to come again.
+ROOM_BYTES = 64 * 1024 * 1024
+# A body up to this size is verified between two other requests; a longer one gets a thread.
+SMALL_BYTES = 256 * 1024
+# What is not a webhook: a form at most.
+FORM_BYTES = 100_000
+STEP_BYTES = 64 * 1024
