@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from adapters.lookups import Api, Lookup, nothing_known
 from adapters.payload import Payload, parse
-from adapters.schema import Lone, Order, Outcome, Wait
+from adapters.schema import Lone, Order, Outcome, Refund, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class Known:
     lookup: what the provider's API has answered so far; a source without a key knows no answers.
     extra: names of the values that the operator wants on an order, such as `metadata.shelf`.
     sold: the order as Heap was told it, None before; the events that told of it may be gone since.
+    partial: whether events of the purchase are gone, so that those there are do not tell the whole.
+    refunds: then, those that Heap was told of, without their reasons.
     """
 
     account: str
@@ -77,6 +79,8 @@ class Known:
     lookup: Lookup = nothing_known
     extra: tuple[str, ...] = ()
     sold: Order | None = None
+    partial: bool = False
+    refunds: tuple[Refund, ...] = ()
 
 
 class NoSettings(BaseModel, frozen=True, extra="forbid"):

@@ -29,6 +29,7 @@ _ORDER_UNKNOWN = (
     "admin, a tag will do, so that orders/updated tells of it, or leave it where the order was "
     "made before the bridge"
 )
+_NOT_SENT = "its order was not sent, and the webhooks that told of it have expired"
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
@@ -152,6 +153,8 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
         if not unknown:
             return found
         return _wait_for_the_rest(found, max(unknown) + timedelta(seconds=settings.settle_seconds))
+    if story.refunds and known.partial:
+        return (Ignored(_NOT_SENT),)
     if story.refunds:
         until = min(one.received_at for one in story.refunds) + _ORDER_WAIT
         return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))

@@ -1,6 +1,6 @@
 """After the sale: what was refunded or lost in a dispute, and what the order comes to by now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ _ORDER_UNKNOWN = (
     "charge.succeeded, checkout.session.completed or invoice.paid from the provider's dashboard, "
     "or leave it where the purchase was made before the bridge"
 )
+_NOT_SENT = "its purchase was not sent, and the webhooks that told of it have expired"
 _FAILED = frozenset({"failed", "canceled"})
 # Stripe's own word for an authorisation that ran out.
 _NEVER_CAPTURED = "expired_uncaptured_charge"
@@ -32,6 +33,8 @@ def followed(
     purchase: Purchase,
     later: Sequence[Sighting],
     asked: Asked | None,
+    *,
+    partial: bool = False,
 ) -> tuple[Outcome, ...] | Wait:
     """Put behind an order its refunds, by time, and where it stands; the order stays as it is.
 
@@ -43,13 +46,24 @@ def followed(
     if isinstance(sale, Wait):
         return replace(sale, otherwise=_behind(sale.otherwise, purchase, later, asked))
     if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(purchase):
-        return unsold(later) if _refunds(later, (), None) else sale
+        return unsold(later, partial=partial) if _refunds(later, (), None) else sale
     return _behind(sale, purchase, later, asked)
 
 
-def refunded(sold: Order, later: Sequence[Sighting], asked: Asked | None) -> tuple[Outcome, ...]:
-    """Give the refunds of an order that was sent and whose own events are gone."""
-    return tuple(_with_units(sold, _refunds(later, (), asked)))
+def refunded(
+    sold: Order,
+    shown: tuple[Sighting, ...],
+    later: Sequence[Sighting],
+    told: Sequence[Refund],
+    asked: Asked | None,
+) -> tuple[Outcome, ...]:
+    """Give the refunds of an order that was sent and whose own events are gone, not all perhaps.
+
+    What is left of them would make less of the order than it was, so it says nothing of its sums.
+    told: the refunds that Heap was told of.
+    """
+    payments = Purchase(shown).payments if shown else ()
+    return tuple(_with_units(sold, _refunds(later, payments, asked, told)))
 
 
 def listed_refunds(
@@ -81,11 +95,14 @@ def listed_refunds(
     return found
 
 
-def unsold(later: Sequence[Sighting]) -> tuple[Outcome, ...] | Wait:
+def unsold(later: Sequence[Sighting], *, partial: bool = False) -> tuple[Outcome, ...] | Wait:
     """Say what refunds and disputes mean whose order is not seen: they wait 72 hours for it.
 
+    partial: it was seen and not sent, and its events are gone.
     Raises MalformedPayload as `followed` does.
     """
+    if partial:
+        return (Ignored(_NOT_SENT),)
     if not _refunds(later, (), None):
         newest = max(later, key=lambda seen: seen.rank)
         return (Ignored(f"{newest.topic}: no money has gone back for good"),)
@@ -139,26 +156,38 @@ def _standing(order: Order, purchase: Purchase) -> Standing:
 
 
 def _refunds(
-    later: Sequence[Sighting], payments: Sequence[Payment], asked: Asked | None
+    later: Sequence[Sighting],
+    payments: Sequence[Payment],
+    asked: Asked | None,
+    told: Sequence[Refund] = (),
 ) -> list[Refund]:
-    """Make one refund of each object whose money went back, the oldest first."""
-    told: dict[tuple[str, str], list[Sighting]] = {}
+    """Make one refund of each object whose money went back, the oldest first.
+
+    told: those that Heap was told of, whose events may be gone.
+    """
+    before = {refund.id: refund for refund in told}
+    shown: dict[tuple[str, str], list[Sighting]] = {}
     for seen in later:
-        told.setdefault((seen.kind, seen.thing.id("id")), []).append(seen)
-    found = [_lost(states) for (kind, _), states in told.items() if kind == "dispute"]
-    refunded = [states for (kind, _), states in told.items() if kind == "refund"]
+        shown.setdefault((seen.kind, seen.thing.id("id")), []).append(seen)
+    found = [_lost(states, before) for (kind, _), states in shown.items() if kind == "dispute"]
+    refunded = [states for (kind, _), states in shown.items() if kind == "refund"]
     released = _releases(refunded, payments)
-    found += [_refunded(states, asked) for states in refunded if states not in released]
+    found += [_refunded(states, asked, before) for states in refunded if states not in released]
+    again = {refund.id for refund in found if refund}
+    found += [refund for refund in told if refund.id not in again]
     back = [refund for refund in found if refund and refund.amount > 0]
     return sorted(back, key=lambda refund: (refund.at, refund.id))
 
 
-def _refunded(states: Sequence[Sighting], asked: Asked | None) -> Refund | None:
+def _refunded(
+    states: Sequence[Sighting], asked: Asked | None, before: Mapping[str, Refund]
+) -> Refund | None:
     """Read a refund that succeeded, also one that failed since; None where it never did."""
     thing = _newest(states).thing
     reason = thing.text_or_none("reason")
+    told = before.get(thing.id("id"))
     shown = {status for seen in states for status in (_status(seen), was(seen, "status"))}
-    if "succeeded" not in shown or reason == _NEVER_CAPTURED:
+    if not (told or "succeeded" in shown) or reason == _NEVER_CAPTURED:
         return None
     failed = [
         clamp(seen.created, seen)
@@ -166,24 +195,29 @@ def _refunded(states: Sequence[Sighting], asked: Asked | None) -> Refund | None:
         if _status(seen) in _FAILED or seen.topic == "refund.failed"
     ]
     refund = _refund(thing, _made(states), reason, min(failed, default=None))
+    if told:
+        refund = replace(refund, items=told.items, failed_at=told.failed_at or refund.failed_at)
     shown_as = [seen.thing for seen in states]
     return _settled(refund, booked_as("refund", refund.id, shown_as, asked) if asked else None)
 
 
-def _lost(states: Sequence[Sighting]) -> Refund | None:
+def _lost(states: Sequence[Sighting], before: Mapping[str, Refund]) -> Refund | None:
     """Read a dispute that was lost, also one whose money came back after all.
 
     Money is withdrawn when a dispute begins and returns where it is won: only losing it counts.
     """
     losses = [seen for seen in states if "lost" in {_status(seen), was(seen, "status")}]
+    told = before.get(states[0].thing.id("id"))
+    if told:
+        back = [clamp(seen.created, seen) for seen in states if _has_come_back(seen)]
+        return replace(told, failed_at=told.failed_at or min(back, default=None))
     if not losses:
         return None
     since = min(seen.created for seen in losses)
     back = [
         clamp(seen.created, seen)
         for seen in states
-        if seen.created >= since
-        and (seen.topic.endswith(".funds_reinstated") or _status(seen) == "won")
+        if seen.created >= since and _has_come_back(seen)
     ]
     thing = _newest(losses).thing
     refund = _refund(thing, _made(losses), "dispute", min(back, default=None))
@@ -194,6 +228,10 @@ def _lost(states: Sequence[Sighting]) -> Refund | None:
         if (entry.integer_or_none("amount") or 0) < 0 and entry.text_or_none("currency")
     ]
     return _settled(refund, taken_out[0] if len(taken_out) == 1 else None)
+
+
+def _has_come_back(seen: Sighting) -> bool:
+    return seen.topic.endswith(".funds_reinstated") or _status(seen) == "won"
 
 
 def _settled(refund: Refund, entry: tuple[Decimal, str] | None) -> Refund:
@@ -271,9 +309,12 @@ def _with_units(order: Order, refunds: Sequence[Refund]) -> list[Refund]:
     units = () if any(line.unknown for line in order.lines) else _units(order)
     back, told = ZERO, []
     for refund in refunds:
+        if refund.items:
+            # So it was told; all units are gone with it.
+            units = ()
         alike = refund.currency == order.currency
         whole = alike and order.total > 0 and back + refund.amount >= order.total
-        told.append(replace(refund, items=units) if whole else refund)
+        told.append(replace(refund, items=units) if whole and units else refund)
         units = () if whole else units
         if alike and refund.failed_at is None:
             back += refund.amount

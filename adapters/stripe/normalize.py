@@ -39,14 +39,16 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     after = Asked(known.lookup, asked.account) if asked else None
     if after:
         later = [*later, *listed_refunds(sightings, later, after)]
-    if sightings:
+    told: tuple[Outcome, ...] | Wait
+    if known.sold and (known.partial or (later and not sightings)):
+        told = refunded(known.sold, sightings, later, known.refunds, after)
+    elif sightings:
         purchase = Purchase(sightings)
         sale = sold(purchase, settings, linked=asked is not None)
-        told = followed(_told(sale, purchase, asked, known), purchase, later, after)
-    elif later and known.sold:
-        told = refunded(known.sold, later, after)
+        told = _told(sale, purchase, asked, known)
+        told = followed(told, purchase, later, after, partial=known.partial)
     elif later:
-        return unsold(later)
+        return unsold(later, partial=known.partial)
     else:
         return (shown.ignored,)
     return _with_refunds(told, after, [*sightings, *later], settings)

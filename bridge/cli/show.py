@@ -74,6 +74,7 @@ def _purchase(purchase: Purchase) -> None:
         ("destination", purchase.destination),
         ("order id", purchase.order_id),
         ("known as", ", ".join(purchase.known_as)),
+        ("expired", purchase.expired),
     ]
     order = purchase.order or {}
     about += [

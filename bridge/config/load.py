@@ -22,6 +22,7 @@ _NO_APP_ID = (
 _PROCESSES = "a number of web processes, 1 to 64"
 _FEWEST = 6
 _CONNECTIONS = f"the number of connections that the database allows, {_FEWEST} or more"
+_DAYS = values.whole("a whole number of days, 1 to 36500", 1, 36_500)
 
 
 def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> Config:
@@ -59,12 +60,20 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
         extra_properties=variables.read("BRIDGE_EXTRA_PROPERTIES", values.extra_names, default=()),
         user_properties=variables.read("HEAP_USER_PROPERTIES", values.switch, default=False),
         identify=variables.read("HEAP_IDENTIFY", values.switch, default=False),
+        payload_days=variables.read("BRIDGE_PAYLOAD_DAYS", _DAYS, 30),
+        ledger_days=variables.read("BRIDGE_LEDGER_DAYS", _DAYS, 400),
         hosted=database.host(environ),
         warnings=(),
     )
     sandbox = any(one.is_sandbox for one in config.destinations)
     if to_heap and sandbox and not variables.text("HEAP_APP_ID"):
         faults.add("HEAP_APP_ID", _NO_APP_ID)
+    if config.ledger_days < config.payload_days:
+        faults.add(
+            "BRIDGE_LEDGER_DAYS",
+            f"is {config.ledger_days}; an order's details are kept at least as long as payloads "
+            f"(BRIDGE_PAYLOAD_DAYS is {config.payload_days})",
+        )
     faults.tell()
     if not sources:
         faults.warn("no source", "set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET")

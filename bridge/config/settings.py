@@ -91,6 +91,8 @@ class Config:
     hash_identity: the identity is a hash of the email, which then is told nowhere.
     extra_properties: names of values that are copied onto Order and Purchase.
     user_properties, identify: whether users are told of beside their orders, and their browsers.
+    payload_days: so long bodies and sent bytes are kept of what is done with.
+    ledger_days: so long an order's details are.
     hosted: the name of the host it runs on, where that is a known one.
     warnings: one sentence each, for the operator at start.
     """
@@ -112,6 +114,8 @@ class Config:
     extra_properties: tuple[str, ...]
     user_properties: bool
     identify: bool
+    payload_days: int
+    ledger_days: int
     hosted: str | None
     warnings: tuple[str, ...]
 

@@ -4,7 +4,7 @@ Pure, like events.py. Each event has a key of its own: an order's first event is
 because Heap keeps the first event of a key and passes over later ones.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -62,7 +62,7 @@ def added_event(
     order: Order,
     line: LineItem,
     at: datetime,
-    keys: Collection[str],
+    keys: Container[str],
     *,
     new: bool,
     came: Sequence[tuple[str, Value]],
@@ -95,7 +95,7 @@ def removal_event(
     thing: LineItem,
     units: Units,
     at: datetime,
-    keys: Collection[str],
+    keys: Container[str],
     *,
     received_at: datetime,
     provider: str,
@@ -144,7 +144,7 @@ def change_event(
     differences: Mapping[str, Decimal | None],
     reason: str,
     at: datetime,
-    keys: Collection[str],
+    keys: Container[str],
     *,
     received_at: datetime,
     provider: str,
@@ -204,7 +204,7 @@ def _stem(order: Order, provider: str) -> str:
     return f"{provider}:{order.account}:{order.id}"
 
 
-def _free(stem: str, at: datetime, rest: str, keys: Collection[str]) -> str:
+def _free(stem: str, at: datetime, rest: str, keys: Container[str]) -> str:
     """Make the key of a change at a moment, the first from there on that is not taken."""
     while (key := f"{stem}{at.astimezone(UTC):%Y%m%dT%H%M%SZ}{rest}") in keys:
         at += _SECOND

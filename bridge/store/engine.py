@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 _AUTOCOMMIT = "AUTOCOMMIT"
 
 # The revision of the newest migration; a test holds it against the folder.
-REVISION = "0006"
+REVISION = "0007"
 
 _NEWER = (
     "the database has schema {found}, made by a newer release than this one, which knows "
@@ -60,6 +60,10 @@ _READ_ONLY = "25006"
 _TRIES = 8
 _POOL_SECONDS = 2
 _REST_SECONDS = 0.003
+_BUSY = "busy_timeout = 5000"
+_SHORTLY = 50
+# So many pages of a file are given back in one turn.
+_PAGES = 200
 # Providers' ids have at most 255 characters; PostgreSQL's index takes some 2,700 bytes.
 _LONGEST_KEY = 300
 # Everything here is found by an index. PostgreSQL, whose statistics lag behind a burst by minutes,
@@ -190,6 +194,41 @@ class Store:
         with self._turn(), self._single.connect() as connection:
             return work(connection)
 
+    def forget(self) -> None:
+        """On SQLite, empty the write-ahead log, which still holds what was removed.
+
+        Where somebody reads at the moment it is left for another time: nobody is to wait for it.
+        """
+
+        def work(connection: Connection) -> None:
+            for pragma in (f"busy_timeout = {_SHORTLY}", "wal_checkpoint(TRUNCATE)", _BUSY):
+                connection.exec_driver_sql(f"PRAGMA {pragma}")
+
+        if self._turns:
+            self.alone(work)
+
+    def give_back(self) -> int:
+        """Shorten the SQLite file by a few pages where much of it is free; gives how many.
+
+        A tenth stays free, for the webhooks to come.
+        """
+        if not self._turns:
+            return 0
+
+        def work(connection: Connection) -> int:
+            size, free = (
+                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+                for name in ("page_count", "freelist_count")
+            )
+            pages = min(free - size // 10, _PAGES) if free > max(size // 5, _PAGES) else 0
+            if pages:
+                # As a script, because it ends only where every (empty) row of it is fetched.
+                raw: Any = connection.connection.driver_connection
+                raw.executescript(f"PRAGMA incremental_vacuum({pages})")
+            return pages
+
+        return self.alone(work)
+
     def insert(self, table: Any) -> Any:
         """Make an INSERT of this database's own kind, which knows ON CONFLICT."""
         return insert_sqlite(table) if self.on_sqlite else insert_postgresql(table)
@@ -246,7 +285,7 @@ class Store:
             raise StoreOutdated(_NEWER.format(found=found))
         try:
             with self._turn():
-                migrate(self._writer)
+                migrate(self.engine)
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
 
@@ -278,9 +317,11 @@ def _sqlite(url: URL, connections: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # BEGIN is ours: a writer begins as one
-        # In this order: secure_delete and synchronous before anything is written.
+        # In this order: secure_delete and synchronous before anything is written, and how a file
+        # gives back space before there is a file.
         for pragma in (
-            "busy_timeout = 5000",
+            _BUSY,
+            "auto_vacuum = INCREMENTAL",
             "journal_mode = WAL",
             "synchronous = FULL",
             "secure_delete = ON",

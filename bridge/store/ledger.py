@@ -21,7 +21,7 @@ class Purchase:
     key: the canonical id, once it was sent; it never changes then.
     order_id: the merchant's. record: the order as JSON. told: what its changes
         add up to, as JSON. identity: the user at Heap it was sent to. tries: of normalising, that
-        failed.
+        failed. expired: what is gone of it by age: `payloads`, or its `details` as well.
     """
 
     id: int
@@ -46,6 +46,7 @@ class Purchase:
     record: str | None = None
     told: str | None = None
     identity: str | None = None
+    expired: str | None = None
 
 
 _VALUES = [field.name for field in fields(Purchase) if field.name != "id"]
@@ -141,4 +142,7 @@ def merge(connection: Connection, purchases: Sequence[Purchase]) -> tuple[Purcha
         .where(orders.c.id.in_(moved))
         .values(merged_into=kept.id, state="merged", due_at=None, reason=None)
     )
+    # What was never sent is told by the one that stays.
+    unsent = orders.c.id.in_(moved) & orders.c.settled_at.is_(None)
+    connection.execute(update(orders).where(unsent).values(record=None))
     return kept, [purchase for purchase in others if purchase.settled_at is not None]

@@ -26,6 +26,8 @@ from bridge.store.tables import batches, orders, outbox
 SANDBOX = "sandbox"
 # Heap takes so many events in one request.
 BATCH_EVENTS = 1000
+_REFUND = ":refund:"
+_HASH_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +127,76 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The keys of a purchase that are taken; of an order whose details have expired, the hashes.
+
+    A refund's part of its key counts by itself, too: it may have been told under the key of a
+    purchase that was merged into this one.
+    """
+
+    keys: frozenset[str] = frozenset()
+    hashes: frozenset[bytes] = frozenset()
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a key, or a refund's part of one, is taken."""
+        return key in self.keys or (bool(self.hashes) and _hashed(str(key)) in self.hashes)
+
+    def told(self, key: str) -> bool:
+        """Whether Heap was told this already, under this key or another purchase's."""
+        return any(part in self for part in _parts([key]))
+
+    def __or__(self, keys: Iterable[str]) -> "Sent":
+        """Add keys."""
+        return Sent(self.keys | _parts(keys), self.hashes)
+
+    def with_hashes(self, hashes: Iterable[bytes]) -> "Sent":
+        """Add hashes of keys."""
+        return Sent(self.keys, self.hashes.union(hashes))
+
+
 _ROWS: BindParameter[Any] = bindparam("rows", expanding=True)
-_KEYS = union_all(
-    select(outbox.c.order_id, outbox.c.key).where(outbox.c.order_id.in_(_ROWS)),
-    select(orders.c.merged_into, outbox.c.key)
-    .join(outbox, outbox.c.order_id == orders.c.id)
-    .where(orders.c.merged_into.in_(_ROWS)),
+# A purchase for itself, and those that were merged into it.
+_WHOSE = union_all(
+    select(orders.c.id.label("kept"), orders.c.id, orders.c.sent_keys).where(
+        orders.c.id.in_(_ROWS)
+    ),
+    select(orders.c.merged_into, orders.c.id, orders.c.sent_keys).where(
+        orders.c.merged_into.in_(_ROWS)
+    ),
 )
+_KEYS = select(outbox.c.order_id, outbox.c.key).where(outbox.c.order_id.in_(_ROWS))
 
 
-def keys(connection: Connection, order_rows: Iterable[int]) -> dict[int, set[str]]:
+def keys(connection: Connection, order_rows: Iterable[int]) -> dict[int, Sent]:
     """Name the Heap events of purchases that are written already, and of those merged into them."""
-    found: dict[int, set[str]] = {row: set() for row in order_rows}
-    if found:
-        for row, key in connection.execute(_KEYS, {"rows": [*found]}):
-            found[row].add(key)
+    found = {row: Sent() for row in order_rows}
+    if not found:
+        return found
+    whose = connection.execute(_WHOSE, {"rows": [*found]}).all()
+    written: dict[int, list[str]] = {row.id: [] for row in whose}
+    for row, key in connection.execute(_KEYS, {"rows": [*written]}):
+        written[row].append(key)
+    for row in whose:
+        kept = row.sent_keys or b""
+        hashes = {kept[at : at + _HASH_BYTES] for at in range(0, len(kept), _HASH_BYTES)}
+        found[row.kept] = (found[row.kept] | written[row.id]).with_hashes(hashes)
     return found
+
+
+def kept_of(keys: Iterable[str]) -> bytes:
+    """Give what stays for ever of keys, as `orders.sent_keys` holds it."""
+    return b"".join(sorted(map(_hashed, _parts(keys))))
+
+
+def _parts(keys: Iterable[str]) -> frozenset[str]:
+    """Give keys, and of those of refunds the refund's own part."""
+    split = [(key, key.partition(_REFUND)[2]) for key in keys]
+    return frozenset(part for parts in split for part in parts if part)
+
+
+def _hashed(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()[:_HASH_BYTES]
 
 
 def redirect(store: Store, source: str, destination: str, *, tests: bool, now: datetime) -> int:
@@ -195,7 +251,8 @@ def resend(
 ) -> int:
     """Queue an order's events once more, byte for byte; gives how many batches.
 
-    Events that were parked are tried again with them. destination: where to, if not as before.
+    Events that were parked are tried again with them, batches whose bytes have expired are not.
+    destination: where to, if not as before.
     """
     values: dict[str, Any] = {
         "state": "queued",
@@ -217,5 +274,5 @@ def resend(
             .where(orders.c.id == order_row)
             .values(destination=destination, reason=None)
         )
-    done = connection.execute(update(batches).where(batches.c.order_id == order_row).values(values))
-    return done.rowcount
+    left = (batches.c.order_id == order_row) & (batches.c.state != "expired")
+    return connection.execute(update(batches).where(left).values(values)).rowcount

@@ -190,6 +190,8 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
             users |= {_user((field, told[field])) for field in _FIELDS if field in told}
         body = None if is_sent else nameless(event.body, pseudonym)
         connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
+    if order.identity and _sent_and_expired(connection, row):
+        users.add(_user(json.loads(order.identity)))
     _drop_asides(connection, row)
     for _, which in users:
         connection.execute(delete(groups).where(groups.c.name == lock_of(which)))
@@ -198,6 +200,7 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
     names = ("group", "side", "amount", "at", "since")
     of_whom = (*(f"counterpart_{name}" for name in names), "identity")
     values: dict[str, Any] = dict.fromkeys(of_whom)
+    values["expired"] = order.expired or "payloads"
     if order.record:
         values["record"] = json.dumps(record, ensure_ascii=False)
     if order.state in {"waiting", "open", "parked"}:
@@ -222,6 +225,13 @@ def _drop_asides(connection: Connection, row: int) -> None:
     connection.execute(delete(batches).where(mine))
 
 
+def _sent_and_expired(connection: Connection, row: int) -> bool:
+    """Whether Heap was told of an order by bytes that are here no more."""
+    gone = (batches.c.order_id == row) & (batches.c.state == "expired")
+    sent = select(batches.c.id).where(gone, batches.c.sent_at.is_not(None))
+    return connection.execute(sent.where(batches.c.destination != "sandbox")).first() is not None
+
+
 def scrub_rest(connection: Connection, source: str, traces: Traces) -> None:
     """Remove a person from what was looked up and what was handed over."""
     rows = connection.execute(select(facts).where(facts.c.source == source)).all()
@@ -236,9 +246,3 @@ def scrub_rest(connection: Connection, source: str, traces: Traces) -> None:
     ).all():
         if traces(export.export) or traces(export.whose):
             connection.execute(delete(disclosures).where(disclosures.c.id == export.id))
-
-
-def checkpoint(store: Store) -> None:
-    """On SQLite, put the write-ahead log into the database and empty it."""
-    if store.on_sqlite:
-        store.alone(lambda c: c.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))

@@ -82,6 +82,7 @@ class Purchase:
     state: waiting, settled, open, held or parked. waits_until: while it is waiting.
     known_as: every id that events knew it by.
     order: the order as it was written, without what says who bought; amounts are text.
+    expired: what is gone of it by age: `payloads`, or its `details` as well.
     """
 
     id: int
@@ -95,6 +96,7 @@ class Purchase:
     key: str | None
     order_id: str | None
     known_as: tuple[str, ...]
+    expired: str | None
     order: dict[str, Any] | None
     events: tuple[Event, ...]
     heap_events: tuple[HeapEvent, ...]
@@ -130,6 +132,7 @@ def _purchase(connection: Connection, row: int) -> Purchase:
         key=found.key,
         order_id=_shown(found.order_id),
         known_as=tuple(known_as),
+        expired=found.expired,
         order=order,
         events=tuple(event_of(one) for one in came),
         heap_events=heap_events_where(connection, outbox.c.order_id.in_(told)),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from bridge.store import outbox as sending
 from bridge.store.engine import Store
+from bridge.store.expiry import DETAILS
 from bridge.store.find import Named
 from bridge.store.ledger import Purchase, lock
 from bridge.store.tables import batches, inbox, orders, outbox
@@ -92,6 +93,10 @@ class Replay:
         (found,) = lock(connection, [row])
         if found.state == "settled":
             return self._resend(connection, found)
+        if found.expired and not _has_a_body(connection, row):
+            return Replayed(
+                name, "its webhooks have expired; have the provider send them again", False
+            )
         _renew(connection, (inbox.c.order_id == row) & (inbox.c.state == "parked"))
         if _readable(connection, row):
             connection.execute(
@@ -109,7 +114,7 @@ class Replay:
             return Replayed(name, f"source {order.source} is not configured", False)
         if order.test and not target.tests and target.destination != sending.SANDBOX:
             return Replayed(name, "a test order; set BRIDGE_SEND_TEST_ORDERS=on first", False)
-        if _gone(connection, outbox.c.order_id == order.id):
+        if order.expired == DETAILS or _gone(connection, outbox.c.order_id == order.id):
             return Replayed(name, "the bytes that were sent have expired", False)
         sending.resend(connection, order.id, self.now, destination=target.destination)
         return Replayed(name, f"is sent again to {target.destination}, byte for byte")
@@ -159,6 +164,11 @@ def _readable(connection: Connection, order_row: int) -> bool:
         select(func.count()).where(inbox.c.order_id == order_row, inbox.c.state == "joined")
     )
     return bool(found.scalar_one())
+
+
+def _has_a_body(connection: Connection, order_row: int) -> bool:
+    mine = (inbox.c.order_id == order_row) & inbox.c.body.is_not(None)
+    return connection.execute(select(inbox.c.id).where(mine).limit(1)).first() is not None
 
 
 def _gone(connection: Connection, which: Any) -> bool:

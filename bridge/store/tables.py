@@ -19,6 +19,7 @@ alerts     what the operator has been told and not yet told to be over
 erasures   demands to remove a customer's or a shop's data, and how far each has come
 disclosures  what is stored of a customer who asked, for the operator, for 30 days
 processes  who works on this database just now, and with how many connections
+copies     one row while this database is a copy that is not whole yet
 probes     a row to learn whether one can be written, a row to lock
 """
 
@@ -43,7 +44,14 @@ metadata = MetaData()
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+    # What a later release adds is built while webhooks come in: see migrate.py.
+    return Index(
+        name,
+        *columns,
+        sqlite_where=text(where),
+        postgresql_where=text(where),
+        postgresql_concurrently=True,
+    )
 
 
 # new -> joined | ignored | parked; replay leads back to new.
@@ -70,6 +78,13 @@ inbox = Table(
     _partial("inbox_parked", "source", "id", where="state = 'parked'"),
     Index("inbox_order", "order_id"),
     Index("inbox_seen", "source", "secret", "received_at"),
+    # What expiry looks through: bodies of what is done with.
+    _partial(
+        "inbox_done",
+        "received_at",
+        "id",
+        where="state IN ('joined', 'ignored') AND body IS NOT NULL",
+    ),
 )
 
 # waiting -> settled | open | held | parked; a further event leads back to normalising.
@@ -102,6 +117,11 @@ orders = Table(
     Column("told", Text),
     # The user at Heap, as it was frozen with the first Heap events; goes with the person.
     Column("identity", Text),
+    # What is gone of it by age: `payloads`, or its `details` as well.
+    Column("expired", Text),
+    # Once its details are gone: the keyed hash of that user; the hashes of every key that was sent.
+    Column("identity_hash", Text),
+    Column("sent_keys", LargeBinary),
     _partial("orders_due_of", "source", "due_at", where="due_at IS NOT NULL"),
     _partial("orders_identity", "identity", where="identity IS NOT NULL"),
     _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
@@ -113,6 +133,8 @@ orders = Table(
         where="counterpart_group IS NOT NULL",
     ),
     Index("orders_order_id", "source", "order_id"),
+    _partial("orders_merged", "merged_into", where="merged_into IS NOT NULL"),
+    _partial("orders_expired", "first_event_at", "id", where="expired = 'payloads'"),
 )
 
 aliases = Table(
@@ -142,7 +164,8 @@ outbox = Table(
     _partial("outbox_parked", "id", where="parked"),
 )
 
-# queued -> sent; one that meets a fault stays queued with a later due_at, a test order's is held.
+# queued -> sent -> expired, once its bytes are gone; one that meets a fault stays queued with a
+# later due_at, a test order's is held.
 batches = Table(
     "batches",
     metadata,
@@ -168,6 +191,7 @@ batches = Table(
     ),
     _partial("batches_aside", "destination", "identity", "id", where="aside IS NOT NULL"),
     Index("batches_order", "order_id"),
+    _partial("batches_done", "created_at", "id", where="state IN ('sent', 'held')"),
 )
 
 attempts = Table(
@@ -253,6 +277,8 @@ sources = Table(
     Column("provider", Text, nullable=False),
     Column("started_at", Moment, nullable=False),
     Column("account", Text),
+    # With which identities are hashed once an order's details are gone; made when first needed.
+    Column("hash_key", LargeBinary),
 )
 
 refusals = Table(
@@ -330,6 +356,14 @@ processes = Table(
     Column("seen_at", Moment, nullable=False),
     # For how many seconds it had been at one step when it was seen.
     Column("busy", Integer, nullable=False),
+)
+
+copies = Table(
+    "copies",
+    metadata,
+    # Tells the database apart that is copied here.
+    Column("origin", Text, primary_key=True),
+    Column("begun_at", Moment, nullable=False),
 )
 
 probes = Table(

@@ -4,7 +4,7 @@ The sum of Order.total and of every Order Changed.total, less every Refund.amoun
 has kept or is owed.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -23,17 +23,16 @@ from bridge.heap.after import (
 from bridge.heap.events import HeapEvent
 from bridge.heap.form import Value
 from bridge.store.ledger import Purchase
+from bridge.store.outbox import Sent
 from bridge.worker.lines import bought_since, items_of, less_removed, removed_since
 from bridge.worker.told import Told
-
-_REFUND = ":refund:"
 
 
 def since_sent(
     purchase: Purchase,
     order: Order,
     outcomes: Sequence[Outcome],
-    keys: Collection[str],
+    sent: Sent,
     *,
     came: Sequence[tuple[str, Value]],
     received_at: datetime,
@@ -41,26 +40,26 @@ def since_sent(
 ) -> tuple[Purchase, list[HeapEvent]]:
     """Make the events that Heap has not had yet; gives the purchase with what it was told now.
 
-    order: as it was sent. keys: of the events that are in the outbox. received_at: when the last
-    webhook came; no change is dated later. came, voice: as for the order.
+    order: as it was sent. sent: the keys of its events so far. received_at: when the last webhook
+    came; no change is dated later. came, voice: as for the order.
     """
     told = Told.read(purchase.told)
-    standing = next((found for found in outcomes if isinstance(found, Standing)), None)
+    standing = _standing(purchase, outcomes, told)
     lines = standing.lines if standing else ()
     if lines and not told.lines:
         told.count(order.lines)
-    things = items_of(order, lines)
-    # A refund may have been told under the key of a purchase that was merged into this one.
-    refunds = {refund for key in keys if (refund := key.partition(_REFUND)[2])}
-    taken = {*keys}
+    taken = sent
     since = {"received_at": received_at, **voice}
     events: list[HeapEvent] = []
     for item, at, new in bought_since(lines, told):
         events += added_event(order, item, at, taken, new=new, came=came, **since)
-        taken |= {event.key for event in events}
+        taken |= [event.key for event in events]
+        if new:
+            told.added[item.id] = item
+    things = told.added | items_of(order, lines)
     for outcome in outcomes:
         if isinstance(outcome, Refund):
-            left = less_removed(outcome, lines, told, refunds)
+            left = less_removed(outcome, lines, told, sent)
             events += refund_events(order, left, things, **voice)
             told.refund(outcome)
         elif isinstance(outcome, Cancellation):
@@ -69,20 +68,25 @@ def since_sent(
         events += removal_event(order, things[units.line_id], units, at, taken, **since)
     if standing is not None:
         events += _changed(order, standing, told, taken, since)
+        told.stands(standing.at)
     if told:
         purchase = replace(purchase, told=told.written())
-    return purchase, [
-        event
-        for event in events
-        if event.key not in keys and event.key.partition(_REFUND)[2] not in refunds
-    ]
+    return purchase, [event for event in events if not sent.told(event.key)]
+
+
+def _standing(purchase: Purchase, outcomes: Sequence[Outcome], told: Told) -> Standing | None:
+    """Find where the order stands; not by a state older than one that was told of and is gone."""
+    standing = next((found for found in outcomes if isinstance(found, Standing)), None)
+    if standing is None or (purchase.expired and told.is_older(standing.at)):
+        return None
+    return standing
 
 
 def _changed(
     order: Order,
     standing: Standing,
     told: Told,
-    keys: Collection[str],
+    keys: Container[str],
     since: Mapping[str, Any],
 ) -> Sequence[HeapEvent]:
     """Tell Heap the difference between what the order comes to and what it was told so far."""

@@ -48,7 +48,7 @@ class Eraser:
                 self._disclose(export)
                 went_on += 1
         if self.store.write(lambda c: erasures.forget(c, self.clock() - KEPT)):
-            personal.checkpoint(self.store)
+            self.store.forget()
         return went_on
 
     # --- here ------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class Eraser:
             return 0  # what came before the demand is normalised first
         rest = self.store.write(lambda c: self._slice(c, demand))
         if not rest:
-            personal.checkpoint(self.store)
+            self.store.forget()
             log.info("erased", source=demand.source, demand=demand.id, kind=demand.kind)
         return 1
 
@@ -131,7 +131,7 @@ class Eraser:
             else:
                 done = {"state": "done", "users": None, "reason": None, "done_at": self.clock()}
                 self._saved(demand, **done)
-                personal.checkpoint(self.store)
+                self.store.forget()
                 log.info("deleted at Heap", source=demand.source, demand=demand.id)
         except NotDeleted as error:
             log.warning("not deleted at Heap", source=demand.source, demand=demand.id)

@@ -3,7 +3,7 @@
 It holds whichever webhook tells of it first.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -48,7 +48,7 @@ def removed_since(
 
 
 def less_removed(
-    refund: Refund, lines: Sequence[LineStanding], told: Told, sent: Collection[str]
+    refund: Refund, lines: Sequence[LineStanding], told: Told, sent: Container[str]
 ) -> Refund:
     """Take out of a refund the units that Heap was told had left before it was known.
 

@@ -8,6 +8,7 @@ from bridge.heap.after import FIGURES, correction
 from bridge.logs import logger
 from bridge.store import counterparts, ledger
 from bridge.store.counterparts import facing
+from bridge.store.expiry import PAYLOADS
 from bridge.store.ledger import Purchase
 from bridge.worker.gathered import ORDER, Gathered
 from bridge.worker.told import Told
@@ -30,10 +31,20 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
     if len({one.counterpart_side for one in purchases if one.counterpart_side}) > 1:
         # The link is here: this purchase is no other's missing half any more.
         kept = replace(kept, **facing(None))
+    if not kept.expired and any(one.expired for one in purchases):
+        kept = replace(kept, expired=PAYLOADS)
     for also in also_sent:
         _take_back(gathered, also, kept)
+        kept = _with_refunds(kept, also)
     gathered.purchases.append(kept)
     return kept
+
+
+def _with_refunds(kept: Purchase, also: Purchase) -> Purchase:
+    """Count as the kept one's what went back under the other's key."""
+    told = Told.read(kept.told)
+    told.refunds = Told.read(also.told).refunds | told.refunds
+    return replace(kept, told=told.written()) if told else kept
 
 
 def _take_back(gathered: Gathered, purchase: Purchase, kept: Purchase) -> None:

@@ -1,7 +1,7 @@
 """Have the adapters say what purchases come to, whatever some of their events hold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from adapters.contract import Known
@@ -12,6 +12,7 @@ from bridge.store.inbox import End, Stored
 from bridge.store.ledger import Purchase
 from bridge.worker.gathered import ORDER
 from bridge.worker.lookups import Answers, Read
+from bridge.worker.told import Told
 
 Found = tuple[Outcome, ...] | Wait
 
@@ -84,7 +85,12 @@ class Reader:
         return Answers(self.facts, source.name, self.now, source.adapter.lasting, since)
 
     def _known(self, source: Source, purchase: Purchase, answers: Answers) -> Known:
-        sold = purchase.state == "settled" and purchase.record
+        sold = purchase.record if purchase.state == "settled" else None
+        order = ORDER.validate_json(sold) if sold else None
+        # What the events would tell that are gone.
+        told = Told.read(purchase.told if purchase.expired else None)
+        if order and told.added:
+            order = replace(order, lines=(*order.lines, *told.added.values()))
         field = self.config.customer_id_field
         wanted = tuple(dict.fromkeys([*self.config.extra_properties, *([field] if field else [])]))
         return Known(
@@ -92,7 +98,9 @@ class Reader:
             settings=source.settings,
             lookup=answers,
             extra=wanted,
-            sold=ORDER.validate_json(sold) if sold else None,
+            sold=order,
+            partial=purchase.expired is not None,
+            refunds=(*told.refunds.values(),),
         )
 
 

@@ -17,6 +17,7 @@ from bridge.worker import alerts
 from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
 from bridge.worker.erasing import Eraser
+from bridge.worker.expiring import Expirer
 from bridge.worker.loops import Busy, Loop
 from bridge.worker.normalise import FULL, Normaliser
 from bridge.worker.sending import REQUEST_EVENTS
@@ -33,6 +34,7 @@ _GATHER_SECONDS = 0.05
 _ASIDE_SECONDS = 1.0
 _ALERT_SECONDS = 15.0
 _ERASE_SECONDS = 1.0
+_EXPIRE_SECONDS, _NEVER_FULL = 0.1, 10**9
 _ASK_SECONDS, _TOGETHER = 0.5, 250
 
 
@@ -164,6 +166,15 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
         ),
         Loop(
             Eraser(store, config, now).step, stop, shortest=_ERASE_SECONDS, longest=_ALERT_SECONDS
+        ),
+        # Never two slices in a row: who receives comes in between.
+        Loop(
+            Expirer(store, config, now).step,
+            stop,
+            full=_NEVER_FULL,
+            gather=_EXPIRE_SECONDS,
+            shortest=_ALERT_SECONDS,
+            longest=_ALERT_SECONDS,
         ),
         Loop(
             lambda: alerts.look(store, config, now(), stop),

@@ -1,8 +1,9 @@
 """Decide what a purchase comes to: the step from outcomes to the outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
@@ -13,9 +14,11 @@ from bridge.heap.session import Session
 from bridge.logs import logger
 from bridge.store import counterparts, inbox, joining, outbox
 from bridge.store.counterparts import facing
-from bridge.store.inbox import Stored
+from bridge.store.expiry import DETAILS
+from bridge.store.inbox import End, Stored
 from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
+from bridge.store.outbox import Sent
 from bridge.worker.after import since_sent
 from bridge.worker.gathered import ORDER, Gathered
 from bridge.worker.merging import merge
@@ -31,6 +34,10 @@ _UNLINKED = (
     "their amounts; tick invoice_payment.paid for this endpoint and resend it from the provider's "
     "dashboard"
 )
+_TOO_LATE = (
+    "came after its order's details had expired (BRIDGE_LEDGER_DAYS), and tells of something new: "
+    "nothing was sent"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,7 +48,7 @@ class Settling(Gathered):
     # Purchases that were joined by what look-ups showed, and are done with in this transaction.
     joined: set[int] = field(default_factory=set)
     # Of purchases that were sent, the Heap events that are written.
-    told: dict[int, set[str]] = field(default_factory=dict)
+    told: dict[int, Sent] = field(default_factory=dict)
 
     def settle(
         self, purchases: Sequence[tuple[Purchase, Sequence[Stored]]], *, over: bool = False
@@ -138,21 +145,47 @@ class Settling(Gathered):
                 return
         outcomes = found.otherwise if isinstance(found, Wait) else found
         purchase = replace(purchase, due_at=None)
-        if purchase.counterpart_group:
+        # What is left of one that has expired says nothing of its other half.
+        if purchase.counterpart_group and not purchase.expired:
             now = self._counterpart(purchase, outcomes)
             purchase = replace(now, placed_at=purchase.placed_at)
         order = ORDER.validate_json(purchase.record or "")
         session = self.session(source, order)
         voice = self.voice(source, order, session, purchase)
         received_at = max((one.event.received_at or self.now for one in events), default=self.now)
-        keys = self._keys(purchase)
+        sent = self._sent(purchase)
         came = self._came(order, session)
-        purchase, sending = since_sent(
-            purchase, order, outcomes, keys, came=came, received_at=received_at, voice=voice
-        )
-        self.purchases.append(purchase)
-        destination = purchase.destination or ""
+        how: dict[str, Any] = {"came": came, "received_at": received_at, "voice": voice}
+        after, sending = since_sent(purchase, order, outcomes, sent, **how)
+        if purchase.expired == DETAILS:
+            self.purchases.append(purchase)
+            if sending:
+                self.ends += self._too_late(source, purchase, events, sent, how)
+            return
+        self.purchases.append(after)
+        destination = after.destination or ""
         self.send(source, purchase.id, order, sending, destination=destination, voice=voice)
+
+    def _too_late(
+        self,
+        source: Source,
+        purchase: Purchase,
+        events: Sequence[Stored],
+        sent: Sent,
+        how: Mapping[str, Any],
+    ) -> list[End]:
+        """Park what tells of something new, of an order whose details have expired."""
+        order = ORDER.validate_json(purchase.record or "")
+        telling = []
+        for stored in events:
+            found = self._normalize(source, purchase, [stored])
+            outcomes = found.otherwise if isinstance(found, Wait) else found
+            if since_sent(purchase, order, outcomes, sent, **how)[1]:
+                telling.append(stored.id)
+        log.warning("event parked", source=source.name, order=f"o{purchase.id}", at=_TOO_LATE)
+        # Where only several of them together tell of it, the last one stands for them.
+        telling = telling or [stored.id for stored in events[-1:]]
+        return [End(row, "parked", _TOO_LATE, purchase.id) for row in telling]
 
     def _order(
         self,
@@ -198,7 +231,7 @@ class Settling(Gathered):
             identity=voice["identity"].written(),
         )
         sent, since = since_sent(
-            sent, order, outcomes, (), came=came, received_at=received_at, voice=voice
+            sent, order, outcomes, Sent(), came=came, received_at=received_at, voice=voice
         )
         self.stand(sent, "settled")
         self.send(
@@ -211,13 +244,13 @@ class Settling(Gathered):
             session=session,
         )
 
-    def _keys(self, purchase: Purchase) -> set[str]:
+    def _sent(self, purchase: Purchase) -> Sent:
         """Name the Heap events of a purchase that was sent; one that is gathered counts as told."""
-        keys = self.told.pop(purchase.id, None)
-        if keys is None:
-            keys = outbox.keys(self.connection, [purchase.id])[purchase.id]
+        sent = self.told.pop(purchase.id, None)
+        if sent is None:
+            sent = outbox.keys(self.connection, [purchase.id])[purchase.id]
         mine = (parcel for parcel in self.parcels if parcel.order_row == purchase.id)
-        return keys | {event.key for parcel in mine for event in parcel.events}
+        return sent | {event.key for parcel in mine for event in parcel.events}
 
     def _came(self, order: Order, session: Session) -> list[tuple[str, Value]]:
         return came_with(order, session, self.config.extra_properties)

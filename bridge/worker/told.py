@@ -6,6 +6,7 @@ late it comes.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
@@ -44,12 +45,15 @@ class LineTold:
 class Told:
     """The sums. figures: of Order Changed events, by name. lines: by the line's id.
 
-    refunds: by their ids, without their reasons.
+    added: lines that the order as it was sent does not have, by their ids. refunds: by their ids,
+    without their reasons. newest: when the newest state was made of which was told.
     """
 
     figures: dict[str, Decimal] = field(default_factory=dict)
     lines: dict[str, LineTold] = field(default_factory=dict)
+    added: dict[str, LineItem] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
+    newest: datetime | None = None
 
     def __bool__(self) -> bool:
         """Whether there is anything to be kept."""
@@ -74,6 +78,14 @@ class Told:
         before = self.refunds.get(refund.id)
         failed_at = refund.failed_at or (before.failed_at if before else None)
         self.refunds[refund.id] = replace(refund, reason=None, failed_at=failed_at)
+
+    def stands(self, at: datetime) -> None:
+        """Note the state that was told of now."""
+        self.newest = max(self.newest or at, at)
+
+    def is_older(self, at: datetime) -> bool:
+        """Whether a state is older than one that was told of."""
+        return self.newest is not None and at < self.newest
 
 
 TOLD: TypeAdapter[Told] = TypeAdapter(Told)

@@ -46,6 +46,8 @@ def test_an_empty_environment_is_sqlite_on_port_8000_without_a_source(tmp_path: 
         extra_properties=(),
         user_properties=False,
         identify=False,
+        payload_days=30,
+        ledger_days=400,
         hosted=None,
         warnings=("no source: set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET",),
     )
@@ -140,6 +142,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         extra_properties=(),
         user_properties=False,
         identify=False,
+        payload_days=30,
+        ledger_days=400,
         hosted="Heroku",
         warnings=(),
     )

@@ -23,6 +23,7 @@ from bridge.web.app import create_app
 from bridge.worker.asking import Asker
 from bridge.worker.deliver import Deliverer
 from bridge.worker.erasing import Eraser
+from bridge.worker.expiring import Expirer
 from bridge.worker.normalise import Normaliser
 from bridge.worker.run import askers, begin, deliverers
 
@@ -60,6 +61,7 @@ class Rig:
     senders: list[Deliverer]
     askers: list[Asker]
     eraser: Eraser
+    expirer: Expirer
 
     def post(self, adapter: str | Adapter, topic: str, body: bytes | dict[str, Any]) -> int:
         """Sign a body as the provider would and post it; gives the status."""
@@ -84,6 +86,7 @@ class Rig:
             self.normaliser.step()
             + sum(asker.step() for asker in self.askers)
             + self.eraser.step()
+            + self.expirer.step()
             + sum(sender.step() for sender in self.senders)
         ):
             pass
@@ -129,6 +132,7 @@ class Rig:
             normaliser=normaliser,
             senders=deliverers(self.store, config, self.senders[0].stop, self.clock),
             eraser=Eraser(self.store, config, self.clock),
+            expirer=Expirer(self.store, config, self.clock),
         )
 
 
@@ -167,6 +171,7 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
             deliverers(store, config, threading.Event(), clock),
             askers(store, config, clock),
             Eraser(store, config, clock),
+            Expirer(store, config, clock),
         )
         opened.extend(asker.close for asker in rig.askers)
         opened.extend(sender.client.close for sender in rig.senders)

@@ -18,6 +18,7 @@ from adapters.schema import LineItem, LineStanding, Order, Outcome, Refund, Stan
 from bridge.config import EventNames
 from bridge.heap.identity import Identity
 from bridge.store.ledger import Purchase
+from bridge.store.outbox import Sent
 from bridge.worker.after import since_sent
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -143,7 +144,7 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     known: list[State | tuple[str, int]] = [life.states[0]]
     for event in [None, *order]:
         known += [event] if event else []
-        purchase, made = since_sent(purchase, ORDER, outcomes(known), keys, **HOW)
+        purchase, made = since_sent(purchase, ORDER, outcomes(known), Sent() | keys, **HOW)
         assert len({one.key for one in made} - keys) == len(made)
         keys |= {one.key for one in made}
         for one in made:
@@ -161,7 +162,7 @@ def test_a_unit_that_left_after_a_refund_is_the_next_refunds() -> None:
     recorded = replace(edited, at=NOON + timedelta(minutes=3), refunds=(("r0", 1), ("r1", 1)))
     purchase, keys, removed = Purchase(1, "example", NOON), set[str](), 0
     for state in (State(NOON), first, edited, recorded):
-        purchase, made = since_sent(purchase, ORDER, outcomes([state]), keys, **HOW)
+        purchase, made = since_sent(purchase, ORDER, outcomes([state]), Sent() | keys, **HOW)
         keys |= {one.key for one in made}
         removed += sum(one.kind == "refunded_item" for one in made)
     assert removed == 2
