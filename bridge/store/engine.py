@@ -21,6 +21,8 @@ from bridge.store.tables import probes
 from bridge.store.turns import Turns
 from bridge.store.types import db_now
 
+__all__ = ["REVISION", "Collision", "Store", "short", "sqlite"]
+
 try:
     import pysqlite3 as sqlite
 except ImportError:  # other systems than Linux have no wheel of it
@@ -233,10 +235,16 @@ class Store:
         """Make an INSERT of this database's own kind, which knows ON CONFLICT."""
         return insert_sqlite(table) if self.on_sqlite else insert_postgresql(table)
 
-    def check_schema(self) -> None:
-        """Raise StoreOutdated unless the tables are those of this release, and to be used."""
+    def check_schema(self, *, at_work: bool = False) -> None:
+        """Raise StoreOutdated unless the tables are those of this release, and to be used.
+
+        at_work: this process found them so once. A newer release only adds to them while processes
+        of this one run, so they go on.
+        """
         found = self._revision()
         if found is not None and found > REVISION:
+            if at_work:
+                return
             raise StoreOutdated(_NEWER.format(found=found))
         if found != REVISION:
             raise StoreOutdated(

@@ -6,6 +6,7 @@ tries again. Indexes on tables that are there are built last, beside the traffic
 makes none, this module finds which are missing.
 """
 
+import random
 import time
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from bridge.store.tables import metadata
 FOLDER = Path(__file__).with_name("migrations")
 # Two machines that deploy at once take turns; the number means nothing but this.
 _LOCK = 7_263_114
-_LOCKED = "55P03"
+# A table that is in use, and two machines that build indexes on one at the same moment.
+_AGAIN = frozenset({"55P03", "40P01"})
 _TRIES = 15
 _REST_SECONDS = 1.0
+_BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
 _INVALID = (
     "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE NOT i.indisvalid AND pg_table_is_visible(c.oid)"
@@ -31,16 +34,15 @@ _INVALID = (
 
 def migrate(engine: Engine) -> None:
     """Bring the database to the newest revision; a second caller waits, then finds it done."""
-    for tried in range(_TRIES):
-        try:
-            _upgrade(engine)
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) != _LOCKED or tried == _TRIES - 1:
-                raise
-            time.sleep(_REST_SECONDS)
-        else:
-            break
-    _build_indexes(engine)
+    for step in (_upgrade, _build_indexes):
+        for tried in range(_TRIES):
+            try:
+                step(engine)
+                break
+            except OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) not in _AGAIN or tried == _TRIES - 1:
+                    raise
+                time.sleep(_REST_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, hides nothing
 
 
 def _upgrade(engine: Engine) -> None:
@@ -62,6 +64,10 @@ def _build_indexes(engine: Engine) -> None:
     """Build the indexes that are missing; on PostgreSQL without holding up a writer."""
     with engine.connect() as connection:
         on_postgresql = connection.dialect.name == "postgresql"
+        while on_postgresql and connection.scalar(text(_BUILDING)):
+            # Another machine is at it; what it has not finished would look broken.
+            connection.rollback()
+            time.sleep(_REST_SECONDS)
         # What a build that was broken off has left behind is in the way.
         broken = set(connection.execute(text(_INVALID)).scalars()) if on_postgresql else set()
         missing = [index for index in _indexes() if not _is_there(connection, index, broken)]

@@ -19,7 +19,6 @@ alerts     what the operator has been told and not yet told to be over
 erasures   demands to remove a customer's or a shop's data, and how far each has come
 disclosures  what is stored of a customer who asked, for the operator, for 30 days
 processes  who works on this database just now, and with how many connections
-copies     one row while this database is a copy that is not whole yet
 probes     a row to learn whether one can be written, a row to lock
 """
 
@@ -356,14 +355,6 @@ processes = Table(
     Column("seen_at", Moment, nullable=False),
     # For how many seconds it had been at one step when it was seen.
     Column("busy", Integer, nullable=False),
-)
-
-copies = Table(
-    "copies",
-    metadata,
-    # Tells the database apart that is copied here.
-    Column("origin", Text, primary_key=True),
-    Column("begun_at", Moment, nullable=False),
 )
 
 probes = Table(

@@ -13,7 +13,7 @@ _SECONDS = 5.0
 class Probed(Protocol):
     """The part of the store that is looked at; bridge.store.Store is one."""
 
-    def check_schema(self) -> None:
+    def check_schema(self, *, at_work: bool = False) -> None:
         """Raise StoreOutdated or StoreUnavailable."""
 
     def probe(self) -> None:
@@ -52,7 +52,7 @@ class Readiness:
 
     def _look(self) -> str | None:
         try:
-            self._store.check_schema()
+            self._store.check_schema(at_work=True)
             self._store.probe()
         except StoreOutdated:
             return "schema"

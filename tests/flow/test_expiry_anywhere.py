@@ -61,6 +61,13 @@ def told(rigs, provider, posts):
                 rig.work()
 
 
+def undated(event):
+    """Leave out when a unit left by an edit: of that only the state tells which is gone."""
+    key, moment, rest = event["idempotency_key"].partition(":change:")
+    when = {"timestamp": None, "idempotency_key": f"{key}{moment}{rest.partition(':')[2]}"}
+    return event | when if moment else event
+
+
 def bodies_left(rig):
     return rig.store.read(
         lambda c: c.exec_driver_sql("SELECT count(*) FROM inbox WHERE body IS NOT NULL").scalar()
@@ -75,7 +82,7 @@ def test_a_shopify_order_goes_on_from_what_is_kept_of_it(both, recorded):
     told(rigs, "shopify", life.told)
     expiring, keeping = rigs
     assert (bodies_left(expiring), bodies_left(keeping)) == (0, len(life.told))
-    assert expiring.sent() == keeping.sent()
+    assert [undated(one) for one in expiring.sent()] == [undated(one) for one in keeping.sent()]
     (events,) = by_life(expiring, [life]).values()
     assert law(events) == 0
     assert units(events, "Purchase") == UNITS

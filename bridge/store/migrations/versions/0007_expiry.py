@@ -1,12 +1,10 @@
-"""What is kept of an order whose payloads, then details, have expired; an unfinished copy.
+"""What is kept of an order whose payloads, then details, have expired.
 
 Revision ID: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
-
-from bridge.store.types import Moment
 
 revision = "0007"
 down_revision = "0006"
@@ -18,9 +16,3 @@ def upgrade() -> None:
     op.add_column("orders", sa.Column("identity_hash", sa.Text(), nullable=True))
     op.add_column("orders", sa.Column("sent_keys", sa.LargeBinary(), nullable=True))
     op.add_column("sources", sa.Column("hash_key", sa.LargeBinary(), nullable=True))
-    op.create_table(
-        "copies",
-        sa.Column("origin", sa.Text(), nullable=False),
-        sa.Column("begun_at", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("origin"),
-    )
