@@ -16,7 +16,7 @@ class Cart:
 
     off, code: a discount on all goods, and the promotion code that gave it.
     tax: percent, on goods; `inside` where the prices contain it.
-    shipping: without tax.
+    shipping: as the shopper is charged for it; shipping_tax: percent, inside it or on top.
     settled: what the account is credited and in which currency, where that is another, and the
         rate of it.
     """
@@ -30,6 +30,7 @@ class Cart:
     tax: int = 0
     inside: bool = False
     shipping: int = 0
+    shipping_tax: int = 0
     settled: tuple[int, str, Decimal] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -50,20 +51,36 @@ class Cart:
 
     @property
     def taxes(self) -> list[int]:
-        rate = Fraction(self.tax, 100)
-        share = rate / (1 + rate) if self.inside else rate
-        return [
-            round((gross - off) * share)
-            for gross, off in zip(self.gross, self.discounts, strict=True)
-        ]
+        taxed = zip(self.items, self.gross, self.discounts, strict=True)
+        return [self._tax(gross - off, *self.rate(item)) for item, gross, off in taxed]
 
     @property
-    def on_top(self) -> int:
-        return 0 if self.inside else sum(self.taxes)
+    def tax_of_shipping(self) -> int:
+        return self._tax(self.shipping, self.shipping_tax, self.inside)
+
+    @property
+    def included(self) -> int:
+        """All tax inside prices."""
+        goods = zip(self.items, self.taxes, strict=True)
+        inside = sum(tax for item, tax in goods if self.rate(item)[1])
+        return inside + (self.tax_of_shipping if self.inside else 0)
+
+    @property
+    def all_tax(self) -> int:
+        return sum(self.taxes) + self.tax_of_shipping
 
     @property
     def total(self) -> int:
-        return sum(self.gross) - self.off + self.shipping + self.on_top
+        return sum(self.gross) - self.off + self.shipping + self.all_tax - self.included
+
+    def rate(self, item: Item) -> tuple[int, bool]:
+        """Give the percentage of a line's tax, and whether it is inside the price."""
+        inside = self.inside if item.inside is None else item.inside
+        return (self.tax if item.tax is None else item.tax), inside
+
+    def _tax(self, amount: int, percent: int, inside: bool) -> int:  # noqa: FBT001 - as `rate` gives it
+        rate = Fraction(percent, 100)
+        return round(amount * (rate / (1 + rate) if inside else rate))
 
 
 def session_line(own: str, cart: Cart, n: int, price: Json, discount: Json | None) -> Json:
@@ -75,14 +92,14 @@ def session_line(own: str, cart: Cart, n: int, price: Json, discount: Json | Non
         "amount_discount": off,
         "amount_subtotal": gross,
         "amount_tax": tax,
-        "amount_total": gross - off + (0 if cart.inside else tax),
+        "amount_total": gross - off + (0 if cart.rate(item)[1] else tax),
         "currency": cart.currency,
         "description": item.name,
         "discounts": [{"amount": off, "discount": discount}] if discount else [],
         "metadata": dict(item.line_metadata),
         "price": price,
         "quantity": item.quantity,
-        "taxes": [{"amount": tax, "rate": _rate(cart), "taxable_amount": gross - off}],
+        "taxes": [{"amount": tax, "rate": _rate(*cart.rate(item)), "taxable_amount": gross - off}],
     }
 
 
@@ -111,30 +128,50 @@ def invoice_line(own: str, cart: Cart, n: int, price: Json, discount: Json | Non
         "quantity": item.quantity,
         "quantity_decimal": str(item.quantity),
         "subtotal": gross,
-        "taxes": [tax_of(cart, tax, gross - off)],
+        "taxes": [tax_of(tax, gross - off, inside=cart.rate(item)[1])],
     }
 
 
 def shipping_cost(cart: Cart) -> Json | None:
+    """Make an object's shipping_cost; its taxes are shown to those who ask."""
     if not cart.shipping:
         return None
-    amount = {"amount_subtotal": cart.shipping, "amount_tax": 0, "amount_total": cart.shipping}
-    return {**amount, "shipping_rate": None, "taxes": []}
+    tax = cart.tax_of_shipping
+    before = cart.shipping - (tax if cart.inside else 0)
+    amount = {"amount_subtotal": before, "amount_tax": tax, "amount_total": before + tax}
+    rate = _rate(cart.shipping_tax, cart.inside)
+    taxes = [{"amount": tax, "rate": rate, "taxable_amount": before}] if tax else []
+    return {**amount, "shipping_rate": None, "taxes": taxes}
 
 
-def _rate(cart: Cart) -> Json:
+def bill_shipping_cost(cart: Cart) -> Json | None:
+    """Make an invoice's, which tells of each tax whether it is inside."""
+    cost = shipping_cost(cart)
+    if cost and cost["taxes"]:
+        cost["taxes"] = [tax_of(cart.tax_of_shipping, cost["amount_subtotal"], inside=cart.inside)]
+    return cost
+
+
+def total_taxes(cart: Cart) -> list[Json]:
+    """Make an invoice's taxes of both kinds."""
+    taxable = sum(cart.gross) - cart.off
+    amounts = {True: cart.included, False: cart.all_tax - cart.included}
+    return [tax_of(tax, taxable, inside=inside) for inside, tax in amounts.items() if tax]
+
+
+def _rate(percent: int, inside: bool) -> Json:  # noqa: FBT001 - as `rate` gives it
     return {
         "id": "txr_0",
         "object": "tax_rate",
-        "inclusive": cart.inside,
-        "percentage": Decimal(cart.tax),
+        "inclusive": inside,
+        "percentage": Decimal(percent),
     }
 
 
-def tax_of(cart: Cart, amount: int, taxable: int) -> Json:
+def tax_of(amount: int, taxable: int, *, inside: bool) -> Json:
     return {
         "amount": amount,
-        "tax_behavior": "inclusive" if cart.inside else "exclusive",
+        "tax_behavior": "inclusive" if inside else "exclusive",
         "tax_rate_details": {"tax_rate": "txr_0"},
         "taxable_amount": taxable,
         "taxability_reason": "standard_rated",

@@ -15,7 +15,10 @@ AT = 1_795_168_800  # 2026-11-20T10:00:00Z
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A line to be bought: `unit` is the price of one in minor units."""
+    """A line to be bought: `unit` is the price of one in minor units.
+
+    tax, inside: where they are other than the cart's.
+    """
 
     name: str = "Mug"
     unit: int = 1000
@@ -25,6 +28,8 @@ class Item:
     line_metadata: Mapping[str, str] = field(default_factory=dict)
     nickname: str | None = None
     lookup_key: str | None = None
+    tax: int | None = None
+    inside: bool | None = None
 
 
 # These do not say in which mode they are.

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.stripe_api import shapes
-from tests.stripe_api.cart import Cart, invoice_line, session_line, shipping_cost, tax_of
+from tests.stripe_api.cart import (
+    Cart,
+    bill_shipping_cost,
+    invoice_line,
+    session_line,
+    shipping_cost,
+    total_taxes,
+)
 from tests.stripe_api.world import Json, World
 
 
@@ -69,8 +76,8 @@ class Shop:
             shipping_cost=shipping_cost(cart),
             total_details={
                 "amount_discount": cart.off,
-                "amount_shipping": cart.shipping,
-                "amount_tax": sum(cart.taxes),
+                "amount_shipping": (shipping_cost(cart) or {}).get("amount_subtotal", 0),
+                "amount_tax": cart.all_tax,
                 "breakdown": {"discounts": given, "taxes": []},
             },
         )
@@ -120,11 +127,11 @@ class Shop:
             metadata=dict(cart.metadata),
             parent=shapes.billed_by(subscription) if subscription else None,
             payments=shapes.listed("/v1/invoice_payments", [payment]),
-            shipping_cost=shipping_cost(cart),
+            shipping_cost=bill_shipping_cost(cart),
             subtotal=sum(cart.gross),
             total=cart.total,
             total_discount_amounts=given,
-            total_taxes=[tax_of(cart, sum(cart.taxes), sum(cart.gross) - cart.off)],
+            total_taxes=total_taxes(cart),
         )
         return replace(
             paid,
