@@ -118,10 +118,19 @@ def _given(purchase: Purchase, asked: Asked) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for sold in filter(None, (purchase.session, purchase.invoice)):
-        for place, discount in enumerate(sold.thing.objects_or_empty("discounts")):
+        for place, discount in enumerate(_discounts(sold.thing)):
             name = discount.id_or_none("id") or f"{sold.kind} {place}"
             found[name] = _code(discount, asked)
     return found
+
+
+def _discounts(thing: Payload) -> list[Payload]:
+    """Find the discounts of the whole: listed, else in a session's breakdown."""
+    details = thing.object_or_none("total_details")
+    breakdown = details.object_or_none("breakdown") if details else None
+    told = breakdown.objects_or_empty("discounts") if breakdown else []
+    inside = [discount for entry in told if (discount := entry.object_or_none("discount"))]
+    return thing.objects_or_empty("discounts") or inside
 
 
 def _codes_on(

@@ -41,7 +41,7 @@ def invoice_lines(invoice: Payload) -> tuple[Line, ...] | None:
     Raises MalformedPayload where a line is no object or has no amount.
     """
     listed = invoice.object_or_none("lines")
-    if listed is None or listed.flag("has_more"):
+    if listed is None or listed.flag("has_more") or "data" not in listed:
         return None
     return tuple(_line(thing) for thing in listed.objects("data")) or None
 

@@ -34,7 +34,9 @@ def sold(
     if invoice and _is_paid(purchase, invoice, linked=linked):
         return _of_invoice(purchase, invoice, settings, linked=linked)
     paid = purchase.payments or (session and taken(session))
-    if session and purchase.sells_once and paid and (taken(session) or has_sums(session.thing)):
+    # One that tells no amounts leaves them to its payment.
+    told = session and (has_sums(session.thing) or not purchase.payments)
+    if session and purchase.sells_once and paid and told:
         return (_of_session(purchase, session, settings),)
     if purchase.payments:
         return _of_payment(purchase, settings, linked=linked)

@@ -173,6 +173,29 @@ def paid_in_parts(till: Till) -> Bundle:
     return _whole(bought, [*events[:-3], *till.paying(rest), *events[-3:], later])
 
 
+def paid_outside(till: Till) -> Bundle:
+    bought = till.shop.invoice(GOODS)
+    bought.invoice["payments"]["data"].clear()
+    for gone in (bought.invoice_payment, bought.charge, bought.intent):
+        till.mock.world.remove(gone["id"])
+    open_ = {"status": "open", "amount_paid": 0, "status_transitions": {"paid_at": None}}
+    made = till.event("invoice.finalized", bought.invoice, **open_)
+    return _whole(bought, [made, till.event("invoice.paid", bought.invoice)])
+
+
+def invoice_of_checkout(till: Till) -> Bundle:
+    bought = till.shop.invoice(GOODS)
+    session = till.shop.checkout(
+        GOODS,
+        bought.customer,
+        invoice=bought.invoice["id"],
+        invoice_creation={"enabled": True},
+        payment_intent=bought.intent["id"],
+    )
+    completed = till.event("checkout.session.completed", session.session, invoice=None)
+    return _whole(bought, [completed, *_billed(till, bought)])
+
+
 def trial(till: Till) -> Bundle:
     bought = till.shop.invoice(
         Cart(items=[Item(name="Trial", unit=0)]),
@@ -303,7 +326,15 @@ KINDS: dict[str, Callable[[Till], Bundle]] = {
     one.__name__: one
     for one in (
         *(checkout, payment_link, direct, subscription_start, renewal, proration, long_invoice),
-        *(paid_in_parts, trial, delayed, captured_in_part, free_session),
+        *(
+            paid_in_parts,
+            paid_outside,
+            invoice_of_checkout,
+            trial,
+            delayed,
+            captured_in_part,
+            free_session,
+        ),
         *(refunded_in_full, refunded_twice, refund_that_failed, lost_dispute),
     )
 }

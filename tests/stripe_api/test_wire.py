@@ -161,6 +161,22 @@ def test_an_address_behind_which_stripe_knows_no_such_path_is_not_taken_for_a_mi
     assert str(raised.value) == NOT_STRIPE.format(404)
 
 
+SIMILAR = "No such charge: 'ch_1'; a similar object exists in {} mode, but a {} mode key was used"
+
+
+def test_what_is_there_in_live_mode_is_not_missing_under_a_key_of_test_mode(
+    stripe_api, stripe_mock
+):
+    stripe_mock.fail(status=404, code="resource_missing", message=SIMILAR.format("live", "test"))
+
+    with pytest.raises(KeyRefused, match="is of test mode") as raised:
+        stripe_api.fetch(Need("charge", "ch_1"))
+
+    assert not raised.value.only_this
+    stripe_mock.fail(status=404, code="resource_missing", message=SIMILAR.format("test", "live"))
+    assert stripe_api.fetch(Need("charge", "ch_1")) is None
+
+
 def test_an_account_that_is_not_connected_refuses_the_key(stripe_api):
     with pytest.raises(KeyRefused, match="no access to this connected account"):
         stripe_api.fetch(Need("charge", "ch_1", "acct_unknown"))

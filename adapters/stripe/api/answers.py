@@ -48,8 +48,11 @@ def is_missing(error: stripe.StripeError) -> bool:
     """Whether Stripe itself says that it has no such thing.
 
     A filter that names something unknown is answered with 400 and the same code. A 404 without a
-    code is about the path: another server's, or Stripe's under a wrong STRIPE_API_URL.
+    code is about the path: another server's, or Stripe's under a wrong STRIPE_API_URL. What a key
+    of test mode cannot see may well be there.
     """
+    if _is_live(error):
+        return False
     code = _code(error)
     gone = error.http_status == requests.codes.not_found
     return code == "resource_missing" or (gone and code is not None)
@@ -66,6 +69,8 @@ def failure(error: stripe.StripeError, kind: str) -> LookUpFailed:
         return TryAgain(_unreached(error))
     if status == requests.codes.unauthorized:
         return KeyRefused("Stripe does not accept the API key (401): look at STRIPE_API_KEY")
+    if _is_live(error):
+        return KeyRefused("STRIPE_API_KEY is of test mode, and this purchase was made in live mode")
     if status == requests.codes.forbidden:
         lacks_one = _code(error) != "account_invalid"
         return KeyRefused(_forbidden(error, kind), only_this=lacks_one)
@@ -80,6 +85,14 @@ def failure(error: stripe.StripeError, kind: str) -> LookUpFailed:
     if _told(error) is None:
         return TryAgain(_NOT_STRIPE.format(status))
     return LookUpFailed(f"Stripe refused to look up {kind} ({status}{_because(error)})")
+
+
+def _is_live(error: stripe.StripeError) -> bool:
+    """Whether Stripe says that it has what was asked for, in live mode: the key is of test mode.
+
+    Test purchases under a key of live mode are of no account; they go without look-ups.
+    """
+    return "exists in live mode" in (error.user_message or "")
 
 
 def _forbidden(error: stripe.StripeError, kind: str) -> str:

@@ -94,3 +94,14 @@ def test_without_an_email_on_the_purchase_the_customers_own_is_used(shop, cart, 
     order = order_in(known(told(charge=bought)))
 
     assert (order.email, order.order_count) == ("cus@example.com", 1)
+
+
+def test_a_code_is_found_in_the_breakdown_of_a_session_that_lists_no_discounts(
+    shop, cart, told, known
+):
+    bought = shop.checkout(cart(off=10, code="TEN"))
+    bought.session["discounts"] = []
+    for line in bought.lines:
+        line["discounts"] = []
+
+    assert order_in(known(told(charge=bought))).discount_codes == ("TEN",)

@@ -496,3 +496,14 @@ def test_a_plan_describes_a_line_where_prices_are_not_yet(event, normalize):
     invoice = INVOICE | {"charge": "ch_1", "lines": {"has_more": False, "data": [line]}}
     (told,) = order_of(normalize(event("invoice.paid", invoice))).lines
     assert (told.sku, told.variant, told.product_id) == ("G", "Gold", "prod_1")
+
+
+def test_a_session_without_amounts_leaves_them_to_its_payment(event, normalize):
+    bare = {"id": "cs_1", "mode": "payment", "payment_status": "paid", "payment_intent": "pi_1"}
+    told = event("checkout.session.completed", bare), event("charge.succeeded", CHARGE)
+    assert order_of(normalize(*told)).total == Decimal("10.00")
+
+
+def test_an_invoice_whose_list_of_lines_is_empty_of_all_is_told_by_its_sums(event, normalize):
+    found = normalize(event("invoice.paid", INVOICE | {"charge": "ch_1", "lines": {}}))
+    assert [line.unknown for line in order_of(found).lines] == [True]
