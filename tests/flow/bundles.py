@@ -175,12 +175,13 @@ def paid_in_parts(till: Till) -> Bundle:
 
 def paid_outside(till: Till) -> Bundle:
     bought = till.shop.invoice(GOODS)
-    bought.invoice["payments"]["data"].clear()
-    for gone in (bought.invoice_payment, bought.charge, bought.intent):
+    invoice, link = bought.invoice or {}, bought.invoice_payment or {}
+    invoice["payments"]["data"].clear()
+    for gone in (link, bought.charge, bought.intent):
         till.mock.world.remove(gone["id"])
     open_ = {"status": "open", "amount_paid": 0, "status_transitions": {"paid_at": None}}
-    made = till.event("invoice.finalized", bought.invoice, **open_)
-    return _whole(bought, [made, till.event("invoice.paid", bought.invoice)])
+    made = till.event("invoice.finalized", invoice, **open_)
+    return _whole(bought, [made, till.event("invoice.paid", invoice)])
 
 
 def invoice_of_checkout(till: Till) -> Bundle:
@@ -188,11 +189,11 @@ def invoice_of_checkout(till: Till) -> Bundle:
     session = till.shop.checkout(
         GOODS,
         bought.customer,
-        invoice=bought.invoice["id"],
+        invoice=(bought.invoice or {})["id"],
         invoice_creation={"enabled": True},
         payment_intent=bought.intent["id"],
     )
-    completed = till.event("checkout.session.completed", session.session, invoice=None)
+    completed = till.event("checkout.session.completed", session.session or {}, invoice=None)
     return _whole(bought, [completed, *_billed(till, bought)])
 
 

@@ -78,7 +78,7 @@ class Cart:
         inside = self.inside if item.inside is None else item.inside
         return (self.tax if item.tax is None else item.tax), inside
 
-    def _tax(self, amount: int, percent: int, inside: bool) -> int:  # noqa: FBT001 - as `rate` gives it
+    def _tax(self, amount: int, percent: int, inside: bool) -> int:
         rate = Fraction(percent, 100)
         return round(amount * (rate / (1 + rate) if inside else rate))
 
@@ -159,7 +159,7 @@ def total_taxes(cart: Cart) -> list[Json]:
     return [tax_of(tax, taxable, inside=inside) for inside, tax in amounts.items() if tax]
 
 
-def _rate(percent: int, inside: bool) -> Json:  # noqa: FBT001 - as `rate` gives it
+def _rate(percent: int, inside: bool) -> Json:
     return {
         "id": "txr_0",
         "object": "tax_rate",
