@@ -28,7 +28,6 @@ _MARKS: Mapping[str, Callable[[Payload], bool]] = {
     "shop/redact": lambda body: body.keys() == {"shop_id", "shop_domain"},
 }
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_PRODUCTS = frozenset({"products/create", "products/update"})
 
 
 def alone(event: WebhookEvent, known: Known) -> tuple[Lone, ...]:
@@ -39,7 +38,7 @@ def alone(event: WebhookEvent, known: Known) -> tuple[Lone, ...]:
     if topic == "app/uninstalled":
         is_shop = "myshopify_domain" in payload
         return (Ignored(_UNINSTALLED if is_shop else f"topic {topic}: the body is no shop"),)
-    if topic in _PRODUCTS and (told := product_fact(payload)):
+    if told := product_fact(payload):
         own, body = told
         at = payload.time_or_none("updated_at") or event.received_at
         return (Fact(Need("product", own), body, at or _LONG_AGO),)

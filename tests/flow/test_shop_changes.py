@@ -202,3 +202,10 @@ def test_a_deletion_told_under_a_false_topic_does_not_hide_the_true_one(rig, top
         rig.work()
     (cancelled,) = rig.sent("Order Cancelled")
     assert cancelled["properties"]["reason"] == "deleted"
+
+
+@pytest.mark.parametrize("topic", ["orders/updated", "products/create", ""])
+def test_a_product_is_known_by_its_body_under_any_topic(rig, topic):
+    product = {"id": 11, "product_type": "Platter", "vendor": "Kiln", "category": None}
+    post(rig, (topic, product))
+    assert rig.inbox() == [("ignored", "kept as what is known of its product")]

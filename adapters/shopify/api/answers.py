@@ -112,16 +112,36 @@ def without_denied(data: Json, errors: Iterable[Json], depth: int) -> Iterator[s
     """Take the fields out that were denied, so that they are not read as empty; gives their names.
 
     depth: steps to one of the things that were asked for. None where a thing itself was denied.
+    An error that does not say of which field it is may be of any that is null.
     """
     names = []
     for error in errors:
         path = error.get("path")
         steps = path if isinstance(path, list) else []
-        name = _taken_out(data, steps, depth)
-        if name is None:
+        found = [_taken_out(data, steps, depth)] if steps else _all_empty(data, depth)
+        if not found or None in found:
             return None
-        names.append(name)
-    return iter(dict.fromkeys(names))
+        names += found
+    return iter(dict.fromkeys(name for name in names if name))
+
+
+def _all_empty(data: Json, depth: int) -> list[str | None]:
+    """Take every null field out of the things; gives nothing where no thing has one."""
+    things: list[Any] = [data]
+    for _ in range(depth):
+        things = [
+            inner
+            for thing in things
+            for inner in (thing.values() if isinstance(thing, dict) else thing or ())
+        ]
+    names: list[str | None] = []
+    for thing in things:
+        if isinstance(thing, dict):
+            empty = [name for name, value in thing.items() if value is None]
+            names += [name if _CODE.fullmatch(name) else "a field" for name in empty]
+            for name in empty:
+                del thing[name]
+    return names
 
 
 def _taken_out(data: Any, steps: list[Any], depth: int) -> str | None:

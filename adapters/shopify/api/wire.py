@@ -104,6 +104,24 @@ class Wire:
     def _data(self, body: Json, kind: Kind, size: int) -> Json:
         errors = errors_of(body)
         told = codes(errors)
+        self._refuse(told, kind, size)
+        data = body.get("data")
+        if errors:
+            names = without_denied(data, errors, kind.depth) if isinstance(data, dict) else None
+            if names is None:
+                is_denied = _DENIED in told
+                raise denied(kind.name, kind.scope, errors) if is_denied else refusal(kind.name, "")
+            for name in names:
+                self._notice(
+                    f"{self._shop}: Shopify leaves out {name} of {kind.name}, mostly because the "
+                    "app lacks a scope or the approval for protected customer data"
+                )
+        if not isinstance(data, dict):
+            raise TryAgain(NOT_SHOPIFY.format(200))
+        return data
+
+    def _refuse(self, told: Sequence[str], kind: Kind, size: int) -> None:
+        """Raise the error of a query that was not run, by the codes of its errors."""
         if any(code.startswith("THROTTLED") for code in told):
             if self._bucket.cost(kind.name, size) > self._bucket.most():
                 raise TooLarge(f"Shopify refused to look up {kind.name} (it costs too much)")
@@ -112,21 +130,9 @@ class Wire:
         if "MAX_COST_EXCEEDED" in told:
             raise TooLarge(f"Shopify refused to look up {kind.name} (MAX_COST_EXCEEDED)")
         for code in told:
-            if code != _DENIED:
+            # An error without a code may say no more than what an answer leaves out.
+            if code and code != _DENIED:
                 raise refusal(kind.name, code)
-        data = body.get("data")
-        if errors:
-            names = without_denied(data, errors, kind.depth) if isinstance(data, dict) else None
-            if names is None:
-                raise denied(kind.name, kind.scope, errors)
-            for name in names:
-                self._notice(
-                    f"{self._shop}: Shopify leaves out {name} of {kind.name}, because the app "
-                    "lacks a scope or the approval for protected customer data"
-                )
-        if not isinstance(data, dict):
-            raise TryAgain(NOT_SHOPIFY.format(200))
-        return data
 
     def _notice_version(self, answered: str) -> None:
         if answered != self._version and _VERSION.fullmatch(answered):
