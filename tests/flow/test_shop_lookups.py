@@ -270,3 +270,19 @@ def test_without_a_key_nobody_is_asked_and_nothing_is_waited_for(make_rig, shopi
     rig.post("shopify", "orders/paid", ordered())
     rig.work()
     assert (rig.totals(), shopify_mock.asked) == (["20.00"], [])
+
+
+@pytest.mark.parametrize(("last", "count"), [(1, 3), (2, None)])
+def test_the_customers_summary_tells_the_place_of_their_last_order(make_rig, last, count):
+    rig = make_rig()
+    summary = {
+        "customerId": "gid://shopify/Customer/71",
+        "numberOfOrders": 3,
+        "amountSpent": {"amount": "60.00", "currencyCode": "USD"},
+        "lastOrderId": f"gid://shopify/Order/{last}",
+        "occurredAt": "2026-11-20T11:00:02Z",
+    }
+    rig.post("shopify", "customers/purchasing_summary", summary)
+    rig.post("shopify", "orders/paid", ordered())
+    rig.work()
+    assert (rig.totals(), counts(rig)) == (["20.00"], [count])
