@@ -22,6 +22,7 @@ from sqlalchemy import (
 from bridge.store import fair
 from bridge.store.engine import Store
 from bridge.store.tables import attempts, batches, destinations, outbox
+from bridge.store.types import among
 
 # Longer than the longest request; each further request of a split renews it.
 LEASE_SECONDS = 20
@@ -113,7 +114,7 @@ def lease(
             return None
         connection.execute(
             update(batches)
-            .where(batches.c.id.in_(picked.ids))
+            .where(among(connection, batches.c.id, picked.ids))
             .values(
                 lease_until=at + timedelta(seconds=LEASE_SECONDS),
                 worker=worker,
@@ -158,7 +159,6 @@ def _due(
                 batches.c.identity,
                 batches.c.events,
                 batches.c.attempts,
-                batches.c.due_at,
             )
             .where(queued, batches.c.source == source, batches.c.due_at <= now, free, *also)
             .order_by(batches.c.due_at, batches.c.id)
@@ -166,7 +166,8 @@ def _due(
         )
         if rows := connection.execute(queue).all():
             queues.append(rows)
-    return fair.dealt(sorted(queues, key=lambda rows: rows[0].due_at))
+    # The first that was written leads.
+    return fair.dealt(sorted(queues, key=lambda rows: rows[0].id))
 
 
 def reserve(
@@ -188,7 +189,7 @@ def reserve(
         until = at + timedelta(seconds=LEASE_SECONDS)
         renewed = connection.execute(
             update(batches)
-            .where(batches.c.id.in_(ids), batches.c.worker == worker)
+            .where(among(connection, batches.c.id, ids), batches.c.worker == worker)
             .values(lease_until=until)
         )
         if renewed.rowcount < len(ids):
@@ -277,7 +278,7 @@ def _load(connection: Connection, rows: Sequence[Row[Any]]) -> list[Batch]:
     events = connection.execute(
         select(outbox.c.id, outbox.c.batch_id, outbox.c.body)
         # Sorted here: asked for in order, PostgreSQL may look through the whole table by its key.
-        .where(outbox.c.batch_id.in_(found), outbox.c.parked.is_(False))
+        .where(among(connection, outbox.c.batch_id, found), outbox.c.parked.is_(False))
     )
     for event in events:
         found[event.batch_id].append((event.id, event.body))
@@ -333,7 +334,7 @@ def finish(
         if result.sent:
             connection.execute(
                 update(batches)
-                .where(batches.c.id.in_(result.sent), mine)
+                .where(among(connection, batches.c.id, result.sent), mine)
                 .values(state="sent", sent_at=now, lease_until=None, reason=None)
             )
         for id_, (due_at, reason) in result.later.items():
@@ -351,7 +352,7 @@ def finish(
         for tried, ids in result.tried.items():
             told = {"at": now, **asdict(tried)}
             values = [literal(value, attempts.c[name].type) for name, value in told.items()]
-            rows = select(batches.c.id, *values).where(batches.c.id.in_(ids))
+            rows = select(batches.c.id, *values).where(among(connection, batches.c.id, ids))
             connection.execute(insert(attempts).from_select(["batch_id", *told], rows))
         connection.execute(
             update(destinations)

@@ -239,14 +239,15 @@ def _tried(leased: Sequence[Batch], sending: Sending) -> dict[Tried, list[int]]:
     if last is None:
         return {}
     tried: dict[Tried, list[int]] = {}
+    taken: list[int] = []
     for batch in leased:
-        ids = [id_ for id_, _ in batch.events]
-        refused = next((sending.refused[id_] for id_ in ids if id_ in sending.refused), None)
+        refused = [sending.refused[id_] for id_, _ in batch.events if id_ in sending.refused]
         if refused:
-            one = Tried("refused", 400, refused, last.seconds)
-        elif all(id_ in sending.taken for id_ in ids):
-            one = Tried("taken", last.status, "", last.seconds)
+            one = Tried("refused", 400, refused[0], last.seconds)
+            tried.setdefault(one, []).append(batch.id)
+        elif all(id_ in sending.taken for id_, _ in batch.events):
+            taken.append(batch.id)
         else:
             one = Tried(last.outcome, last.status, last.reason, last.seconds)
-        tried.setdefault(one, []).append(batch.id)
-    return tried
+            tried.setdefault(one, []).append(batch.id)
+    return {**tried, Tried("taken", last.status, "", last.seconds): taken} if taken else tried
