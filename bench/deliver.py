@@ -140,9 +140,9 @@ def _drain_here(url: str, heap_url: str) -> dict[str, float]:
     """Send everything, one request after the other, and time what comes before each."""
     claims: list[float] = []
 
-    def timed(*args: Any) -> Any:
+    def timed(*args: Any, **options: Any) -> Any:
         began = time.perf_counter()
-        found = lease(*args)
+        found = lease(*args, **options)
         claims.append(time.perf_counter() - began)
         return found
 
