@@ -209,6 +209,13 @@ class Refund:
     settlement_total: Decimal | None = None
     settlement_currency: str | None = None
 
+    @property
+    def failed(self) -> Decimal:
+        """Give how much of it failed."""
+        if self.failed_at is None:
+            return Decimal(0)
+        return self.amount if self.failed_amount is None else self.failed_amount
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineStanding:

@@ -47,7 +47,7 @@ def switch(value: Any) -> bool:
 
 def customer_field(value: Any) -> str:
     """Read where the shop's own customer id stands."""
-    if value != "customer_id" and not _OF_SHOP.fullmatch(str(value)):
+    if value != "customer_id" and not _is_of_shop(str(value)):
         raise Unfit("customer_id, note_attributes.NAME or metadata.NAME")
     return str(value)
 
@@ -55,9 +55,14 @@ def customer_field(value: Any) -> str:
 def extra_names(value: Any) -> tuple[str, ...]:
     """Read the names of values to copy, separated by commas; nothing but these can be named."""
     names = tuple(name for part in str(value).split(",") if (name := part.strip()))
-    if not all(name in _PLAIN or _OF_SHOP.fullmatch(name) for name in names):
+    if not all(name in _PLAIN or _is_of_shop(name) for name in names):
         raise Unfit(f"note_attributes.NAME, metadata.NAME, {', '.join(_PLAIN)}, by commas")
-    return names
+    return tuple(dict.fromkeys(names))
+
+
+def _is_of_shop(name: str) -> bool:
+    """Whether it names a field of the shop's own; `x_NAME` is what Heap takes as a name."""
+    return _OF_SHOP.fullmatch(name) is not None and name.isprintable()
 
 
 def api_key(value: Any) -> str:

@@ -41,8 +41,8 @@ def refund_events(
     if names.refund and refund.amount:
         told = [(stem, refund.at, refund.amount, refund.reason)]
         if refund.failed_at is not None:
-            failed = refund.amount if refund.failed_amount is None else refund.failed_amount
-            told.append((f"{stem}:failed", refund.failed_at, failed.copy_negate(), "failed"))
+            back = refund.failed.copy_negate()
+            told.append((f"{stem}:failed", refund.failed_at, back, "failed"))
         for key, at, amount, reason in told:
             properties = [*about, *_money(refund, amount, reason)]
             events.append(

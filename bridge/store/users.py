@@ -56,9 +56,9 @@ def sold_to(connection: Connection, identity: str, names: Sequence[str]) -> list
     return None if len(rows) > MOST_ORDERS else [Sold(*row) for row in rows]
 
 
-def is_identified(connection: Connection, source: str, key: str) -> bool:
-    """Whether it was told already whose a browser is."""
-    mine = (outbox.c.source == source) & (outbox.c.key == key)
+def is_identified(connection: Connection, names: Sequence[str], key: str) -> bool:
+    """Whether one of these sources has told already whose a browser is."""
+    mine = outbox.c.source.in_(names) & (outbox.c.key == key)
     return connection.execute(select(outbox.c.id).where(mine)).first() is not None
 
 

@@ -76,8 +76,10 @@ class Told:
     def refund(self, refund: Refund) -> None:
         """Count a refund; one that failed once has failed for good."""
         before = self.refunds.get(refund.id)
-        failed_at = refund.failed_at or (before.failed_at if before else None)
-        self.refunds[refund.id] = replace(refund, reason=None, failed_at=failed_at)
+        failed = before if before and before.failed_at else refund
+        self.refunds[refund.id] = replace(
+            refund, reason=None, failed_at=failed.failed_at, failed_amount=failed.failed_amount
+        )
 
     def stands(self, at: datetime) -> None:
         """Note the state that was told of now."""

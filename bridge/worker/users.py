@@ -86,13 +86,15 @@ def tell(
     for (destination, user), theirs in sorted(by_user.items()):
         users.lock(store, connection, destination, user, now)
         if config.identify:
-            parcels += _identified(connection, theirs, now)
+            parcels += _identified(connection, config, theirs, now)
         if config.user_properties:
             parcels += _properties(connection, config, theirs[-1])
     return parcels
 
 
-def _identified(connection: Connection, theirs: Sequence[Stirred], now: datetime) -> list[Parcel]:
+def _identified(
+    connection: Connection, config: Config, theirs: Sequence[Stirred], now: datetime
+) -> list[Parcel]:
     """Tell which anonymous browsers were the user's, as many as Heap takes in a month.
 
     One that claims an identity has been identified by the site itself.
@@ -103,7 +105,8 @@ def _identified(connection: Connection, theirs: Sequence[Stirred], now: datetime
         if browser is None:
             continue
         key = _key(one.destination, browser)
-        if key in parcels or users.is_identified(connection, one.source.name, key):
+        names = _sources(config, one.source)
+        if key in parcels or users.is_identified(connection, names, key):
             continue
         lane = named(one.destination, IDENTIFY.aside)
         before = users.identified(connection, lane, one.identity.value, now - MONTH)
@@ -116,6 +119,12 @@ def _identified(connection: Connection, theirs: Sequence[Stirred], now: datetime
     return [*parcels.values()]
 
 
+def _sources(config: Config, source: Source) -> list[str]:
+    """Name the sources whose orders go to the same Heap app."""
+    app = source.destination
+    return [name for name, other in config.sources.items() if other.destination == app]
+
+
 def _key(destination: str, browser: str) -> str:
     """Name a browser without telling which it is."""
     return f"identify:{hashlib.sha256(f'{destination} {browser}'.encode()).hexdigest()[:32]}"
@@ -123,8 +132,7 @@ def _key(destination: str, browser: str) -> str:
 
 def _properties(connection: Connection, config: Config, one: Stirred) -> list[Parcel]:
     """Tell what the user has bought by now, over all sources whose orders go to the same app."""
-    app = one.source.destination
-    names = [name for name, source in config.sources.items() if source.destination == app]
+    names = _sources(config, one.source)
     sold = users.sold_to(connection, one.identity.written(), names)
     if not sold:
         return []
@@ -144,9 +152,8 @@ def bought_in(sold: Sequence[Sold]) -> Bought:
         total = Decimal(record["total"]) + told.figures.get("total", ZERO)
         kept[currency] = kept.get(currency, ZERO) + total
         for refund in told.refunds.values():
-            if refund.failed_at is None:
-                back = refund.currency.upper()
-                kept[back] = kept.get(back, ZERO) - refund.amount
+            back = refund.currency.upper()
+            kept[back] = kept.get(back, ZERO) - refund.amount + refund.failed
         if record.get("order_count") is not None:
             numbers.append(int(record["order_count"]))
     placed = [one.placed_at for one in sold]

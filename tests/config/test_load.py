@@ -81,6 +81,11 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "BRIDGE_SINCE": "2026-11-20T10:00:00+01:00",
             "BRIDGE_EMAIL_CASE": "keep",
             "BRIDGE_NO_IDENTITY": "park",
+            "BRIDGE_CUSTOMER_ID_FIELD": "metadata.member id",
+            "BRIDGE_HASH_IDENTITY": "on",
+            "BRIDGE_EXTRA_PROPERTIES": "note_attributes.gift note, tags,,metadata.a.b,tags",
+            "HEAP_USER_PROPERTIES": "on",
+            "HEAP_IDENTIFY": "on",
             "BRIDGE_SEND_TEST_ORDERS": "on",
             "BRIDGE_ALERT_URL": "https://alerts.example.com/hook?token=4711",
         },
@@ -137,11 +142,11 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         alert_url="https://alerts.example.com/hook?token=4711",
         heap_api_key=None,
         erase_at_heap=False,
-        customer_id_field=None,
-        hash_identity=False,
-        extra_properties=(),
-        user_properties=False,
-        identify=False,
+        customer_id_field="metadata.member id",
+        hash_identity=True,
+        extra_properties=("note_attributes.gift note", "tags", "metadata.a.b"),
+        user_properties=True,
+        identify=True,
         payload_days=30,
         ledger_days=400,
         hosted="Heroku",
@@ -220,6 +225,28 @@ WRONG = [
     ),
     ("BRIDGE_EMAIL_CASE", "upper", "lower or keep; it is 'upper'"),
     ("BRIDGE_NO_IDENTITY", "drop", "pseudonym or park; it is 'drop'"),
+    *(
+        (
+            "BRIDGE_CUSTOMER_ID_FIELD",
+            field,
+            f"customer_id, note_attributes.NAME or metadata.NAME; it is {field!r}",
+        )
+        for field in ("email", "metadata.", "note_attributes", "tags", "metadata.a\tb")
+    ),
+    *(
+        (
+            "BRIDGE_EXTRA_PROPERTIES",
+            names,
+            (
+                "note_attributes.NAME, metadata.NAME, tags, payment_gateway_names, "
+                f"shipping_country, by commas; it is {names!r}"
+            ),
+        )
+        for names in ("email", "tags,customer.email", "metadata.", "metadata.a\x07")
+    ),
+    ("BRIDGE_HASH_IDENTITY", "sha", "on or off; it is 'sha'"),
+    ("HEAP_USER_PROPERTIES", "email", "on or off; it is 'email'"),
+    ("HEAP_IDENTIFY", "10", "on or off; it is '10'"),
     ("BRIDGE_SEND_TEST_ORDERS", "maybe", "on or off; it is 'maybe'"),
     ("BRIDGE_ALLOW_EPHEMERAL", "please", "on or off; it is 'please'"),
     (

@@ -127,6 +127,28 @@ def test_nothing_that_a_shopper_writes_loses_an_order_or_makes_it_anothers(rig):
     assert not rig.parked_heap_events()
 
 
+HOSTILE_METADATA: list[Any] = [
+    {"_hp5_meta": '{"userId":' * 50, "heap_identity": "ada\0", "utm_source": "\ud800"},
+    {"heap_user_id": "9" * 500, "heap_session_id": "-1", "heap_time": "soon", "time": "1e99"},
+    {"heap_identity": "bob@example.org", "_heap_identity": "guest"},
+    {"heap_identity": ["x"], "heap_user_id": {"a": 1}, "utm_source": None},
+    {"_hp2_id.999": '{"userId":"1","identity":"stranger"}'},
+    ["heap_identity"],
+    "heap_identity",
+    None,
+]
+
+
+def test_nothing_in_stripes_metadata_loses_a_purchase_or_makes_it_anothers(rig, things):
+    for number, metadata in enumerate(HOSTILE_METADATA):
+        charge = things.charge(f"ch_{number}", metadata=metadata, payment_intent=f"pi_{number}")
+        assert rig.post("stripe", "", things.event("charge.succeeded", charge)) == 200
+    rig.clock.turn(minutes=5)
+    rig.work()
+    assert len(rig.sent("Order")) == len(HOSTILE_METADATA)
+    assert users(rig) == {("kim@example.com", None)}
+
+
 # --- frozen ------------------------------------------------------------------------------------
 
 
