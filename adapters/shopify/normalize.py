@@ -22,6 +22,8 @@ from adapters.shopify.states import NEVER, PAID, State
 from adapters.shopify.story import Story, story_of
 
 _NEVER_PLACED = frozenset({"voided", "expired"})
+# No edit is waited for longer than so many times `settle_seconds`.
+_MOST_PAUSES = 30
 # Shopify tries a webhook for hours; an order that was to come has come by then.
 _ORDER_WAIT = timedelta(hours=72)
 _ORDER_UNKNOWN = (
@@ -47,8 +49,8 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
 
     The order is as its earliest state tells it, so that it is the same in whatever order they come;
     what has changed since is told by its standing, its refunds and its cancellation. Where that
-    state cannot be read, the next that can stands for it. An edit waits `settle_seconds` for the
-    other webhooks of it.
+    state cannot be read, the next that can stands for it. An edit waits for the other webhooks of
+    it until the order has been quiet for `settle_seconds`.
     Raises MalformedPayload where an order counts and none of its states can be read.
     """
     settings: ShopifySettings = known.settings
@@ -78,7 +80,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     if not edited and not unknown:
         return found
     since = max([*unknown, *([shown] if edited else [])])
-    return _wait_for_the_rest(found, since + timedelta(seconds=settings.settle_seconds))
+    return _wait_for_the_rest(found, since, story, settings)
 
 
 def _readable(states: Sequence[State], known: Known) -> tuple[Order, Order]:
@@ -136,7 +138,15 @@ def _counted(found: tuple[Outcome, ...] | Wait, story: Story) -> tuple[Outcome, 
     )
 
 
-def _wait_for_the_rest(found: tuple[Outcome, ...] | Wait, until: datetime) -> Wait:
+def _wait_for_the_rest(
+    found: tuple[Outcome, ...] | Wait, since: datetime, story: Story, settings: ShopifySettings
+) -> Wait:
+    """Wait until the order is quiet, so that it is told the same in whatever order they come.
+
+    since: when what is waited about was first shown; an order that is never quiet is told in time.
+    """
+    pause = timedelta(seconds=settings.settle_seconds)
+    until = min(max(story.heard_at or since, since) + pause, since + _MOST_PAUSES * pause)
     if isinstance(found, Wait):
         return replace(found, until=max(found.until, until))
     return Wait("the other webhooks of its edit", until, found)
@@ -149,10 +159,9 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
         refunds = refunds_of(known.sold, story.refunds, story.moves, lines)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
         unknown = _of_unknown_lines(story, lines)
-        settings: ShopifySettings = known.settings
         if not unknown:
             return found
-        return _wait_for_the_rest(found, max(unknown) + timedelta(seconds=settings.settle_seconds))
+        return _wait_for_the_rest(found, max(unknown), story, known.settings)
     if story.refunds and known.partial:
         return (Ignored(_NOT_SENT),)
     if story.refunds:

@@ -26,7 +26,7 @@ class ShopifySettings(BaseModel, frozen=True, extra="forbid"):
         default=10,
         ge=0,
         le=3600,
-        description="how many seconds an edit waits for the other webhooks of it",
+        description="how many seconds an order must be quiet before an edit of it is told",
     )
     shop: str | None = Field(
         default=None,

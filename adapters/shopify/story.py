@@ -20,7 +20,8 @@ class Story:
 
     states: the order's, the earliest first. refunds: as they were told, those inside states too.
     moves: transactions told by themselves. edits: the `order_edit` objects. summaries: those that
-    name this order as its customer's last. deletions, others: events.
+    name this order as its customer's last. deletions, others: events. heard_at: when the last of
+    all of them came.
     """
 
     states: list[State] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Story:
     summaries: list[Payload] = field(default_factory=list)
     deletions: list[WebhookEvent] = field(default_factory=list)
     others: list[WebhookEvent] = field(default_factory=list)
+    heard_at: datetime | None = None
 
     def cancellations(self) -> tuple[Cancellation, ...]:
         """Say when and why the order was called off; deleted counts only where it was not."""
@@ -53,7 +55,7 @@ class Story:
 
 def story_of(events: Sequence[WebhookEvent]) -> Story:
     """Sort an order's events. Raises MalformedPayload for a body that cannot be read."""
-    story = Story()
+    story = Story(heard_at=max((e.received_at for e in events if e.received_at), default=None))
     alike = {event.key: event for event in sorted(events, key=lambda one: (one.key, one.body))}
     for event in alike.values():
         payload, at = event.payload, event.received_at or NEVER

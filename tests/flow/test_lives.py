@@ -93,6 +93,27 @@ def test_a_life_is_told_the_same_in_whatever_order_it_arrives(rig, many):
     }
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_life_is_told_the_same_while_its_webhooks_keep_coming(rig):
+    lives = [Life(n).live() for n in range(12)]
+    chance = random.Random(13)
+    orders = [chance.sample(life.told, len(life.told)) for life in lives]
+    # Three seconds between any two of an order's, and far more between the first and the last.
+    for told in zip(*orders, strict=True):
+        for topic, body in told:
+            assert rig.post("shopify", topic, body) == 200
+        rig.work()
+        rig.clock.turn(seconds=3)
+    for _ in range(3):
+        rig.clock.turn(seconds=11)
+        rig.work()
+    told_of = [
+        [event for event in events if event[1] != "Order Changed"]
+        for events in by_life(rig, lives).values()
+    ]
+    assert told_of == [told_of[0]] * len(lives)
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_however_late_each_webhook_comes_units_and_money_are_told_once(rig, recorded):
