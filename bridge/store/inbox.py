@@ -15,6 +15,8 @@ from bridge.store.tables import inbox
 
 # A worker that dies gives its webhooks back after so long.
 LEASE_SECONDS = 15
+# Between an event's key and the shop that a delivery of it names falsely; no key holds it.
+ASTRAY = "@"
 # Of each source at least so many a claim, however many sources there are.
 _LEAST = 8
 
@@ -83,6 +85,13 @@ def claim(store: Store, limit: int) -> list[Stored]:
     if not store.read(_any_new):
         return []
     return store.write(work)
+
+
+def is_known(store: Store, astray: Stored) -> bool:
+    """Whether an event that came under another shop's name has come under its own as well."""
+    key, mark, _ = astray.event.key.partition(ASTRAY)
+    twin = select(inbox.c.id).where(inbox.c.source == astray.source, inbox.c.key == key)
+    return bool(mark) and store.read(lambda c: c.execute(twin).first()) is not None
 
 
 def give_back(store: Store, rows: Sequence[int]) -> None:

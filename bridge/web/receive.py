@@ -15,6 +15,7 @@ from adapters.errors import NotTrusted
 from bridge.config import Source
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
+from bridge.store.inbox import ASTRAY
 from bridge.web.answers import Answer, Refused
 
 LIMIT = 10_000_000
@@ -82,7 +83,18 @@ def let_in(
     now = clock()
     if event.signed_at and abs(now - event.signed_at) > TOLERANCE:
         raise Refused(401, "signature stale")
-    return event, secret, now
+    key = _key(event, source)
+    return event if key == event.key else replace(event, key=key), secret, now
+
+
+def _key(event: WebhookEvent, source: Source) -> str:
+    """Give the event's key; one of its own where the delivery names another shop than the source's.
+
+    Which shop posts is not signed: a body sent under a false name must not hide its true delivery.
+    """
+    own, named = source.account, event.account
+    is_astray = source.adapter.one_account and None not in {own, named} and named != own
+    return f"{event.key}{ASTRAY}{named}" if is_astray else event.key
 
 
 def refused(store: Accepts, source: Source, why: Refused) -> Answer:

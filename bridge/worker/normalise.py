@@ -136,6 +136,8 @@ class Normaliser:
             self.accounts[source.name] = kept
         if named == self.accounts[source.name]:
             return None
+        if inbox.is_known(self.store, stored):
+            return End(stored.id, "ignored", f"names shop {named}, and came as this shop's before")
         for other in self.config.sources.values():
             if other.adapter is source.adapter and other.account == named:
                 # Which shop it was is not signed, so it is not handed over.

@@ -1,5 +1,6 @@
 """What a Shopify order's later states change, when they count, and what has no effect."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -188,6 +189,20 @@ def test_a_body_that_is_used_again_has_no_effect(rig, headers):
     rig.work()
     assert (rig.sent(), rig.stands()) == (before, stands)
     assert "parked" not in {state for state, _ in rig.inbox()}
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+def test_a_body_under_a_false_shops_name_does_not_hide_the_true_delivery(rig, is_slow):
+    body = json.dumps(order()).encode()
+    assert deliver(rig, body, topic="orders/paid", shop_domain="other.myshopify.com") == 200
+    if is_slow:
+        rig.work()
+    for _ in range(2):
+        assert deliver(rig, body, topic="orders/paid", shop_domain=SHOP) == 200
+        rig.work()
+    assert rig.totals() == ["20.00"]
+    (astray, _), (true, _) = rig.inbox()
+    assert (astray, true) == ("parked" if is_slow else "ignored", "joined")
 
 
 @pytest.mark.parametrize("topic", ["orders/updated", "products/delete", ""])
