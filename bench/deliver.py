@@ -147,7 +147,7 @@ def _drain_here(url: str, heap_url: str) -> dict[str, float]:
         return found
 
     lease = leases.lease
-    leases.lease = timed  # type: ignore[assignment]  # it is timed as it is called
+    leases.lease = timed
     store = Store.open(url, gives_way=True)
     client = HeapClient(heap_url, _APP)
     sender = Deliverer(
