@@ -6,6 +6,7 @@ import pwd
 import shlex
 import shutil
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,19 +120,19 @@ class Image:
 
 
 @pytest.fixture
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    folder = tmp_path_factory.mktemp("image")
-    # Its parents are for the tests' user alone.
-    for parent in [folder, *folder.parents[:2]]:
-        parent.chmod(0o755)
+def image() -> Iterator[Image]:
     python = shutil.which("python3", path="/usr/bin")
     # One that the other user can run too, as the image's is.
     assert python, "python3 is not installed: it is in Debian's python3-venv"
-    found = Image(folder, python)
-    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    found.build((word, rest) for line in lines for word, _, rest in [line.partition(" ")])
-    return found
+    # Not pytest's folder, which is for the tests' user alone.
+    with tempfile.TemporaryDirectory(prefix="bridge-image-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        found = Image(folder, python)
+        text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        found.build((word, rest) for line in lines for word, _, rest in [line.partition(" ")])
+        yield found
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
