@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -31,10 +31,12 @@ TRIES = 5
 class Postgres:
     """A PostgreSQL server in which tests may create databases.
 
-    url: libpq's, of a database that is there already.
+    url: libpq's, of a database that is there already. control: runs pg_ctl with these arguments, on
+    a server of one's own; `start` is with the options it had, at the port it had.
     """
 
     url: str
+    control: Callable[..., bool] | None = None
 
     def create(self) -> str:
         """Make an empty database; gives its URL."""
@@ -52,7 +54,7 @@ class Postgres:
 
 
 @contextmanager
-def cluster(folder: Path, *, buffers: str = "16MB") -> Iterator[Postgres]:
+def cluster(folder: Path, *, buffers: str = "16MB", connections: int = 100) -> Iterator[Postgres]:
     """Run a new cluster on loopback from the wheel's programs; its data lies in folder/data."""
     rights: dict[str, Any] = {}
     packages = site_packages()
@@ -81,12 +83,15 @@ def cluster(folder: Path, *, buffers: str = "16MB") -> Iterator[Postgres]:
             )
         return ended.returncode == 0
 
+    def started(port: int) -> bool:
+        options = f"-p {port} -h 127.0.0.1 -k ''"
+        options += f" -c shared_buffers={buffers} -c max_connections={connections}"
+        return run("pg_ctl", "-w", "-o", options, "start")
+
     def start() -> int:
         for _ in range(TRIES):
             port = free_port()
-            options = f"-p {port} -h 127.0.0.1 -k ''"
-            options += f" -c shared_buffers={buffers} -c max_connections=100"
-            if run("pg_ctl", "-w", "-o", options, "start"):
+            if started(port):
                 return port
         raise RuntimeError((folder / "log").read_text())
 
@@ -96,8 +101,12 @@ def cluster(folder: Path, *, buffers: str = "16MB") -> Iterator[Postgres]:
     if not made:
         raise RuntimeError((folder / "log").read_text())
     port = start()
+
+    def control(*arguments: str) -> bool:
+        return started(port) if arguments == ("start",) else run("pg_ctl", "-w", *arguments)
+
     try:
-        yield Postgres(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+        yield Postgres(f"postgresql://postgres@127.0.0.1:{port}/postgres", control)
     finally:
         run("pg_ctl", "-w", "-m", "immediate", "stop")
 

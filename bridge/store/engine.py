@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bridge.errors import StoreOutdated, StoreUnavailable
+from bridge.store.room import Room
 from bridge.store.tables import probes
 from bridge.store.turns import Turns
 from bridge.store.types import db_now
@@ -101,10 +102,13 @@ class Store:
         whatever is asked of the store meanwhile is not available, except with `asking`.
     """
 
-    def __init__(self, engine: Engine, turns: Turns | None) -> None:
+    def __init__(
+        self, engine: Engine, turns: Turns | None = None, room: Room | None = None
+    ) -> None:
         self.engine = engine
         self.waits = False
         self._turns = turns
+        self._room = room
         self._writer = engine.execution_options(bridge_writes=True)
         self._single = engine.execution_options(isolation_level=_AUTOCOMMIT)
         self._kept: Connection | None = None
@@ -119,8 +123,8 @@ class Store:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             turns = Turns(_lock_file(parsed), _REST_SECONDS if gives_way else 0.0)
-            return cls(_sqlite(parsed, connections), turns)
-        return cls(_postgresql(parsed, connections), None)
+            return cls(_sqlite(parsed, connections), turns, Room(_file(parsed)))
+        return cls(_postgresql(parsed, connections))
 
     @property
     def on_sqlite(self) -> bool:
@@ -135,6 +139,11 @@ class Store:
         if self._turns:
             self._turns.only(role)
 
+    def keep_room(self) -> None:
+        """On SQLite, take no webhook in from now on where the disk is nearly full."""
+        if self._room:
+            self._room.keep()
+
     def write(self, work: Callable[[Connection], _T], *, asking: bool = False) -> _T:
         """Run work in a transaction and commit it; run it again after a collision or deadlock.
 
@@ -146,8 +155,11 @@ class Store:
                 with self._turn(), self._writer.begin() as connection:
                     return work(connection)
             except (Collision, SQLAlchemyError) as error:
+                unavailable = _unavailable(error)
+                if self._room and self._room.is_given_up_for(unavailable):
+                    continue
                 if not _again(error) or tried == _TRIES - 1:
-                    raise _unavailable(error) from error
+                    raise unavailable from error
                 time.sleep(random.uniform(0, 0.01) * 2**tried)  # noqa: S311 - spreads, hides nothing
         raise AssertionError
 
@@ -166,6 +178,8 @@ class Store:
         On a connection kept for that, without a word before and after: the shortest way to the
         disk. For one thread of this process alone. Raises StoreUnavailable.
         """
+        if self._room:
+            self._room.check()
         for tried in range(_TRIES):
             self._admitted(asking=False)
             kept = self._kept
@@ -271,6 +285,8 @@ class Store:
 
     def probe(self) -> None:
         """Write one row, to learn whether a row can be written. Raises StoreUnavailable."""
+        if self._room:
+            self._room.check()
 
         def work(connection: Connection) -> None:
             row = self.insert(probes).values(name="ready", at=db_now())
@@ -302,6 +318,8 @@ class Store:
         with self._turn():
             self._let_go()
             self.engine.dispose()
+        if self._room:
+            self._room.close()
         if self._turns:
             self._turns.close()
 
@@ -311,8 +329,12 @@ def short(key: str) -> str:
     return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
+def _file(url: URL) -> Path:
+    return Path(url.database or "bridge.db").absolute()
+
+
 def _lock_file(url: URL) -> Path:
-    path = Path(url.database or "bridge.db").absolute()
+    path = _file(url)
     return path.with_name(f"{path.name}.lock")
 
 

@@ -77,6 +77,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
         """Make the application, in the web process: a thread would not survive the fork."""
         worker = self._worker
         self._store = Store.open(self._config.database_url)
+        self._store.keep_room()
         allowed = self._config.database_connections
         self._presence = Presence(self._store, "web", allowed=allowed)
         self._presence.start()

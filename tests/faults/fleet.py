@@ -83,7 +83,7 @@ class Fleet:
 
     def memory(self, name: str) -> int:
         """Tell the bytes that a name's processes keep in memory."""
-        return sum(_resident(pid) for pid in _family(self.running[name].pid))
+        return sum(_resident(pid) for pid in family(self.running[name].pid))
 
     def printed(self) -> str:
         """Give everything that any of them has printed."""
@@ -107,9 +107,10 @@ def until_alive(host: str, port: int) -> None:
     raise AssertionError("the web process does not answer")
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Name a process and every one that it has made."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
+    return [pid, *(one for child in children for one in family(int(child)))]
 
 
 def _resident(pid: int) -> int:
