@@ -192,12 +192,17 @@ class Connection:
                 return data
             if length is not None and len(data) >= length:
                 # Nearly always: the request came in one piece.
+                self._hold(length)
                 self._whole(data[:length])
                 return data[length:]
             self._body = chunked(receive.LIMIT) if length is None else sized(length)
             next(self._body)
             if self._request._expected_100_continue:  # noqa: SLF001 - gunicorn has no other word
                 self.socket.send(_CONTINUE)
+        if not self._fits(len(data)):
+            self._answer(receive.NO_ROOM)
+            return b""
+        self._hold(len(data))
         try:
             if data:
                 self._body.send(data)
@@ -223,20 +228,20 @@ class Connection:
             self._source = found
             self._headers = headers_of(request)
             answer = door.before_body(found, self._headers, length)
-            if answer is None and not self._hold(length):
+            if answer is None and not self._fits(length or 0):
                 answer = receive.NO_ROOM
         if answer is not None:
             self._answer(answer)
         return answer is None
 
-    def _hold(self, length: int | None) -> bool:
-        """Take the room that a body needs until it is answered; False where there is none."""
-        held = receive.LIMIT if length is None else length
-        if self._loop.held + held > limits.ROOM_BYTES:
-            return False
-        self._held = held
-        self._loop.held += held
-        return True
+    def _fits(self, more: int) -> bool:
+        """Whether there is room for so much more of this body; long ones leave some to others."""
+        long = self._held + more > limits.SMALL_BYTES
+        return self._loop.held + more <= limits.ROOM_BYTES // (2 if long else 1)
+
+    def _hold(self, more: int) -> None:
+        self._held += more
+        self._loop.held += more
 
     # --- answering ----------------------------------------------------------------------------
 
@@ -272,7 +277,7 @@ class Connection:
 
     def _send(self, head: bytes, content: bytes, closes: bool) -> None:
         loop = self._loop
-        self._closes |= closes or self._ended or not loop.alive
+        self._closes |= closes or not loop.alive
         end = b"Connection: close\r\n\r\n" if self._closes else b"\r\n"
         if self._request is not None and self._request.method == "HEAD":
             content = b""
@@ -308,12 +313,12 @@ class Connection:
             self._part()
 
     def _go_on(self) -> None:
-        """Read what came behind the request that was answered."""
+        """Read what came behind the request that was answered; leave where nothing more comes."""
         if self._state is _State.READING and self._unread:
-            full = len(self._unread) > limits.STEP_BYTES
             self._take(self._unread)
-            if full:
-                self._listen()
+            self._listen()
+        if self._state is _State.READING and self._ended:
+            self.close()
 
     def _part(self) -> None:
         """Say that no more is sent, let the client read what was, and stop listening."""

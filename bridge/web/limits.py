@@ -7,7 +7,8 @@ SECONDS = 10.0
 # it still sends is read.
 PARTING_SECONDS = 0.5
 PARTING_BYTES = 1_000_000
-# All bodies that are on their way or held, of one process; who comes then is to come again.
+# What has come of all bodies that are not answered, of one process; who brings more is to come
+# again. Long ones may take half of it.
 ROOM_BYTES = 64 * 1024 * 1024
 # A body up to this size is verified between two other requests; a longer one gets a thread.
 SMALL_BYTES = 256 * 1024

@@ -115,6 +115,40 @@ def test_a_malformed_signature_is_wrong_and_no_fault_of_ours(
     assert door.refused() == {provider: 1}
 
 
+@pytest.mark.parametrize(
+    ("provider", "secret"),
+    [("stripe", "whsec_new"), ("shopify", "shpss_canary4711"), ("example", "made-up")],
+)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda value: value[:-1],
+        lambda value: value[: len(value) // 2],
+        lambda value: value.swapcase() + "x",
+        lambda value: value.replace("v1=", "v0=") if "v1=" in value else f"sha256={value}",
+        lambda value: f"{value}é",
+        lambda _value: "=",
+    ],
+    ids=["cut by one", "cut in half", "other case", "other scheme", "not ASCII", "none"],
+)
+def test_a_signature_that_is_not_the_whole_of_it_is_refused(
+    spoil: Callable[[str], str], provider: str, secret: str, door: Any, signed: Signed
+) -> None:
+    headers, body = signed(provider, b'{"id":1}', secret, door.now)
+    (name,) = (name for name in headers if "sign" in name or "hmac" in name)
+    spoiled = {**headers, name: spoil(headers[name])}
+    assert told(door.post(f"/webhooks/{provider}", spoiled, body)) == WRONG
+    assert door.stored() == []
+    assert door.refused() == {provider: 1}
+
+
+@pytest.mark.parametrize("provider", ["stripe", "shopify", "example"])
+def test_another_ones_secret_is_wrong(provider: str, door: Any, signed: Signed) -> None:
+    headers, body = signed(provider, b'{"id":1}', "another", door.now)
+    assert told(door.post(f"/webhooks/{provider}", headers, body)) == WRONG
+    assert door.stored() == []
+
+
 @pytest.mark.parametrize("provider", ["stripe", "shopify", "example"])
 def test_a_webhook_without_a_signature_is_refused_and_counted(provider: str, door: Any) -> None:
     assert told(door.post(f"/webhooks/{provider}", {}, b"{}")) == MISSING

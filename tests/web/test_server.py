@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -160,6 +161,18 @@ def test_the_underscore_spelling_of_a_signature_header_is_none(
         (["Content-Length: 2", "X-Bare: a\nX-Shopify-Topic: b"], 400),
         ([f"X-{number}: 1" for number in range(101)], 431),
         ([f"X-Long: {'a' * 9000}"], 431),
+        (["Content-Length: +2"], 400),
+        (["Content-Length: 2", "Content-Length: 44"], 400),
+        (["Content-Length: 2, 2"], 400),
+        (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], 400),
+        (["Transfer-Encoding: chunked, identity"], 400),
+        (["Transfer-Encoding: xchunked"], 400),
+        (["Transfer-Encoding: identity"], 400),
+        (["Transfer-Encoding : chunked"], 400),
+        (["Content-Length: 2", "X-Folded: a", " X-Shopify-Topic: b"], 400),
+        (["Content-Length: 2", "X-Return: a\rb"], 400),
+        (["Content-Length: 2", "Host: another"], 400),
+        (["Content-Length: 2", ": nameless"], 400),
     ],
 )
 def test_a_request_that_two_readers_could_read_differently_is_refused(
@@ -168,6 +181,47 @@ def test_a_request_that_two_readers_could_read_differently_is_refused(
     headers, body = signed("shopify", b'{"smuggled": "canary4711"}', SECRET)
     answer = web.say(head("/webhooks/shopify", headers, *more) + body)
     assert (status(answer), answer.partition(b"\r\n\r\n")[2]) == (wanted, b'{"error":"no HTTP"}\n')
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        (f"POST /{'a' * 5000} HTTP/1.1", 414),
+        ("POST /webhooks/shopify HTTP/1.1 HTTP/1.1", 400),
+        ("POST  /webhooks/shopify HTTP/1.1", 400),
+        ("POST /webhooks/shopify HTTP/2.0", 400),
+        ("POST /webhooks/shopify", 400),
+        ("POST /webhooks/\x7f HTTP/1.1", 400),
+    ],
+)
+def test_a_line_that_asks_for_nothing_clear_is_refused(
+    line: str, wanted: int, web: Any, signed: Signed
+) -> None:
+    headers, body = signed("shopify", b'{"smuggled": "canary4711"}', SECRET)
+    rest = head("/", headers, f"Content-Length: {len(body)}").partition(b"\r\n")[2]
+    answer = web.say(line.encode("latin-1") + b"\r\n" + rest + body)
+    assert (status(answer), body_of(answer)) == (wanted, {"error": "no HTTP"})
+    assert body not in kept(web)
+
+
+def test_chunks_are_not_for_those_who_speak_an_older_http(web: Any, signed: Signed) -> None:
+    headers, _ = signed("shopify", b"{}", SECRET)
+    start = head("/webhooks/shopify", headers, "Transfer-Encoding: chunked")
+    answer = web.say(start.replace(b"HTTP/1.1", b"HTTP/1.0", 1) + chunk(b"{}") + chunk(b""))
+    assert status(answer) == 400
+
+
+def test_a_client_that_wants_the_connection_to_end_is_obeyed(
+    web: Any, signed: Signed, order: bytes
+) -> None:
+    headers, body = signed("shopify", order, SECRET)
+    length = f"Content-Length: {len(body)}"
+    for start in (
+        head("/webhooks/shopify", headers, length, "Connection: close"),
+        head("/webhooks/shopify", headers, length).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+    ):
+        answer = web.say(start + body)
+        assert (status(answer), b"\r\nConnection: close\r\n" in answer) == (200, True)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +277,27 @@ def test_a_stopped_process_ends_well_and_leaves_what_it_accepted(
     headers, body = signed("example", order, "made-up")
     assert web.ask("POST", "/webhooks/example", headers, body).status == 200
     assert web.stop() == 0
+    assert kept(web) == [order]
+
+
+def test_a_request_that_has_begun_is_answered_when_the_process_is_to_stop(
+    start: Callable[..., Any], signed: Signed, order: bytes
+) -> None:
+    web = start()
+    headers, body = signed("example", order, "made-up")
+    begun = head("/webhooks/example", headers, f"Content-Length: {len(body)}") + body
+    with web.connect() as idle, web.connect() as connection:
+        connection.sendall(begun[:-1])
+        idle.sendall(begun[:10])
+        # Answered once it is known that both have been accepted.
+        assert web.ask("GET", "/healthz").status == 200
+        web.process.send_signal(signal.SIGTERM)
+        while "Handling signal: term" not in web.log():
+            time.sleep(0.01)
+        connection.sendall(begun[-1:])
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert (status(answer), b"\r\nConnection: close\r\n" in answer) == (200, True)
+    assert web.process.wait(20) == 0
     assert kept(web) == [order]
 
 
