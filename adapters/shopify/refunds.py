@@ -11,7 +11,7 @@ from decimal import Decimal
 from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order, Refund, Units
-from adapters.shopify.repaid import Told, of_shop, repaid, shipping_in, tax_in
+from adapters.shopify.repaid import Repaid, Told, of_shop, repaid, shipping_in, tax_in
 
 
 def units_in(refunds: Iterable[Payload]) -> dict[str, int]:
@@ -29,15 +29,24 @@ def newest_of(told: Sequence[Told]) -> dict[str, Told]:
 
 
 def refunds_of(
-    order: Order, told: Sequence[Told], moved: Sequence[Told], lines: Mapping[str, LineItem]
+    order: Order,
+    told: Sequence[Told],
+    moved: Sequence[Told],
+    lines: Mapping[str, LineItem],
+    known: Sequence[Refund] = (),
 ) -> tuple[Refund, ...]:
     """Make the refunds of an order, the oldest first.
 
     told: refunds as they were told, each perhaps several times. moved: transactions told by
     themselves, which is how one that was pending is told to have gone through or failed.
-    lines: the order's, by id, as they were sold, and those that came later.
+    lines: the order's, by id, as they were sold, and those that came later. known: refunds that
+    Heap was told of and whose webhooks may be gone.
     """
-    found = [_refund(order, one, moved, lines) for one in _by_refund(told).values()]
+    before = {refund.id: refund for refund in known}
+    found = [
+        _refund(order, one, repaid(order, one, moved, before.get(own)), lines)
+        for own, one in _by_refund(told).items()
+    ]
     return tuple(sorted(found, key=lambda refund: (refund.at, refund.id)))
 
 
@@ -50,10 +59,10 @@ def _by_refund(told: Sequence[Told]) -> dict[str, list[Told]]:
 
 
 def _refund(
-    order: Order, told: Sequence[Told], moved: Sequence[Told], lines: Mapping[str, LineItem]
+    order: Order, told: Sequence[Told], money: Repaid, lines: Mapping[str, LineItem]
 ) -> Refund:
     newest = told[-1]
-    thing, money = newest.thing, repaid(order, told, moved)
+    thing = newest.thing
     at = thing.time_or_none("processed_at") or thing.time_or_none("created_at") or newest.at
     return Refund(
         id=thing.id("id"),

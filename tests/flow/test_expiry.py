@@ -193,6 +193,23 @@ def test_a_refund_after_the_payloads_are_gone_is_told_right_from_the_record(rig)
     assert rig.sandbox.conflicts == []
 
 
+def test_a_refund_that_fails_after_the_payloads_are_gone_is_taken_back(rig):
+    life = paid(rig)
+    life.refund("9.50", {1: 1}, costs="-9.50")
+    posted(rig, life, "refunds/create", "orders/updated")
+    later(rig, days=40)
+    (move,) = life.refunds[0]["transactions"]
+    move |= {"status": "failure", "processed_at": "2026-12-30T10:00:00Z"}
+    life.paid += Decimal("9.50")
+    life.told.clear()
+    life.state("orders/updated")
+    for _ in range(2):
+        posted(rig, life, "orders/updated")
+        later(rig, seconds=11)
+    assert [str(sent["properties"]["amount"]) for sent in rig.sent("Refund")] == ["9.50", "-9.50"]
+    assert rig.sent("Order Changed") == []
+
+
 def test_a_repeated_webhook_and_a_replay_change_nothing_and_say_why(rig):
     life = paid(rig)
     before = rig.sent()
