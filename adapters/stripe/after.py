@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from adapters.contract import Known
 from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Units, Wait
@@ -33,8 +34,7 @@ def followed(
     purchase: Purchase,
     later: Sequence[Sighting],
     asked: Asked | None,
-    *,
-    partial: bool = False,
+    known: Known,
 ) -> tuple[Outcome, ...] | Wait:
     """Put behind an order its refunds, by time, and where it stands; the order stays as it is.
 
@@ -44,10 +44,11 @@ def followed(
     Raises MalformedPayload where money that went back has no amount, currency or time.
     """
     if isinstance(sale, Wait):
-        return replace(sale, otherwise=_behind(sale.otherwise, purchase, later, asked))
+        held = _behind(sale.otherwise, purchase, later, asked, known)
+        return replace(sale, otherwise=held)
     if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(purchase):
-        return unsold(later, partial=partial) if _refunds(later, (), None) else sale
-    return _behind(sale, purchase, later, asked)
+        return unsold(later, partial=known.partial) if _refunds(later, (), None) else sale
+    return _behind(sale, purchase, later, asked, known)
 
 
 def refunded(
@@ -128,11 +129,13 @@ def _behind(
     purchase: Purchase,
     later: Sequence[Sighting],
     asked: Asked | None,
+    known: Known,
 ) -> tuple[Outcome, ...]:
     order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
     if order is None:
         return outcomes
-    refunds = _with_units(order, _refunds(later, purchase.payments, asked))
+    # Units leave the lines that Heap was told of, which a key set since may tell otherwise.
+    refunds = _with_units(known.sold or order, _refunds(later, purchase.payments, asked))
     return (*outcomes, *refunds, _standing(order, purchase))
 
 

@@ -46,7 +46,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
         purchase = Purchase(sightings)
         sale = sold(purchase, settings, linked=asked is not None)
         told = _told(sale, purchase, asked, known)
-        told = followed(told, purchase, later, after, partial=known.partial)
+        told = followed(told, purchase, later, after, known)
     elif later:
         return unsold(later, partial=known.partial)
     else:

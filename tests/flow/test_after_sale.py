@@ -4,6 +4,9 @@ import itertools
 
 import pytest
 
+from bridge.worker.run import askers
+from tests.flow.bundles import Till
+
 DAY = 1_763_600_000
 
 
@@ -163,3 +166,21 @@ def test_a_refund_told_under_both_keys_of_one_purchase_counts_once(rig, things):
         "pi_1:refund:re_1": "10.00",
         change: "-25.99",
     }
+
+
+def test_units_leave_the_lines_that_heap_was_told_of_also_under_a_key_set_since(
+    rig, stripe_mock, shop, cart, item
+):
+    till = Till(stripe_mock, shop)
+    bought = shop.checkout(cart(items=[item(name="Mug", unit=1250, quantity=2)]))
+    rig.post("stripe", "", till.event("checkout.session.completed", bought.session))
+    rig.work()
+    keyed = rig.restart(STRIPE_API_KEY=stripe_mock.key, STRIPE_API_URL=stripe_mock.url)
+    keyed.askers = askers(keyed.store, keyed.config, keyed.clock)
+    keyed.post("stripe", "", till.event("refund.created", shop.refund(bought)))
+    keyed.work()
+    for asker in keyed.askers:
+        asker.close()
+    assert [e["properties"]["lines"] for e in rig.sent("Purchase")] == ["unknown"]
+    assert [str(e["properties"]["amount"]) for e in keyed.sent("Refund")] == ["25.00"]
+    assert keyed.sent("Refunded Item") == []
