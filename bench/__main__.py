@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench import commits, deliver, ingest, orders
+from bench import commits, deliver, ingest, latency, orders
 from bench.ground import Ground, Group
 from bench.wrk import Missing
 
@@ -20,6 +20,7 @@ GROUPS: dict[str, Group] = {
     "deliver": deliver.figures,
     "drain": deliver.drain,
     "orders": orders.figures,
+    "latency": latency.figures,
 }
 
 
