@@ -23,6 +23,7 @@ from bridge.config import load
 from bridge.samples import SHOP
 from bridge.store import Store
 from bridge.store.tables import inbox
+from bridge.worker.memory import search_seldom
 from bridge.worker.normalise import Normaliser
 from bridge.worker.run import begin, now
 
@@ -33,6 +34,7 @@ _HELD = 96
 
 def figures(ground: Ground) -> Iterator[Line]:
     """Lead a Shopify order of three lines from its bytes to the common form, and to the outbox."""
+    search_seldom()  # as the worker does
     found = ground.in_turn(
         {
             "json": _json,

@@ -77,6 +77,8 @@ def _page(domain: Any, path: Any, query: Any) -> str | None:
 
 def _json(value: str | None) -> dict[str, Any]:
     text = (value or "").strip()
+    if not text:
+        return {}
     if not text.startswith("{"):
         # Once: a plus is a plus, and what is encoded twice is nothing of Heap's.
         text = unquote(text)

@@ -89,25 +89,25 @@ def _of_source(
 
 def _connected(source: str, named: Iterable[Naming], known: dict[str, int]) -> list[Joined]:
     """Group webhooks that share an id, or that name ids of one purchase."""
-    groups: list[Joined] = []
-    for naming in named:
+    # Each id, and each row of a purchase, -> the group it is in.
+    places: dict[str | int, int] = {}
+    groups: dict[int, Joined] = {}
+    for place, naming in enumerate(named):
         ids = dict.fromkeys(short(id_) for id_ in naming.ids)
-        found = Joined(source, ids, [naming.row], naming.received_at)
-        found.rows = {known[id_] for id_ in ids if id_ in known}
-        apart = []
-        for group in groups:
-            if group.ids.keys() & found.ids.keys() or group.rows & found.rows:
-                found = Joined(
-                    source,
-                    {**group.ids, **found.ids},
-                    group.members + found.members,
-                    min(group.first_event_at, found.first_event_at),
-                    group.rows | found.rows,
-                )
-            else:
-                apart.append(group)
-        groups = [*apart, found]
-    return groups
+        rows = {known[id_] for id_ in ids if id_ in known}
+        found = Joined(source, ids, [naming.row], naming.received_at, rows)
+        for same in sorted({places[one] for one in (*ids, *rows) if one in places}):
+            group = groups.pop(same)
+            found = Joined(
+                source,
+                {**group.ids, **found.ids},
+                group.members + found.members,
+                min(group.first_event_at, found.first_event_at),
+                group.rows | found.rows,
+            )
+        groups[place] = found
+        places |= dict.fromkeys((*found.ids, *found.rows), place)
+    return list(groups.values())
 
 
 def _make(connection: Connection, groups: Sequence[Joined]) -> None:

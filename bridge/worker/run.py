@@ -19,6 +19,7 @@ from bridge.worker.deliver import Deliverer
 from bridge.worker.erasing import Eraser
 from bridge.worker.expiring import Expirer
 from bridge.worker.loops import Busy, Loop
+from bridge.worker.memory import search_seldom
 from bridge.worker.normalise import FULL, Normaliser
 from bridge.worker.sending import REQUEST_EVENTS
 
@@ -137,6 +138,7 @@ def run(config: Config) -> None:
 
 def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> None:
     """Run every loop until `stop` is set."""
+    search_seldom()
     normaliser = begin(store, config)
     crew = [deliverers(store, config, stop) for _ in range(CONNECTIONS)]
     asking = askers(store, config)
