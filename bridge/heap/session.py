@@ -59,10 +59,10 @@ def session_of(carried: Carried | None, app_id: str | None) -> Session:
     if carried is None:
         return Session()
     small, cookies = _fields(carried, app_id)
-    v5, classic = of_v5(cookies), of_classic(cookies)
+    v5, classic = (of_v5(cookies), of_classic(cookies)) if cookies else ({}, {})
     noted = {"landing_page": carried.landing_page, "referrer": carried.referrer}
     # User, session and time of one origin: another's may be of another visit, or another person.
-    cookie = v5 if _has_ids(v5) or v5["heap_identity"] else classic
+    cookie = v5 if _has_ids(v5) or v5.get("heap_identity") else classic
     browser = small if _has_ids(small) else cookie
     claimed = small.get("heap_identity") or browser.get("heap_identity")
     return Session(
@@ -138,7 +138,7 @@ def _campaign(origin: Fields) -> dict[str, str]:
 
 
 def _asked(page: Any) -> dict[str, str]:
-    if not isinstance(page, str):
+    if not isinstance(page, str) or "utm_" not in page[: 4 * _TEXT].lower():
         return {}
     try:
         asked = parse_qs(urlsplit(page[: 4 * _TEXT]).query, max_num_fields=200)
