@@ -5,8 +5,6 @@ For ever stay ids and aliases, hashes of the keys that were sent, units and amou
 line, and a keyed hash of the user with the order's number among theirs.
 """
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -45,6 +43,7 @@ from bridge.store.tables import (
     sources,
     wants,
 )
+from bridge.store.users import keyed
 
 PAYLOADS, DETAILS = "payloads", "details"
 # In the words of the partial indexes, so that SQLite finds them by it.
@@ -227,14 +226,14 @@ def _reduce(connection: Connection, purchase: Purchase, kept: Kept) -> None:
 
 
 def _hash(connection: Connection, source: str, user: str | None) -> str | None:
-    """Stand for a user by a hash that nobody can make without this database's key."""
+    """Stand for a user by a hash; the source's key is made where there is none."""
     if user is None:
         return None
     mine = sources.c.name == source
     fresh = update(sources).where(mine, sources.c.hash_key.is_(None))
     connection.execute(fresh.values(hash_key=secrets.token_bytes(32)))
     key = connection.execute(select(sources.c.hash_key).where(mine)).scalar_one()
-    return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()
+    return keyed(key, user)
 
 
 # --- what is of no order -------------------------------------------------------------------------

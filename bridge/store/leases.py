@@ -223,7 +223,7 @@ def _alone(connection: Connection, destination: str, at: Any) -> ColumnElement[b
         other.c.aside.is_not(None),
     )
     newer = select(other.c.id).where(
-        theirs, other.c.id > batches.c.id, other.c.state.in_(["queued", "sent"])
+        theirs, other.c.id > batches.c.id, other.c.state.in_(["queued", "sent", "expired"])
     )
     connection.execute(
         update(batches)

@@ -198,7 +198,7 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
     mine = update(batches).where(batches.c.order_id == row)
     connection.execute(mine.values(identity=hashed(pseudonym)))
     names = ("group", "side", "amount", "at", "since")
-    of_whom = (*(f"counterpart_{name}" for name in names), "identity")
+    of_whom = (*(f"counterpart_{name}" for name in names), "identity", "identity_hash")
     values: dict[str, Any] = dict.fromkeys(of_whom)
     values["expired"] = order.expired or "payloads"
     if order.record:

@@ -123,6 +123,7 @@ orders = Table(
     Column("sent_keys", LargeBinary),
     _partial("orders_due_of", "source", "due_at", where="due_at IS NOT NULL"),
     _partial("orders_identity", "identity", where="identity IS NOT NULL"),
+    _partial("orders_identity_hash", "identity_hash", where="identity_hash IS NOT NULL"),
     _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
     _partial("orders_parked", "source", "id", where="state = 'parked'"),
     _partial(

@@ -1,15 +1,17 @@
 """Users at Heap, over all their orders: what they bought, and which browsers were found theirs."""
 
+import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, union_all
 
 from bridge.store.counterparts import lock_group
 from bridge.store.engine import Store
 from bridge.store.outbox import hashed
-from bridge.store.tables import batches, orders, outbox
+from bridge.store.tables import batches, orders, outbox, sources
 
 # Somebody with more is a till and no person; summing all of it with each order would hold it up.
 MOST_ORDERS = 1000
@@ -36,23 +38,38 @@ def lock_of(identity: str) -> str:
     return f"user {hashed(identity)}"
 
 
-def sold_to(connection: Connection, identity: str, names: Sequence[str]) -> list[Sold] | None:
+def keyed(key: bytes, user: str) -> str:
+    """Stand for a user by a hash that nobody can make without this database's key."""
+    return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()
+
+
+def sold_to(
+    connection: Connection, identity: str, user: str, names: Sequence[str]
+) -> list[Sold] | None:
     """Give the orders that were sent of a user; None where they are too many.
 
-    identity: as the ledger keeps it. names: of the sources whose orders go to the same Heap app.
+    identity: as the ledger keeps it. user: its value, by whose hash an order is found whose details
+    have expired. names: of the sources whose orders go to the same Heap app.
     Neither test orders nor those that are held or were merged into another count.
     """
-    rows = connection.execute(
-        select(orders.c.placed_at, orders.c.record, orders.c.told)
-        .where(
-            orders.c.identity == identity,
-            orders.c.source.in_(names),
+    by_name = (
+        select(sources.c.name, sources.c.hash_key)
+        .where(sources.c.name.in_(names), sources.c.hash_key.is_not(None))
+        .order_by(sources.c.name)
+    )
+    theirs = [(orders.c.identity == identity) & orders.c.source.in_(names)]
+    for name, key in connection.execute(by_name):
+        theirs.append((orders.c.identity_hash == keyed(key, user)) & (orders.c.source == name))
+    found = (
+        select(orders.c.placed_at, orders.c.record, orders.c.told).where(
+            which,
             orders.c.state == "settled",
             orders.c.test.is_(False),
             orders.c.record.is_not(None),
         )
-        .limit(MOST_ORDERS + 1)
-    ).all()
+        for which in theirs
+    )
+    rows = connection.execute(union_all(*found).limit(MOST_ORDERS + 1)).all()
     return None if len(rows) > MOST_ORDERS else [Sold(*row) for row in rows]
 
 
@@ -68,6 +85,7 @@ def identified(connection: Connection, destination: str, identity: str, since: d
         batches.c.destination == destination,
         batches.c.identity == hashed(identity),
         batches.c.aside.is_not(None),
+        batches.c.state != "held",
         batches.c.created_at >= since,
     )
     return int(connection.execute(select(func.count()).where(*theirs)).scalar_one())

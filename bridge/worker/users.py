@@ -133,7 +133,7 @@ def _key(destination: str, browser: str) -> str:
 def _properties(connection: Connection, config: Config, one: Stirred) -> list[Parcel]:
     """Tell what the user has bought by now, over all sources whose orders go to the same app."""
     names = _sources(config, one.source)
-    sold = users.sold_to(connection, one.identity.written(), names)
+    sold = users.sold_to(connection, one.identity.written(), one.identity.value, names)
     if not sold:
         return []
     bought = bought_in(sold)

@@ -10,7 +10,7 @@ from bridge.heap.sandbox_deletion import API_KEY
 from bridge.heap.users import MOST_BROWSERS
 from bridge.store import erasures, find, leases, replay, users
 from bridge.store.outbox import hashed
-from bridge.store.tables import batches
+from bridge.store.tables import batches, orders
 from bridge.worker.run import begin
 from tests.flow.lives import TOTAL, Life
 from tests.flow.test_erasure import redact, traces
@@ -289,6 +289,19 @@ def test_two_workers_with_orders_of_one_user_count_both(rig):
     rig.work()
     assert len(rig.sent("Order")) == 20
     assert rig.sandbox.users.given[APP, ADA]["order_count"] == 20
+
+
+def test_orders_whose_details_have_expired_still_count(rig):
+    post(rig, order(1), order(2))
+    rig.clock.turn(days=500)
+    rig.work()
+    gone = select(orders.c.identity).where(orders.c.identity.is_not(None))
+    assert rig.store.read(lambda c: c.execute(gone).all()) == []
+    assert traces(rig, ADA) == 0
+    post(rig, order(3, at="2028-04-01T10:00:00Z"))
+    given = rig.sandbox.users.given[APP, ADA]
+    assert (given["order_count"], given["lifetime_value_eur"]) == (3, 3 * TOTAL)
+    assert given["first_order_time"] == PLACED
 
 
 def test_a_till_is_nobody(rig, monkeypatch):
