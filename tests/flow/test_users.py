@@ -81,7 +81,7 @@ def test_what_goes_back_is_taken_off(rig):
     for topic, body in life.told:
         post(rig, body | {"test": False} if "line_items" in body else body, topic=topic)
         rig.clock.turn(seconds=20)
-    rig.work()
+        rig.work()
     given = rig.sandbox.users.given[APP, ADA]
     assert (given["lifetime_value_eur"], given["order_count"]) == (0, 1)
     sums = [one[2]["lifetime_value_eur"] for one in rig.sandbox.users.told]
