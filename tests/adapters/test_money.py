@@ -1,5 +1,7 @@
+import ast
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -114,3 +116,25 @@ def test_a_negative_weight_gets_nothing(units: int, weights: list[Decimal], plac
     of_negative = [s for s, weight in zip(shares, all_weights, strict=True) if weight < 0]
 
     assert not any(of_negative)
+
+
+ROOT = Path(__file__).parents[2]
+# Rooms that money passes through. Elsewhere a float is a number of seconds.
+MONEY = [
+    *(path for path in (ROOT / "adapters").rglob("*.py") if "api" not in path.parts),
+    *(ROOT / "bridge" / "heap" / f"{name}.py" for name in ("events", "after", "form")),
+    *(ROOT / "bridge" / "worker" / f"{name}.py" for name in ("after", "lines", "told", "settle")),
+]
+
+
+def test_no_float_is_near_money():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MONEY
+        if path.name != "errors.py"  # a wait, in seconds
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        or (isinstance(node, ast.Name) and node.id == "float")
+    ]
+    assert found == []
+    assert len(MONEY) > 40

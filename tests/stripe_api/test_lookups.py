@@ -1,11 +1,13 @@
 """What each kind of look-up gives, over HTTP, through the SDK."""
 
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
 
 from adapters.errors import LookUpFailed
 from adapters.lookups import Need
+from adapters.stripe.api import connect
 from tests.stripe_api import shapes
 
 
@@ -235,6 +237,16 @@ def test_every_page_of_a_customers_purchases_is_read(stripe_api, shop):
 
     assert {charge["id"] for charge in found["charges"]} == {one.charge["id"] for one in bought}
     assert len(found["charges"]) == 105
+
+
+def test_purchases_too_many_to_be_counted_are_not_told(stripe_mock, shop):
+    bought = shop.checkout()
+    need = Need("purchases_of_customer", bought.customer["id"])
+    shop.put(*({**bought.session, "id": f"cs_more_{n}"} for n in range(4999)))
+    with closing(connect(stripe_mock.key, stripe_mock.url, per_second=1000)) as api:
+        assert api.fetch(need) is not None
+        shop.put({**bought.session, "id": "cs_more_4999"})
+        assert api.fetch(need) is None
 
 
 def test_an_invoice_of_many_payments_is_linked_to_each(stripe_api, shop):

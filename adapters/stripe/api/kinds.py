@@ -17,7 +17,7 @@ from adapters.stripe.api.purchases import (
     purchases_of_customer,
     sessions_by_email,
 )
-from adapters.stripe.api.wire import PAGE, Ask
+from adapters.stripe.api.wire import PAGE, Ask, TooMany
 
 _LookUp = Callable[[Ask, str], Json | None]
 
@@ -96,6 +96,18 @@ def _booking(
     return look_up
 
 
+def _counting(look_up: _LookUp) -> _LookUp:
+    """Look up purchases to be counted; None where there are too many."""
+
+    def counted(ask: Ask, own: str) -> Json | None:
+        try:
+            return look_up(ask, own)
+        except TooMany:
+            return None
+
+    return counted
+
+
 def _intent_lines(ask: Ask, own: str) -> Json:
     """List the line items of a payment intent's amount_details.
 
@@ -129,9 +141,9 @@ KINDS: dict[str, _LookUp] = {
     **_LISTS,
     "booking_of_charge": _booking(lambda ask: ask.v1.charges.retrieve),
     "booking_of_refund": _booking(lambda ask: ask.v1.refunds.retrieve),
-    "customers_by_email": customers_by_email,
+    "customers_by_email": _counting(customers_by_email),
     "event": _event,
     "intent_lines": _intent_lines,
-    "purchases_of_customer": purchases_of_customer,
-    "sessions_by_email": sessions_by_email,
+    "purchases_of_customer": _counting(purchases_of_customer),
+    "sessions_by_email": _counting(sessions_by_email),
 }

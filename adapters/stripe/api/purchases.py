@@ -1,4 +1,7 @@
-"""What a customer has bought so far: as little of it as counting their orders needs."""
+"""What a customer has bought so far: as little of it as counting their orders needs.
+
+Each look-up raises TooMany where that is more than anybody counts.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,14 +29,14 @@ def purchases_of_customer(ask: Ask, own: str) -> Json | None:
     Gives {"invoices": […], "sessions": […], "charges": […]}: paid invoices over more than nothing
     with their `payments`, paid sessions of mode payment, charges that took money.
     """
-    invoices = ask.every(
+    invoices = ask.countable(
         ask.v1.invoices.list,
         {"limit": PAGE, "customer": own, "status": "paid", "expand": ["data.payments"]},
     )
-    sessions = ask.every(
+    sessions = ask.countable(
         ask.v1.checkout.sessions.list, {"limit": PAGE, "customer": own, "status": "complete"}
     )
-    charges = ask.every(ask.v1.charges.list, {"limit": PAGE, "customer": own})
+    charges = ask.countable(ask.v1.charges.list, {"limit": PAGE, "customer": own})
     if invoices is None or sessions is None or charges is None:
         return None
     return {
@@ -45,7 +48,7 @@ def purchases_of_customer(ask: Ask, own: str) -> Json | None:
 
 def sessions_by_email(ask: Ask, own: str) -> Json:
     """List the paid sessions of mode payment with this email, guests' too; {"data": […]}."""
-    found = ask.every(
+    found = ask.countable(
         ask.v1.checkout.sessions.list,
         {"limit": PAGE, "status": "complete", "customer_details": {"email": own}},
     )
@@ -54,7 +57,7 @@ def sessions_by_email(ask: Ask, own: str) -> Json:
 
 def customers_by_email(ask: Ask, own: str) -> Json:
     """List the customers with exactly this email, in its case; {"data": […]}, ids and times."""
-    found = ask.every(ask.v1.customers.list, {"limit": PAGE, "email": own})
+    found = ask.countable(ask.v1.customers.list, {"limit": PAGE, "email": own})
     return {"data": [_kept(thing) for thing in found["data"]] if found else []}
 
 
@@ -78,7 +81,7 @@ def _over_zero(thing: Json, key: str) -> bool:
 def _invoice(ask: Ask, invoice: Json) -> Json:
     payments: Json | None = invoice.get("payments")
     if payments and payments.get("has_more"):
-        payments = ask.every(
+        payments = ask.countable(
             ask.v1.invoice_payments.list, {"limit": PAGE, "invoice": invoice["id"]}
         )
     found = payments["data"] if payments else []

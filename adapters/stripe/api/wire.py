@@ -3,8 +3,9 @@
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
+from itertools import islice
 from typing import Any, ParamSpec, TypeVar
 
 import requests
@@ -23,6 +24,8 @@ TIMEOUT = (3.05, 15.0)
 RETRIES = 1
 # Objects in one page of a list: the most that Stripe gives.
 PAGE = 100
+# Whose purchases fill more pages than that is no shopper to be counted at such a price.
+_MOST_PAGES = 50
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -103,6 +106,10 @@ class Http(stripe.RequestsClient):
         return super().request(method, url, headers, post_data)
 
 
+class TooMany(Exception):
+    """A list is too long to be read for what it is asked for."""
+
+
 class Ask:
     """What one look-up asks of Stripe, in one account.
 
@@ -136,8 +143,20 @@ class Ask:
         first = self._made(call, *args, **kwargs)
         if first is None:
             return None
-        pages = [read(page) for page in self._pages(first)]
-        return {"data": [item for page in pages for item in page.get("data", [])]}
+        return _joined([read(page) for page in self._pages(first)])
+
+    def countable(
+        self, call: Callable[_P, stripe.ListObject[Any]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> Json | None:
+        """Do as `every`, but raise TooMany where the list goes on for more than fifty pages."""
+        self._http.operation = call.__qualname__
+        first = self._made(call, *args, **kwargs)
+        if first is None:
+            return None
+        pages = [read(page) for page in islice(self._pages(first), _MOST_PAGES + 1)]
+        if len(pages) > _MOST_PAGES:
+            raise TooMany
+        return _joined(pages)
 
     def _pages(self, page: stripe.ListObject[Any] | None) -> Iterator[stripe.ListObject[Any]]:
         while page is not None:
@@ -156,6 +175,10 @@ class Ask:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # JSON of a form that no Stripe answer has trips the SDK itself.
             raise TryAgain(f"Stripe's answer for {self._kind} cannot be read") from error
+
+
+def _joined(pages: Sequence[Json]) -> Json:
+    return {"data": [item for page in pages for item in page.get("data", [])]}
 
 
 def _session() -> requests.Session:
