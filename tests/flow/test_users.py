@@ -274,6 +274,14 @@ def test_each_has_its_part_of_the_pace(make_rig):
     assert sum(paces.values()) == rig.config.events_per_minute
 
 
+def test_one_busy_user_is_told_of_no_oftener_than_heap_takes(rig):
+    for number in range(1, 34):
+        post(rig, order(number))
+    assert len(rig.sent("Order")) == 33
+    assert told(rig) == [200] * 30
+    assert not rig.sandbox.users.refusals
+
+
 @on_postgresql
 def test_two_workers_with_orders_of_one_user_count_both(rig):
     bodies = [order(number) for number in range(1, 21)]
