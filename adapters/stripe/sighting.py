@@ -88,6 +88,7 @@ BEST_FIRST: tuple[Kind, ...] = ("invoice", "payment_intent", "session", "charge"
 # Without these a listed charge or refund could not be read as one.
 _MARKS = ("id", "amount", "currency", "created")
 _LONGEST_TOPIC = 80
+_OF_NO_PURCHASE = "{}: this topic tells of no purchase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def sight(event: WebhookEvent) -> Sighting | Ignored:
     topic = payload.text("type")
     kind = next((kind for prefix, kind in _FAMILIES.items() if topic.startswith(prefix)), None)
     if kind is None:
-        return Ignored(f"{topic[:_LONGEST_TOPIC]}: this topic tells of no purchase")
+        return Ignored(_OF_NO_PURCHASE.format(topic[:_LONGEST_TOPIC]))
     thing = payload.object("data").object("object")
     if kind == "session" and thing.text_or_none("mode") == "setup":
         return Ignored("a session of mode setup saves a card and sells nothing")
@@ -208,8 +209,13 @@ def _not_a_snapshot(payload: Payload) -> str | None:
     topic = payload.text_or_none("type") or ""
     if topic in {"ping", "v2.core.event_destination.ping"}:
         return "a ping: the destination works"
-    if payload.raw("object") == "v2.core.event" or topic.startswith(("v1.", "v2.")):
-        return "this endpoint sends thin events: choose Snapshot as the destination's payload style"
+    if topic.startswith("v2."):
+        return _OF_NO_PURCHASE.format(topic[:_LONGEST_TOPIC])
+    if payload.raw("object") == "v2.core.event" or topic.startswith("v1."):
+        return (
+            "this endpoint sends thin events: choose Snapshot as the destination's payload style, "
+            "or set STRIPE_API_KEY"
+        )
     return None
 
 

@@ -237,6 +237,7 @@ def test_what_is_of_no_purchase_has_no_ids(
     [
         (b'{"object": "v2.core.event", "type": "v1.charge.succeeded"}', "thin events"),
         (b'{"object": "v2.core.event", "type": "v2.core.event_destination.ping"}', "a ping"),
+        (b'{"object": "v2.core.event", "type": "v2.core.account.updated"}', "no purchase"),
         (b'{"id": "1", "detail-type": "charge.succeeded", "detail": {}}', "EventBridge"),
         (b'{"specversion": "1.0", "type": "charge.succeeded", "data": {}}', "Event Grid"),
         (b'{"specversion": "1.0", "type": "v1.charge.succeeded", "data": {}}', "Event Grid"),
