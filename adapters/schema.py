@@ -192,8 +192,8 @@ class Refund:
     at: when it was made. amount: positive; zero where only units left.
     reason: the provider's word; `dispute` for a dispute that was lost.
     shipping, tax: the parts of amount that are shipping and tax, where the provider tells them.
-    failed_at: set where it had succeeded and failed later: it is then taken back.
-    failed_amount: how much of it failed where it was not all of it.
+    failed_at: set where it, or a part of it, failed: what had succeeded of that is then taken back.
+    failed_amount: how much of amount failed where it was not all of it.
     """
 
     id: str

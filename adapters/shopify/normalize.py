@@ -64,7 +64,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     order = known.sold or _with_email(as_placed(first, story), newest)
     # As they were sold, so that a share of one is the same whatever edit is known by then.
     lines = {line.id: line for line in (*newest.lines, *order.lines)}
-    refunds = refunds_of(order, story.refunds, story.moves, lines, known.refunds)
+    refunds = refunds_of(order, story.refunds, story.moves, lines)
     gone = units_in(one.thing for one in newest_of(story.refunds).values())
     standing = standing_of(order, story.states, newest, gone)
     edited = standing is not None and moved(order, standing)
@@ -156,7 +156,7 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
     """Say what refunds, edits and deletions mean of an order whose states are not there."""
     if known.sold:
         lines = {line.id: line for line in known.sold.lines}
-        refunds = refunds_of(known.sold, story.refunds, story.moves, lines, known.refunds)
+        refunds = refunds_of(known.sold, story.refunds, story.moves, lines)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
         unknown = _of_unknown_lines(story, lines)
         if not unknown:

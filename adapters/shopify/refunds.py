@@ -29,23 +29,16 @@ def newest_of(told: Sequence[Told]) -> dict[str, Told]:
 
 
 def refunds_of(
-    order: Order,
-    told: Sequence[Told],
-    moved: Sequence[Told],
-    lines: Mapping[str, LineItem],
-    known: Sequence[Refund] = (),
+    order: Order, told: Sequence[Told], moved: Sequence[Told], lines: Mapping[str, LineItem]
 ) -> tuple[Refund, ...]:
     """Make the refunds of an order, the oldest first.
 
     told: refunds as they were told, each perhaps several times. moved: transactions told by
     themselves, which is how one that was pending is told to have gone through or failed.
-    lines: the order's, by id, as they were sold, and those that came later. known: refunds that
-    Heap was told of and whose webhooks may be gone.
+    lines: the order's, by id, as they were sold, and those that came later.
     """
-    before = {refund.id: refund for refund in known}
     found = [
-        _refund(order, one, repaid(order, one, moved, before.get(own)), lines)
-        for own, one in _by_refund(told).items()
+        _refund(order, one, repaid(order, one, moved), lines) for one in _by_refund(told).values()
     ]
     return tuple(sorted(found, key=lambda refund: (refund.at, refund.id)))
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
-from adapters.schema import Order, Refund
+from adapters.schema import Order
 
 _FAILED = frozenset({"failure", "error"})
 _UNDECIDED = frozenset({"pending", "awaiting_response"})
@@ -36,8 +36,9 @@ class Told:
 class Repaid:
     """What a refund paid back by all that is known of it.
 
-    amount: in the shop's currency; zero while any part of it is pending.
-    failed: the part of it that came back after all. failed_at: when; None where none did.
+    amount: what ever went through, in the shop's currency; zero while any part is pending.
+    failed: the part of it that came back after all. failed_at: when the last part failed, also one
+        that is not known to have gone through; None where none did.
     """
 
     amount: Decimal
@@ -67,44 +68,23 @@ class _Move:
         return self.statuses <= _UNDECIDED
 
 
-def repaid(
-    order: Order, told: Sequence[Told], moved: Sequence[Told], before: Refund | None = None
-) -> Repaid:
+def repaid(order: Order, told: Sequence[Told], moved: Sequence[Told]) -> Repaid:
     """Say what a refund paid back.
 
     told: one refund as it was told, the newest last. moved: transactions told by themselves.
-    before: the refund as Heap was told it, where the webhooks that told of it may be gone.
     """
     refund = told[-1].thing
     moves = _moves(told, moved)
-    if before and before.amount:
-        return _since_told(order, refund, moves, before)
     if any(move.is_pending for move in moves):
         return Repaid(ZERO, ZERO, None)
     everything = [move.thing for move in moves]
-    through = [move.thing for move in moves if move.went_through]
-    failed = [move for move in moves if move.went_through and move.failed_at]
+    through = [move for move in moves if move.went_through]
+    failed = [move.thing for move in through if move.failed_at]
     return Repaid(
-        amount=_of_shop(order, refund, through, everything),
-        failed=_of_shop(order, refund, [move.thing for move in failed], everything),
-        failed_at=max((move.failed_at for move in failed if move.failed_at), default=None),
+        amount=_of_shop(order, refund, [move.thing for move in through], everything),
+        failed=_of_shop(order, refund, failed, everything),
+        failed_at=max((move.failed_at for move in moves if move.failed_at), default=None),
     )
-
-
-def _since_told(order: Order, refund: Payload, moves: Collection[_Move], before: Refund) -> Repaid:
-    """Say what has become of a refund that Heap was told of, by what is left to know of it.
-
-    What had gone through by then and does not any more has failed since.
-    """
-    if before.failed_at:
-        return Repaid(before.amount, before.failed, before.failed_at)
-    everything = [move.thing for move in moves]
-    still = [move.thing for move in moves if move.went_through and not move.failed_at]
-    failed_at = max((move.failed_at for move in moves if move.failed_at), default=None)
-    lost = before.amount - _of_shop(order, refund, still, everything)
-    if failed_at is None or lost <= ZERO:
-        return Repaid(before.amount, ZERO, None)
-    return Repaid(before.amount, lost, failed_at)
 
 
 def back_in(state: Payload, order: Order) -> Decimal:

@@ -59,9 +59,9 @@ def since_sent(
     things = told.added | items_of(order, lines)
     for outcome in outcomes:
         if isinstance(outcome, Refund):
-            left = less_removed(outcome, lines, told, sent)
+            refund = told.refund(outcome)
+            left = less_removed(refund, lines, told, sent)
             events += refund_events(order, left, things, **voice)
-            told.refund(outcome)
         elif isinstance(outcome, Cancellation):
             events += cancellation_event(order, outcome, **voice)
     for units, at in removed_since(order, lines, told):

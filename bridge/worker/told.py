@@ -73,13 +73,25 @@ class Told:
         for item in items:
             self.lines.setdefault(item.id, LineTold()).add(item)
 
-    def refund(self, refund: Refund) -> None:
-        """Count a refund; one that failed once has failed for good."""
+    def refund(self, refund: Refund) -> Refund:
+        """Count a refund; gives it as Heap is to know it.
+
+        Its amount stays as it was told first, and what less it comes to by now has failed; one that
+        failed once has failed for good.
+        """
         before = self.refunds.get(refund.id)
-        failed = before if before and before.failed_at else refund
-        self.refunds[refund.id] = replace(
-            refund, reason=None, failed_at=failed.failed_at, failed_amount=failed.failed_amount
+        if before and before.amount:
+            lost = before.amount - (refund.amount - refund.failed)
+            part = lost if refund.failed_at else ZERO
+            refund = replace(refund, amount=before.amount, failed_amount=max(part, ZERO))
+        failed = before if before and before.failed else refund
+        refund = replace(
+            refund,
+            failed_at=failed.failed_at if failed.failed else None,
+            failed_amount=failed.failed if 0 < failed.failed < refund.amount else None,
         )
+        self.refunds[refund.id] = replace(refund, reason=None)
+        return refund
 
     def stands(self, at: datetime) -> None:
         """Note the state that was told of now."""

@@ -72,6 +72,17 @@ def test_only_the_part_that_failed_later_is_taken_back(rig, how):
     assert taken_back["timestamp"] == "2026-11-20T10:30:00+00:00"
 
 
+def test_what_had_failed_before_heap_was_told_is_not_taken_back_when_its_success_comes_late(rig):
+    made = refund(5, 2, move(51, "4.00"), move(52, "6.00"), units=1)
+    after = refund(5, 2, move(51, "4.00"), move(52, "6.00", "failure"), units=1)
+    left = {"current_total_price": "10.00", "line_items": [line(current_quantity=1)]}
+    newest = order(30, refunds=[after], total_outstanding="-6.00", **left)
+    post(rig, ("orders/paid", order()), ("orders/updated", newest))
+    assert refunds(rig) == {"5": "4.00"}
+    post(rig, ("refunds/create", made), ("orders/updated", order(2, refunds=[made], **left)))
+    assert (refunds(rig), kept(rig)) == ({"5": "4.00"}, Decimal("16.00"))
+
+
 def test_a_transaction_without_an_id_counts_once_however_often_it_is_told(rig):
     made = refund(5, 2, move(51, "10.00", id=None), units=1)
     after = order(2, refunds=[made], current_total_price="10.00")
