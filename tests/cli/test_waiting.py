@@ -26,12 +26,18 @@ def test_show_names_the_look_ups_an_order_waits_for_and_why(keyed, stripe_mock):
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "words"),
-    [(401, None, "look at STRIPE_API_KEY"), (403, "sessions_of_payment_intent", "rak_x_read")],
+    ("status", "path", "kind", "words"),
+    [
+        # A key that is refused is refused everywhere.
+        (401, "", None, "look at STRIPE_API_KEY"),
+        (403, "/v1/checkout/sessions", "sessions_of_payment_intent", "rak_x_read"),
+    ],
 )
-def test_status_says_whose_look_ups_rest_and_what_to_mend(keyed, stripe_mock, status, kind, words):
+def test_status_says_whose_look_ups_rest_and_what_to_mend(
+    keyed, stripe_mock, status, path, kind, words
+):
     message = "The provided key lacks rak_x_read"
-    stripe_mock.fail(path="/v1/checkout/sessions", times=None, status=status, message=message)
+    stripe_mock.fail(path=path, times=None, status=status, message=message)
     keyed.sample("stripe", "bare-direct-charge")
     keyed.work()
     keyed.ask()

@@ -35,13 +35,16 @@ def test_g7_a_signed_body_under_other_headers_has_no_further_effect(rig):
         {"X-Shopify-Event-Id": "another"},
         {"X-Shopify-Topic": "orders/cancelled"},
         {"X-Shopify-Topic": "refunds/create"},
-        {"X-Shopify-Shop-Domain": "another.myshopify.com"},
         {"X-Shopify-Triggered-At": "2031-01-01T00:00:00Z"},
     ):
         assert stores(rig, body, **headers) == (200, "seen before")
+    # Under another shop's name it is kept apart, so that it cannot hide its true delivery.
+    assert stores(rig, body, **{"X-Shopify-Shop-Domain": "another.myshopify.com"})[0] == 200
     rig.work()
     assert rig.sent() == before
-    assert len(rig.inbox()) == 1
+    (first, _), (second, why) = rig.inbox()
+    assert (first, second) == ("joined", "ignored")
+    assert why.endswith("came as this shop's before")
 
 
 def test_g8_an_older_state_does_not_overwrite_a_newer_one(rig):
