@@ -51,10 +51,12 @@ def figures(ground: Ground) -> Iterator[Line]:
                 "of_empty_flask": found[name]["rate"] / found[empty]["rate"],
                 "cpu_of_empty_flask": found[name]["server_cpu_ms"] / found[empty]["server_cpu_ms"],
                 "of_bare_wsgi_2": found[name]["rate"] / found["wsgi 2"]["rate"],
+                "memory_of_before": _grown(found[name]),
             },
             values=found[name],
             goals={
                 "of_empty_flask": f">= {ratio}",
+                "memory_of_before": "<= 1.1",
                 "p99_ms": f"< {p99}",
                 "refused": "== 0",
                 "broken": "== 0",
@@ -91,8 +93,10 @@ def burst(ground: Ground) -> Iterator[Line]:
         yield Line(
             figure=f"burst-{name}",
             about=f"{_BURST:,} webhooks at once over 256 connections",
+            ratios={"memory_of_before": _grown(values)},
             values=values,
             goals={
+                "memory_of_before": "<= 1.1",
                 "requests": f">= {_BURST}",
                 "p99_ms": "< 3000",
                 "refused": "== 0",
@@ -100,6 +104,11 @@ def burst(ground: Ground) -> Iterator[Line]:
                 "missing": "== 0",
             },
         )
+
+
+def _grown(values: Values) -> float:
+    """Tell what a process holds after the load, of what it held before."""
+    return values["server_mb"] / values["server_mb_before"]
 
 
 def _floor(ground: Ground, name: str, workers: int) -> Run:

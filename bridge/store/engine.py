@@ -63,6 +63,7 @@ _READ_ONLY = "25006"
 _TRIES = 8
 _POOL_SECONDS = 2
 _REST_SECONDS = 0.003
+_STATEMENTS = 128
 _BUSY = "busy_timeout = 5000"
 _SHORTLY = 50
 # So many pages of a file are given back in one turn.
@@ -114,16 +115,24 @@ class Store:
         self._kept: Connection | None = None
 
     @classmethod
-    def open(cls, url: str, *, connections: int = 2, gives_way: bool = False) -> "Store":
+    def open(
+        cls,
+        url: str,
+        *,
+        connections: int = 2,
+        gives_way: bool = False,
+        statements: int = _STATEMENTS,
+    ) -> "Store":
         """Open the database of an SQLAlchemy URL; nothing is created but an SQLite file.
 
         connections: the most this process ever has open. gives_way: on SQLite, leave the web
-        process the next turn to write.
+        process the next turn to write. statements: how many an SQLite connection keeps prepared,
+        each with what was last bound to it, which is much where whole bodies are.
         """
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             turns = Turns(_lock_file(parsed), _REST_SECONDS if gives_way else 0.0)
-            return cls(_sqlite(parsed, connections), turns, Room(_file(parsed)))
+            return cls(_sqlite(parsed, connections, statements), turns, Room(_file(parsed)))
         return cls(_postgresql(parsed, connections))
 
     @property
@@ -338,10 +347,15 @@ def _lock_file(url: URL) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
-def _sqlite(url: URL, connections: int) -> Engine:
+def _sqlite(url: URL, connections: int, statements: int) -> Engine:
     module: ModuleType = sqlite
     engine = create_engine(
-        url, module=module, pool_size=connections, max_overflow=0, pool_timeout=_POOL_SECONDS
+        url,
+        module=module,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        connect_args={"cached_statements": statements},
     )
 
     @event.listens_for(engine, "connect")

@@ -76,7 +76,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
     def load(self) -> Any:
         """Make the application, in the web process: a thread would not survive the fork."""
         worker = self._worker
-        self._store = Store.open(self._config.database_url)
+        # What it writes is webhooks, whole groups of them in statements of their own.
+        self._store = Store.open(self._config.database_url, statements=0)
         self._store.keep_room()
         allowed = self._config.database_connections
         self._presence = Presence(self._store, "web", allowed=allowed)

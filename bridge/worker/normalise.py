@@ -34,8 +34,8 @@ MOST_TRIES = 5
 _GIVEN_UP = (
     f"fault in the bridge, tried {MOST_TRIES} times: the worker or its database ended each time"
 )
-# One transaction's worth; on SQLite the web process waits while it is written, some 20 ms.
-_SLICE, _SLICE_ON_SQLITE = 48, 24
+# One transaction's worth; on SQLite the web process waits while it is written, some 10 ms.
+_SLICE, _SLICE_ON_SQLITE = 48, 12
 _CLAIM = 96
 # A step that did so much found a backlog: the next follows at once.
 FULL = 48
