@@ -17,6 +17,7 @@ from bridge.cli.opened import configured
 from bridge.config import Config, Destination, Source
 from bridge.errors import StoreOutdated, StoreUnavailable
 from bridge.store import Store
+from bridge.store.engine import sqlite
 
 # Without an API key only this event tells which payment belongs to which invoice (Stripe's
 # changelog, basil, 2025-03-31; read November 2026).
@@ -27,6 +28,12 @@ _ASKED = {
     )
 }
 _TIMEOUT = (3.05, 10)
+# Older ones may damage a database into which two connections write at once (see decision 8).
+_MENDED = (3, 51, 3)
+_OLD_SQLITE = (
+    "SQLite {found} is older than 3.51.3 and has a fault in its log; the bridge lets one "
+    "connection write at a time, so that it cannot show: let no other program write there"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,8 @@ def _notes(config: Config) -> Iterator[str]:
         keyed = getattr(source.settings, "api_key", None) is not None
         if not keyed and (asked := _ASKED.get(source.adapter.name)):
             yield asked.format(name=source.name)
+    if config.on_sqlite and sqlite.sqlite_version_info < _MENDED:
+        yield _OLD_SQLITE.format(found=sqlite.sqlite_version)
     if not config.hosted and any(one.is_sandbox for one in config.destinations):
         yield (
             "HEAP_APP_ID is not set: `serve` on loopback delivers to a local sandbox, `web` and "

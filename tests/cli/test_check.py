@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bridge.store.engine import REVISION
+from bridge.store.engine import REVISION, sqlite
 
 
 @pytest.fixture
@@ -38,6 +38,17 @@ def test_check_asks_for_the_link_of_invoices_at_every_stripe_source(bridge):
     notes = json.loads(bridge("check", "--json").stdout)["notes"]
     asked = [note.partition(":")[0] for note in notes if "invoice_payment.paid" in note]
     assert asked == ["stripe", "eu"]
+
+
+def test_check_warns_of_a_sqlite_with_the_fault_and_of_no_other(bridge, monkeypatch):
+    told = bridge("check", "--json").stdout
+    assert "older than 3.51.3" not in told
+    monkeypatch.setattr(sqlite, "sqlite_version_info", (3, 51, 2))
+    monkeypatch.setattr(sqlite, "sqlite_version", "3.51.2")
+    (note,) = [
+        one for one in json.loads(bridge("check", "--json").stdout)["notes"] if "3.51" in one
+    ]
+    assert note.startswith("SQLite 3.51.2 is older")
 
 
 def test_check_for_people_says_that_nothing_is_wrong_and_shows_no_secret(bridge):

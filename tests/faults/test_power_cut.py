@@ -1,9 +1,12 @@
 """G3: after a power cut everything that was acknowledged is there, and the database is whole."""
 
+import fcntl
 import random
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -11,6 +14,7 @@ from sqlalchemy import event
 from adapters.contract import SignedRequest
 from adapters.registry import adapters
 from bridge.config import load
+from bridge.heap.sandbox import Sandbox
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.worker.expiring import Expirer
@@ -23,13 +27,12 @@ ORDERS = 120
 CUTS = 50
 
 
-def recorded(url: str, heap_url: str) -> Recorder:
-    """Take orders in, settle, send and let them go, and note what the store says meanwhile."""
+def at_work(url: str, heap_url: str, listen: Callable[[Any], object]) -> None:
+    """Take orders in, settle, send and let them go; listen is given every connection."""
     config = load(variables(url, heap_url, BRIDGE_PAYLOAD_DAYS="1"), Path("/"))
-    recorder = Recorder()
     store = Store.open(url, connections=3)
     # Before the store's own, whose PRAGMAs are to be noted.
-    event.listen(store.engine, "connect", lambda one, _: recorder.listen(one), insert=True)
+    event.listen(store.engine, "connect", lambda one, _: listen(one), insert=True)
     store.migrate()
     acceptor = Acceptor(store)
     shopify = adapters()["shopify"]
@@ -52,19 +55,18 @@ def recorded(url: str, heap_url: str) -> Recorder:
     for sender in senders:
         sender.client.close()
     store.close()
-    return recorder
 
 
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory) -> Recorder:
-    from bridge.heap.sandbox import Sandbox  # noqa: PLC0415 - the fixture `sandbox` is a test's own
-
+    noted = Recorder()
     sandbox = Sandbox().start()
     folder = tmp_path_factory.mktemp("recorded")
     try:
-        return recorded(f"sqlite:///{folder / 'bridge.db'}", sandbox.url)
+        at_work(f"sqlite:///{folder / 'bridge.db'}", sandbox.url, noted.listen)
     finally:
         sandbox.stop()
+    return noted
 
 
 def moments(run: Run, chance: random.Random) -> list[int]:
@@ -120,3 +122,29 @@ def test_g3_the_check_sees_what_is_broken_where_nothing_is_synced(recorder, tmp_
     found = [cut(run, at, tmp_path / f"cut{n}", chance) for n, at in enumerate(ends)]
     assert [one for one in found if one.broken or one.lost] == found
     assert any(one.broken for one in found)
+
+
+def test_g3_no_two_connections_ever_write_or_checkpoint_at_once(tmp_path, sandbox) -> None:
+    """What guards against the fault of a SQLite before 3.51.3, wherever one is in use."""
+    file = tmp_path / "bridge.db"
+    lock = file.with_name("bridge.db.lock")
+    lock.touch()
+    in_turn: list[str] = []
+    out_of_turn: list[str] = []
+
+    def noted(statement: str) -> None:
+        writes = statement.startswith(("BEGIN IMMEDIATE", "INSERT", "UPDATE", "DELETE"))
+        if not writes and "wal_checkpoint" not in statement and "vacuum(" not in statement:
+            return
+        with lock.open() as mine:
+            try:
+                fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                in_turn.append(statement)
+            else:
+                out_of_turn.append(statement)
+
+    at_work(f"sqlite:///{file}", sandbox.url, lambda one: one.set_trace_callback(noted))
+    assert out_of_turn == []
+    for words in ("INSERT INTO inbox", "BEGIN IMMEDIATE", "wal_checkpoint(TRUNCATE)"):
+        assert any(words in statement for statement in in_turn), words

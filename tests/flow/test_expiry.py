@@ -306,6 +306,14 @@ def test_an_order_told_anew_after_its_details_are_gone_is_not_sent_again(rig):
     assert traces(rig, ADA) == 0
 
 
+def test_what_users_are_told_of_beside_their_orders_goes_too(make_rig):
+    rig = make_rig(HEAP_USER_PROPERTIES="on", HEAP_IDENTIFY="on")
+    paid(rig)
+    later(rig, days=432)
+    assert traces(rig, "shopper") == 0
+    assert count(rig, outbox) == 0
+
+
 # --- the rest ------------------------------------------------------------------------------------
 
 
