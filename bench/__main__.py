@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench import commits, deliver, ingest, latency, orders
+from bench import commits, deliver, ingest, latency, orders, waiting
 from bench.ground import Ground, Group
 from bench.wrk import Missing
 
@@ -21,6 +21,7 @@ GROUPS: dict[str, Group] = {
     "drain": deliver.drain,
     "orders": orders.figures,
     "latency": latency.figures,
+    "waiting": waiting.figures,
 }
 
 

@@ -98,11 +98,11 @@ def _per_core(work: Callable[[list[WebhookEvent]], object]) -> Values:
 
 def _settle(ground: Ground, *, on_sqlite: bool) -> Run:
     def run() -> Values:
-        with _bridge(ground, on_sqlite=on_sqlite) as (store, normaliser):
+        with empty(ground, on_sqlite=on_sqlite) as url, bridge(url) as (store, normaliser):
             # The first few fill caches that a worker has filled for weeks.
-            _fill(store, 1, _HELD)
+            fill(store, 1, _HELD)
             _drain(normaliser)
-            _fill(store, 1 + _HELD, _ORDERS)
+            fill(store, 1 + _HELD, _ORDERS)
             database = 0.0 if on_sqlite else cpu_ms(ground.postgres_pid)
             began, began_cpu = time.monotonic(), time.process_time()
             _drain(normaliser)
@@ -117,28 +117,33 @@ def _settle(ground: Ground, *, on_sqlite: bool) -> Run:
 
 
 @contextmanager
-def _bridge(ground: Ground, *, on_sqlite: bool) -> Iterator[tuple[Store, Normaliser]]:
+def empty(ground: Ground, *, on_sqlite: bool) -> Iterator[str]:
+    """Give the URL of an empty database, which goes with the block."""
     with tempfile.TemporaryDirectory(dir=ground.folder) as folder:
         url = f"sqlite:///{folder}/bridge.db" if on_sqlite else ground.postgres.create()
-        config = load(
-            {
-                **VARIABLES,
-                "DATABASE_URL": url,
-                "HEAP_APP_ID": "1234567890",
-                "SHOPIFY_SHOP": SHOP,
-                "BRIDGE_SEND_TEST_ORDERS": "on",
-                "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
-            },
-            Path(folder),
-        )
-        store = Store.open(config.database_url, connections=2)
-        try:
-            store.migrate()
-            yield store, begin(store, config)
-        finally:
-            store.close()
-            if not on_sqlite:
-                ground.postgres.drop(url)
+        yield url
+        if not on_sqlite:
+            ground.postgres.drop(url)
+
+
+@contextmanager
+def bridge(url: str) -> Iterator[tuple[Store, Normaliser]]:
+    """Open a bridge's store with the one step of a worker that is measured here."""
+    variables = {
+        **VARIABLES,
+        "DATABASE_URL": url,
+        "HEAP_APP_ID": "1234567890",
+        "SHOPIFY_SHOP": SHOP,
+        "BRIDGE_SEND_TEST_ORDERS": "on",
+        "BRIDGE_SINCE": "2000-01-01T00:00:00Z",
+    }
+    config = load(variables, Path("/"))
+    store = Store.open(config.database_url, connections=2)
+    try:
+        store.migrate()
+        yield store, begin(store, config)
+    finally:
+        store.close()
 
 
 def _drain(normaliser: Normaliser) -> None:
@@ -146,7 +151,7 @@ def _drain(normaliser: Normaliser) -> None:
         pass
 
 
-def _fill(store: Store, first: int, count: int) -> None:
+def fill(store: Store, first: int, count: int) -> None:
     """Put webhooks into the inbox as accepting does."""
     rows = [
         {
