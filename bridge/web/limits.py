@@ -5,7 +5,7 @@
 SECONDS = 10.0
 # Of a client whose connection ends: so long it may take to read the answer, and so much of what
 # it still sends is read.
-PARTING_SECONDS = 0.5
+PARTING_SECONDS = 2.0
 PARTING_BYTES = 1_000_000
 # What has come of all bodies that are not answered, of one process; who brings more is to come
 # again. Long ones may take half of it.
