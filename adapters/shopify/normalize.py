@@ -66,13 +66,14 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     lines = {line.id: line for line in (*newest.lines, *order.lines)}
     refunds = refunds_of(order, story.refunds, story.moves, lines)
     gone = units_in(one.thing for one in newest_of(story.refunds).values())
-    standing = standing_of(order, story.states, newest, gone)
+    states = story.to_the_end()
+    standing = standing_of(order, states, newest, gone)
     edited = standing is not None and moved(order, standing)
     # What was sent may have been told another standing before.
     stands = (standing,) if standing and (edited or known.sold) else ()
     outcomes = (order, *refunds, *story.cancellations(), *stands)
     edited = edited or is_edited(story.states[0], order)
-    shown = _shown(story.states, order)
+    shown = _shown(states, order)
     since = shown if known.sold else min(state.received_at for state in counting)
     found = enriched(outcomes, [state.payload for state in story.states], since, known)
     found = _counted(found, story)

@@ -12,6 +12,7 @@ from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order, Refund, Units
 from adapters.shopify.repaid import Repaid, Told, of_shop, repaid, shipping_in, tax_in
+from adapters.shopify.tips import is_tip
 
 
 def units_in(refunds: Iterable[Payload]) -> dict[str, int]:
@@ -74,8 +75,10 @@ def _refund(
 
 
 def _left(refund: Payload) -> Iterable[tuple[str, int, Decimal | None]]:
-    """Give line, units and Shopify's share of each row of a refund."""
+    """Give line, units and Shopify's share of each row of a refund; a tip has no units."""
     for row in refund.objects_or_empty("refund_line_items"):
+        if (sold := row.object_or_none("line_item")) and is_tip(sold):
+            continue
         line, quantity = row.id_or_none("line_item_id"), row.integer_or_none("quantity")
         if line and quantity is not None and quantity > 0:
             yield line, quantity, of_shop(row, "subtotal")

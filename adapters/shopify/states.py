@@ -10,6 +10,7 @@ from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import Order
 from adapters.shopify.repaid import Told, back_in
+from adapters.shopify.tips import without_tips
 
 PAID = frozenset({"paid", "partially_refunded", "refunded"})
 _NOT_COLLECTED = frozenset({"pending", "authorized", "voided", "expired"})
@@ -20,8 +21,9 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 class State:
     """The order as one webhook tells it.
 
-    at: the body's updated_at; a body without one stands behind all others.
+    at: the body's updated_at; a body without one stands behind all others. payload: without tips.
     units: of each line those it ever had, and those that left; where the body tells.
+    deleted_at: when the order itself was deleted; None while it is there.
     """
 
     at: datetime
@@ -29,6 +31,7 @@ class State:
     event: WebhookEvent
     payload: Payload
     units: Mapping[str, tuple[int, int]]
+    deleted_at: datetime | None = None
 
     @property
     def rank(self) -> tuple[datetime, str]:
@@ -47,8 +50,8 @@ class State:
 
     @property
     def cancelled_at(self) -> datetime | None:
-        """When the order was called off."""
-        return self.payload.time_or_none("cancelled_at")
+        """When the order was called off; one that was deleted is not asked for any more either."""
+        return self.payload.time_or_none("cancelled_at") or self.deleted_at
 
     @property
     def costs(self) -> Decimal | None:
@@ -96,7 +99,7 @@ class State:
 
 def state_of(event: WebhookEvent) -> State:
     """Read a whole order's state."""
-    payload = event.payload
+    payload = without_tips(event.payload)
     return State(
         at=payload.time_or_none("updated_at") or NEVER,
         status=(payload.text_or_none("financial_status") or "unknown").lower(),

@@ -1,7 +1,7 @@
 """All that the webhooks of one order tell, sorted by what they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from adapters.contract import WebhookEvent
@@ -39,8 +39,20 @@ class Story:
         for state in called_off[-1:]:
             at = min(state.cancelled_at or NEVER, state.received_at)
             return (Cancellation(at, state.payload.text_or_none("cancel_reason")),)
-        gone = [event.received_at for event in self.deletions if event.received_at]
-        return (Cancellation(min(gone), "deleted"),) if gone else ()
+        deleted = self._deleted()
+        return (Cancellation(deleted[0], "deleted"),) if deleted else ()
+
+    def to_the_end(self) -> list[State]:
+        """Give the states, and one of the end where the order was deleted."""
+        if not (deleted := self._deleted()):
+            return self.states
+        at, event = deleted
+        return [*self.states, replace(self.states[-1], at=at, event=event, deleted_at=at)]
+
+    def _deleted(self) -> tuple[datetime, WebhookEvent] | None:
+        """Give the first webhook that told of the order's deletion, and when it came."""
+        told = [(one.received_at, one) for one in self.deletions if one.received_at]
+        return min(told, key=lambda pair: pair[0], default=None)
 
     def order_count(self) -> int | None:
         """Give which of the customer's orders it is: the number of them while it was the last."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.flow.shopify_bodies import both, line, move, order, refund
+from tests.flow.shopify_bodies import OWN, both, line, move, order, refund
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -154,6 +154,27 @@ def test_an_unpaid_order_that_is_cancelled_has_kept_nothing(make_rig, status, no
     assert cancelled["properties"]["reason"] == "customer"
 
 
+@pytest.mark.parametrize(
+    ("status", "owed", "left", "reasons"),
+    [
+        ("pending", "20.00", "0.00", ["uncollected"]),
+        ("partially_paid", "12.00", "8.00", ["uncollected"]),
+        ("paid", "0.00", "20.00", []),
+    ],
+)
+def test_what_was_not_collected_of_an_order_that_is_deleted_never_will_be(
+    make_rig, status, owed, left, reasons
+):
+    rig = make_rig(SHOPIFY_ORDER_ON="created")
+    deleted = ("orders/delete", {"id": OWN})
+    placed = order(financial_status=status, total_outstanding=owed)
+    post(rig, deleted, ("orders/create", placed), deleted)
+    assert [sent["properties"]["reason"] for sent in rig.sent("Order Changed")] == reasons
+    assert kept(rig) == Decimal(left)
+    (cancelled,) = rig.sent("Order Cancelled")
+    assert cancelled["properties"]["reason"] == "deleted"
+
+
 def test_what_was_paid_of_a_cancelled_order_is_still_the_shops(make_rig):
     rig = make_rig(SHOPIFY_ORDER_ON="created")
     partly: dict[str, Any] = {
@@ -187,3 +208,31 @@ def test_the_parts_of_a_bundle_are_told_with_it_when_bought_and_when_they_leave(
         for sent in (*rig.sent("Purchase"), *rig.sent("Refunded Item"))
     ]
     assert told == [("501", "Tea set"), ("502", None), (None, None), ("501", "Tea set")]
+
+
+MARKED = {"tip_payment_gateway": None, "tip_payment_method": None}
+
+
+@pytest.mark.parametrize(
+    ("how", "told", "goods", "net"),
+    [
+        ({"title": "Trinkgeld", **MARKED}, "3.00", "20.00", "20.00"),
+        ({"title": "Trinkgeld", **MARKED}, "0.00", "23.00", "23.00"),
+        ({"title": "Tip"}, "3.00", "23.00", "20.00"),
+    ],
+)
+def test_a_tip_among_the_lines_is_told_once_and_is_no_goods(rig, how, told, goods, net):
+    tip = line(9, price="3.00", quantity=1, current_quantity=1, product_id=None, **how)
+    row = {"line_item_id": 9, "quantity": 1, "subtotal": 3.0, "line_item": tip}
+    back = refund(5, 2, move(51, "3.00"), refund_line_items=[row])
+    figures = {"total_price": "23.00", "total_line_items_price": goods, "subtotal_price": net}
+    placed = order(line_items=[line(), tip], total_tip_received=told, **figures)
+    placed["current_total_price"] = "23.00"
+    left = {**figures, "current_total_price": "20.00", "line_items": [line(), tip]}
+    post(rig, ("orders/paid", placed), ("orders/updated", order(2, refunds=[back], **left)))
+    (sent,) = [sent["properties"] for sent in rig.sent("Order")]
+    named = {name: str(sent[name]) for name in ("total", "subtotal", "tip", "item_count")}
+    assert named == {"total": "23.00", "subtotal": "20.00", "tip": "3.00", "item_count": "2"}
+    assert [sent["properties"]["line_id"] for sent in rig.sent("Purchase")] == ["1"]
+    assert (rig.sent("Refunded Item"), refunds(rig), kept(rig)) == ([], {"5": "3.00"}, Decimal(20))
+    assert rig.sent("Order Changed") == []
