@@ -7,14 +7,15 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from adapters.schema import Person
-from bridge.store.personal import Traces, in_inbox, in_records, named
+from bridge.store.personal import in_inbox, in_records, is_theirs, named
 from bridge.store.tables import inbox, orders, outbox
+from bridge.store.traces import Traces
 
 
 def of_person(
     connection: Connection, source: str, whose: Person | None
 ) -> tuple[list[int], list[int]]:
-    """Find all that tells of a person: orders, and webhooks that belong to none."""
+    """Find all that is a person's own: orders, and webhooks that belong to none."""
     traces = Traces(whose)
     rows = set(named(connection, source, whose.order_ids if whose else ()))
     alone: list[int] = []
@@ -29,7 +30,11 @@ def of_person(
         rows |= found.orders
         alone += found.alone
         after = found.last
-    return sorted(rows), alone
+    own = select(inbox.c.id, inbox.c.body).where(inbox.c.id.in_(alone)).order_by(inbox.c.id)
+    return (
+        [row for row in sorted(rows) if is_theirs(connection, row, traces)],
+        [one.id for one in connection.execute(own) if traces.owned(one.body)],
+    )
 
 
 def told_of(connection: Connection, rows: Iterable[int]) -> list[dict[str, Any]]:

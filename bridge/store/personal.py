@@ -1,15 +1,12 @@
 """Finding and removing what is stored of one customer, or of a whole shop, a slice at a time."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, delete, or_, select, true, update
 
-from adapters.schema import Person
 from bridge.store.engine import Store
 from bridge.store.erasures import User
 from bridge.store.outbox import SANDBOX, hashed
@@ -25,68 +22,16 @@ from bridge.store.tables import (
     outbox,
     wants,
 )
+from bridge.store.traces import Traces
 from bridge.store.users import lock_of
 
 # Keys of an order's record that say who bought.
 PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
-_CUSTOMER = ("customer", "customer_id", "customerId")
 # By which of them Heap was told whose an event is.
 _FIELDS = ("identity", "user_id")
 ERASED = "erased: its customer's data was removed before it was sent"
 # One transaction's worth; on SQLite the web process waits while it is written.
 SLICE = 50
-
-
-class Traces:
-    """How a person is recognised in what is stored; whose None means everybody."""
-
-    def __init__(self, whose: Person | None) -> None:
-        self.whose = whose
-        email = (whose.email or "").strip() if whose else ""
-        self._email = _whole(email) if email else None
-
-    def __call__(self, stored: bytes | str | None) -> bool:
-        """Whether something stored tells of the person: email in any case, or customer's id."""
-        if self.whose is None or stored is None:
-            return stored is not None
-        raw = stored.encode() if isinstance(stored, str) else stored
-        if self._email and self._email.search(raw):
-            return True
-        own = self.whose.id
-        # A short id is a figure in many a body: where it stands decides.
-        return bool(own and own.encode() in raw and _is_customers(raw, own))
-
-
-def _whole(email: str) -> re.Pattern[bytes]:
-    """Match an address in any case, also as JSON or a URL may write it, and no longer one."""
-    forms = {email.encode(), json.dumps(email)[1:-1].encode(), quote(email, safe="").encode()}
-    either = b"|".join(re.escape(form) for form in sorted(forms))
-    # Whole, so that ann@ is not taken for joann@.
-    return re.compile(rb"(?<![\w.+%%-])(?:%b)(?![\w-]|\.\w)" % either, re.IGNORECASE)
-
-
-def _is_customers(raw: bytes, own: str) -> bool:
-    try:
-        told = json.loads(raw)
-    except (ValueError, RecursionError):
-        return False
-    open_ = [told]
-    while open_:
-        value = open_.pop()
-        if isinstance(value, dict):
-            if any(_names(value.get(key), own) for key in _CUSTOMER):
-                return True
-            open_ += value.values()
-        elif isinstance(value, list):
-            open_ += value
-    return False
-
-
-def _names(value: Any, own: str) -> bool:
-    """Whether a value is a customer's id: bare, as a global id, or inside the customer."""
-    if isinstance(value, dict):
-        value = value.get("id")
-    return str(value).rpartition("/")[2] == own
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +104,32 @@ def empty(connection: Connection, events: Iterable[int]) -> None:
     """Remove the bodies of webhooks; their keys stay, so that none is taken twice."""
     mine = update(inbox).where(inbox.c.id.in_(list(events)))
     connection.execute(mine.values(body=None))
+
+
+def is_theirs(connection: Connection, row: int, traces: Traces) -> bool:
+    """Whether an order is the person's own, and not one that only names them, in a note perhaps."""
+    if traces.whose is None:
+        return True
+    (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
+    if traces.owned(order.record) or traces(order.identity):
+        return True
+    if row in named(connection, order.source, traces.whose.order_ids):
+        return True
+    came = select(inbox.c.body).where(inbox.c.order_id == row, inbox.c.body.is_not(None))
+    return any(traces.owned(body) for body in connection.execute(came).scalars())
+
+
+def blank(connection: Connection, row: int, traces: Traces) -> None:
+    """Remove a person's address from another's order; all else of it stays as it is."""
+    record = select(orders.c.record).where(orders.c.id == row)
+    if (text := connection.execute(record).scalar_one()) is not None:
+        text = traces.blanked(text.encode()).decode()
+        connection.execute(update(orders).where(orders.c.id == row).values(record=text))
+    for table in (inbox, outbox):
+        mine = (table.c.order_id == row) & table.c.body.is_not(None)
+        for one in connection.execute(select(table.c.id, table.c.body).where(mine)).all():
+            body = traces.blanked(one.body)
+            connection.execute(update(table).where(table.c.id == one.id).values(body=body))
 
 
 def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], bytes]) -> set[User]:

@@ -18,7 +18,7 @@ from bridge.heap.erased import nameless
 from bridge.logs import logger
 from bridge.store import Store, disclosed, erasures, personal
 from bridge.store.erasures import KEPT, Demand, Export, User
-from bridge.store.personal import Traces
+from bridge.store.traces import Traces
 
 log = logger()
 
@@ -77,10 +77,13 @@ class Eraser:
             found = personal.in_records(connection, demand.source, traces, demand.cursor)
             rows = set(found.orders)
         users = set(demand.users)
-        for row in sorted(rows):
+        theirs = {row for row in rows if personal.is_theirs(connection, row, traces)}
+        for row in sorted(rows - theirs):
+            personal.blank(connection, row, traces)
+        for row in sorted(theirs):
             users |= personal.scrub(connection, row, self._nameless(demand))
         values: dict[str, Any] = {
-            "orders": demand.orders + len(rows),
+            "orders": demand.orders + len(theirs),
             "users": sorted(users) or None,
             "cursor": found.last or 0,
         }

@@ -210,22 +210,43 @@ def test_what_the_browser_wrote_and_the_operator_asked_for_goes_too(make_rig, is
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    ("email", "written"),
+    ("email", "written", "own"),
     [
-        ("jos\u00e9@example.com", '"jos\\u00e9@example.com"'),
-        ("jos\u00e9@example.com", '"jos\u00e9@example.com"'),
-        ("Ann+1@example.com", '"/?mail=ann%2B1%40example.com"'),
+        ("jos\u00e9@example.com", '"jos\\u00e9@example.com"', 1),
+        ("jos\u00e9@example.com", '"jos\u00e9@example.com"', 1),
+        ("Ann+1@example.com", '"/?mail=ann%2B1%40example.com"', 0),
     ],
 )
-def test_an_address_is_found_however_it_is_written(rig, email, written):
+def test_an_address_is_found_however_it_is_written(rig, email, written, own):
     # Not paid yet: nothing but the webhook itself tells of the customer.
     body = json.dumps({**Life(1).live().told[0][1], "email": "MARK", "customer": None})
     rig.post("shopify", "orders/create", body.replace('"MARK"', written).encode())
     rig.work()
     rig.post("shopify", "customers/redact", redact(9, email=email, orders=False))
     rig.work()
-    assert [one.orders for one in erasures.demands(rig.store)] == [1]
+    assert [one.orders for one in erasures.demands(rig.store)] == [own]
     assert traces(rig, "example.com") == 0
+
+
+def test_an_order_that_only_names_a_customer_is_anothers(make_rig):
+    wish = {"BRIDGE_EXTRA_PROPERTIES": "note_attributes.wish"}
+    rig = make_rig(HEAP_API_KEY=API_KEY, BRIDGE_ERASE_AT_HEAP="customers", **wish)
+    ada, bob = Life(1).live(), Life(2).live()
+    note = {"note_attributes": [{"name": "wish", "value": f"a present for {ADA}"}]}
+    rig.post("shopify", "orders/create", bob.told[0][1] | note)
+    rig.post("shopify", "orders/paid", ada.told[1][1])
+    rig.post("shopify", "customers/data_request", request_of(1, email=ADA))
+    rig.work()
+    (export,) = erasures.exports(rig.store)
+    assert BOB not in (export.text or "")
+    rig.post("shopify", "customers/redact", redact(1, email=ADA))
+    rig.work()
+    assert (rig.sandbox.deleted, traces(rig, ADA)) == ([("1234567890", ADA)], 0)
+    # The other's order goes on as ever.
+    rig.post("shopify", "orders/paid", bob.told[1][1] | note)
+    rig.work()
+    (paid,) = [sent for sent in rig.sent("Order") if sent.get("identity") == BOB]
+    assert paid["properties"]["x_wish"] == "a present for removed"
 
 
 def test_nothing_is_left_of_a_shop(rig):

@@ -126,7 +126,7 @@ def test_how_a_line_is_called(
 APPLICATIONS = [
     {"type": "manual", "title": "Regulars"},
     {"type": "discount_code", "code": "TEN"},
-    {"type": "automatic", "title": "Sale"},
+    {"type": "automatic", "title": "Sale", "code": "SALE"},
     {"type": "discount_code", "code": "SHIP"},
     {"type": "discount_code", "code": "TEN"},
 ]
