@@ -12,8 +12,9 @@ from adapters.stripe.sighting import Sighting
 def invoice_sums(invoice: Payload, name: str | None) -> Sums:
     """Read a paid invoice into its lines and sums.
 
-    total = invoice.total: customer balance, credit notes and out-of-band payment are ways of
-    paying it. Where the payload does not hold all lines, one line stands for the goods' value.
+    total = invoice.total: customer balance and payment outside Stripe are ways of
+    paying it. What a credit note took off before it was paid is never collected: `uncaptured`.
+    Where the payload does not hold all lines, one line stands for the goods' value.
     Raises MalformedPayload where the total, the currency or a line's amount is missing.
     Source: API shapes of 2018 to 2026-10-28.endive; taxes moved from total_tax_amounts to
     total_taxes, and from tax_amounts to taxes on the line, with basil (2025-03-31).
@@ -26,6 +27,14 @@ def invoice_sums(invoice: Payload, name: str | None) -> Sums:
             return sums
     difference = readings[0].difference()
     return readings[0].marked(f"total departs from its parts by {difference}")
+
+
+def payable(invoice: Payload) -> int:
+    """Tell what is left to be paid by credit notes given before it was, minor units.
+
+    They leave the invoice's total as it is. Raises MalformedPayload where it has none.
+    """
+    return invoice.integer("total") - _credited(invoice)
 
 
 def charged(invoice: Payload) -> int:
@@ -81,7 +90,7 @@ def _sums(
     invoice: Payload, lines: tuple[Line, ...] | None, tax: Tax | None, name: str | None
 ) -> Sums:
     money = currency_of(invoice)
-    total = invoice.integer("total")
+    total, credited = invoice.integer("total"), _credited(invoice)
     told = _told(lines)
     shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax, told)
     goods = total - (shipping or 0) - (tax.whole - tax.included if tax else 0)
@@ -105,7 +114,7 @@ def _sums(
         net = sum(line.net for line in lines)
     return Sums(
         currency=money,
-        total=money.major(total),
+        total=money.major(total - credited),
         lines=items,
         subtotal=money.major(net - inside),
         shipping=money.major_or_none(shipping),
@@ -113,7 +122,12 @@ def _sums(
         tax=money.major(tax.whole) if tax else None,
         tax_included=money.major(tax.included) if tax and tax.whole else None,
         taxes_included=where_taxed(tax.whole, tax.included) if tax else None,
+        uncaptured=money.major(credited) if credited else None,
     )
+
+
+def _credited(invoice: Payload) -> int:
+    return max(invoice.integer_or_none("pre_payment_credit_notes_amount") or 0, 0)
 
 
 def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]:

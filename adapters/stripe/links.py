@@ -5,7 +5,12 @@ from dataclasses import replace
 
 from adapters.payload import Payload
 from adapters.stripe.asked import Asked
-from adapters.stripe.invoice import first_of_subscription, is_of_subscription, is_renewal
+from adapters.stripe.invoice import (
+    first_of_subscription,
+    is_of_subscription,
+    is_renewal,
+    payable,
+)
 from adapters.stripe.lines import has_all_lines
 from adapters.stripe.payment import taken
 from adapters.stripe.purchase import Purchase
@@ -52,7 +57,7 @@ def paid_before(later: Sequence[Sighting], asked: Asked) -> tuple[Sighting, ...]
 
 def _sells(paid: Sighting) -> bool:
     """Whether it is not a trial's invoice, which is paid over nothing."""
-    return paid.kind != "invoice" or (paid.thing.integer_or_none("total") or 0) > 0
+    return paid.kind != "invoice" or ("total" in paid.thing and payable(paid.thing) > 0)
 
 
 def _missing(purchase: Purchase, asked: Asked) -> Iterator[_Found]:

@@ -209,7 +209,7 @@ class Purchase:
         return self.id
 
     def presentment(self) -> tuple[Decimal, str] | None:
-        """Give what the shopper saw in another currency (Adaptive Pricing, basil and later)."""
+        """Give what the shopper saw in a currency of their own (Adaptive Pricing)."""
         for thing in self.things("session", "payment_intent", "charge"):
             seen = thing.object_or_none("presentment_details")
             amount = seen.integer_or_none("presentment_amount") if seen else None
@@ -217,6 +217,12 @@ class Purchase:
             if amount is not None and code:
                 money = currency(code)
                 return money.major(amount), money.code
+        for thing in self.things("session"):
+            # Sessions made before 2025-03-31 were in the shopper's currency themselves.
+            own, code = thing.integer_or_none("amount_total"), thing.text_or_none("currency")
+            if thing.object_or_none("currency_conversion") and own is not None and code:
+                money = currency(code)
+                return money.major(own), money.code
         return None
 
     def things(self, *kinds: Kind) -> Iterable[Payload]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from adapters.schema import Counterpart, Ignored, Order, Outcome, Parked, Wait
 from adapters.stripe.intent import intent_sums
-from adapters.stripe.invoice import charged, invoice_sums, is_renewal, still_due
+from adapters.stripe.invoice import charged, invoice_sums, is_renewal, payable, still_due
 from adapters.stripe.money import Currency, Sums, currency_of
 from adapters.stripe.payment import bare_sums, taken
 from adapters.stripe.purchase import Purchase
@@ -51,7 +51,7 @@ def _is_paid(purchase: Purchase, invoice: Sighting, *, linked: bool) -> bool:
         captured = sum(payment.captured for payment in purchase.payments)
         if not captured or still_due(invoice.thing, captured):
             return False
-    return invoice.thing.integer("total") > 0
+    return payable(invoice.thing) > 0
 
 
 def _of_invoice(
@@ -182,7 +182,7 @@ def _why_not(purchase: Purchase) -> str:
     """Say why the set makes no order yet, by the object that tells most."""
     if purchase.invoice:
         if taken(purchase.invoice):
-            return "an invoice of nothing (a trial's, or covered by a discount) is no purchase"
+            return "an invoice of nothing (a trial, all discounted or credited) is no purchase"
         return "the invoice is not paid"
     if purchase.session:
         if not purchase.sells_once:

@@ -181,6 +181,9 @@ def test_a_customers_purchases_are_ids_times_and_links_of_what_was_paid(
     delayed.charge.update(status="pending", amount_captured=0)
     trial = shop.invoice(cart(items=[item(unit=0)]), customer)
     trial.charge["amount_captured"] = 0
+    credited = shop.invoice(customer=customer, amount_paid=0)
+    credited.invoice["pre_payment_credit_notes_amount"] = credited.invoice["total"]
+    credited.charge["amount_captured"] = 0
     shop.checkout()  # somebody else's
 
     found = stripe_api.fetch(Need("purchases_of_customer", customer["id"]))

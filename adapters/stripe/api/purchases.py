@@ -40,7 +40,7 @@ def purchases_of_customer(ask: Ask, own: str) -> Json | None:
     if invoices is None or sessions is None or charges is None:
         return None
     return {
-        "invoices": [_invoice(ask, bill) for bill in invoices["data"] if _over_zero(bill, "total")],
+        "invoices": [_invoice(ask, bill) for bill in invoices["data"] if _sold(bill)],
         "sessions": _paid_sessions(sessions["data"]),
         "charges": [_kept(thing) for thing in charges["data"] if _took_money(thing)],
     }
@@ -71,6 +71,11 @@ def _paid_sessions(sessions: Iterable[Json]) -> list[Json]:
 
 def _took_money(charge: Json) -> bool:
     return charge.get("status") == "succeeded" and _over_zero(charge, "amount_captured")
+
+
+def _sold(invoice: Json) -> bool:
+    credited = invoice.get("pre_payment_credit_notes_amount")
+    return _over_zero(invoice, "total") and invoice["total"] != credited
 
 
 def _over_zero(thing: Json, key: str) -> bool:

@@ -201,7 +201,12 @@ def test_a_test_clock_ahead_of_ours_does_not_date_an_order_after_its_receipt(
         (
             "invoice.paid",
             INVOICE | {"total": 0},
-            "an invoice of nothing (a trial's, or covered by a discount) is no purchase",
+            "an invoice of nothing (a trial, all discounted or credited) is no purchase",
+        ),
+        (
+            "invoice.paid",
+            INVOICE | {"pre_payment_credit_notes_amount": INVOICE["total"], "amount_paid": 0},
+            "an invoice of nothing (a trial, all discounted or credited) is no purchase",
         ),
         ("invoice_payment.paid", LINK, "invoice_payment only links: its invoice decides"),
     ],
@@ -436,6 +441,16 @@ def test_what_the_shopper_saw_is_carried_beside(event: Make, normalize: Run) -> 
     seen = {"presentment_amount": 1500, "presentment_currency": "jpy"}
     order = order_of(normalize(event("charge.succeeded", CHARGE | {"presentment_details": seen})))
     assert (order.presentment_total, order.presentment_currency) == (Decimal(1500), "JPY")
+
+
+def test_before_2025_a_session_was_in_the_shoppers_currency_itself(
+    event: Make, normalize: Run
+) -> None:
+    converted = {"amount_total": 990, "source_currency": "usd", "fx_rate": "151.5"}
+    session = SESSION | {"currency": "jpy", "currency_conversion": converted}
+    order = order_of(normalize(event("checkout.session.completed", session)))
+    assert (order.total, order.currency) == (Decimal(1000), "JPY")
+    assert (order.presentment_total, order.presentment_currency) == (order.total, "JPY")
 
 
 def test_test_mode_is_told(event: Make, normalize: Run) -> None:
