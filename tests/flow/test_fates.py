@@ -41,6 +41,7 @@ def test_money_and_units_add_up_at_heap_whatever_befell_an_order(make_rig, order
 
     kept: defaultdict[str, Decimal] = defaultdict(Decimal)
     units: Counter[tuple[str, str]] = Counter()
+    net: defaultdict[str, Decimal] = defaultdict(Decimal)
     for sent in rig.sent():
         said = sent["properties"]
         if sent["event"] in {"Order", "Order Changed"}:
@@ -49,10 +50,12 @@ def test_money_and_units_add_up_at_heap_whatever_befell_an_order(make_rig, order
             kept[said["order_id"]] -= said["amount"]
         elif sent["event"] in {"Purchase", "Refunded Item"}:
             units[sent["event"], said["line_id"]] += int(said["quantity"])
+            net[said["line_id"]] += said.get("net_price", 0)
         assert sent["timestamp"].startswith("2026-11-20T1")
     assert kept == {str(fate.id): fate.kept for fate in fates}
     for line in (line for fate in fates for line in fate.lines):
         assert units["Purchase", str(line.id)] == line.ever
+        assert net[str(line.id)] == Decimal(line.price * line.ever - line.off).scaleb(-2)
         assert units["Refunded Item", str(line.id)] == line.ever - line.now
     assert {state for state, _ in rig.stands()} == {"settled"}
     assert rig.sandbox.conflicts == []
