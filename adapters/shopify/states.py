@@ -69,18 +69,19 @@ class State:
             return None
         back = back_in(self.payload, order)
         outstanding = self.payload.decimal_or_none("total_outstanding")
-        if self.cancelled_at:
+        owed = self._owed_back(now, back, outstanding)
+        if self.cancelled_at and not owed:
             now -= self._uncollected(now, outstanding)
-        return now + self._owed_back(now, back, outstanding) + back
+        return now + owed + back
 
     def _uncollected(self, now: Decimal, outstanding: Decimal | None) -> Decimal:
         """Give what a cancelled order still costs though nobody will pay it any more.
 
         Mostly nothing, because a cancellation takes all units out.
         """
-        if self.status == "partially_paid":
-            return min(max(outstanding or ZERO, ZERO), now)
-        return now if self.status in _NOT_COLLECTED else ZERO
+        if self.status in _NOT_COLLECTED:
+            return now
+        return min(max(outstanding or ZERO, ZERO), now)
 
     def _owed_back(self, now: Decimal, back: Decimal, outstanding: Decimal | None) -> Decimal:
         """Give what the shopper paid over what the order costs now.

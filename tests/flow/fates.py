@@ -15,7 +15,7 @@ from typing import Any
 Json = dict[str, Any]
 STEPS = (
     "noop tax_anew add_line add_units take_out pay "
-    "refund refund_shipping goodwill decide bounce cancel"
+    "refund refund_shipping goodwill decide bounce cancel delete"
 ).split()
 
 
@@ -53,6 +53,7 @@ class Fate:
     back: int = 0
     cancelled_at: str | None = None
     is_void: bool = False
+    is_deleted: bool = False
 
     def __post_init__(self) -> None:
         for _ in range(self.chance.randint(1, 3)):
@@ -67,7 +68,8 @@ class Fate:
         if self.paid_first or self.chance.random() < 0.5:
             self.step("pay")
         for _ in range(self.chance.randint(1, 7)):
-            self.step(self.chance.choice(STEPS) if not self.cancelled_at else "noop")
+            if not self.is_deleted:
+                self.step(self.chance.choice(STEPS) if not self.cancelled_at else "noop")
         while self.pending:
             self.step("decide")
 
@@ -81,8 +83,12 @@ class Fate:
 
     @property
     def kept(self) -> Decimal:
-        """What the shop has kept of it or is owed, with what it owes back still."""
-        return Decimal(self.costs + max(self.paid - self.back - self.costs, 0)).scaleb(-2)
+        """What the shop has kept of it or is owed, with what it owes back still.
+
+        Nobody pays what a deleted order still costs.
+        """
+        has = self.paid - self.back
+        return Decimal(has if self.is_deleted else max(has, self.costs)).scaleb(-2)
 
     def step(self, what: str) -> None:
         self.minute += 1
@@ -185,6 +191,11 @@ class Fate:
             self.is_void = True
         worth = self.paid if self.chance.random() < 0.6 else 0
         self.give_back(units, worth, costs=self.costs, topic="orders/cancelled")
+
+    def delete(self) -> None:
+        if not self.pending:
+            self.is_deleted = True
+            self.told.append(("orders/delete", {"id": self.id}))
 
     # --- how it is told --------------------------------------------------------------------------
 

@@ -158,7 +158,7 @@ def test_an_unpaid_order_that_is_cancelled_has_kept_nothing(make_rig, status, no
     ("status", "owed", "left", "reasons"),
     [
         ("pending", "20.00", "0.00", ["uncollected"]),
-        ("partially_paid", "12.00", "8.00", ["uncollected"]),
+        ("partially_refunded", "12.00", "8.00", ["other"]),
         ("paid", "0.00", "20.00", []),
     ],
 )
