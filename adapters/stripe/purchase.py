@@ -143,9 +143,14 @@ class Purchase:
 
     @property
     def customer_id(self) -> str | None:
-        """The customer's id at Stripe; None for guests."""
+        """The customer's id at Stripe; None for guests.
+
+        Since 2025 a customer may be an account in its place (`customer_account`).
+        """
+        keys = ("customer", "customer_account")
         things = self.things("invoice", "session", "payment_intent", "charge")
-        return next(filter(None, (thing.id_or_none("customer") for thing in things)), None)
+        found = (thing.id_or_none(key) for thing in things for key in keys)
+        return next(filter(None, found), None)
 
     @property
     def description(self) -> str | None:

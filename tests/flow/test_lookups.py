@@ -74,6 +74,23 @@ def test_no_order_is_lost_while_stripe_does_not_answer(
     assert len(rig.sent("Purchase")) == 2
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_stripe_is_not_asked_again_before_it_says(keyed, things, shop, cart, item, stripe_mock):
+    rig = keyed()
+    bought = shop.direct(cart(items=[item(unit=700)]))
+    stripe_mock.fail(times=None, status=429, headers={"Retry-After": "30"})
+    rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
+    rig.work()
+    asked = len(stripe_mock.asked)
+    stripe_mock.faults.clear()
+    rig.clock.turn(seconds=29)
+    rig.work()
+    assert (len(stripe_mock.asked), rig.totals()) == (asked, [])
+    rig.clock.turn(seconds=2)
+    rig.work()
+    assert rig.totals() == ["7.00"]
+
+
 @pytest.mark.parametrize("fault", [*FAULTS.values(), None], ids=[*FAULTS, "a dead network"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_is_known_goes_without_what_describes_it_and_what_is_not_known_never_goes_half(

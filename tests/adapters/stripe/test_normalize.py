@@ -145,8 +145,15 @@ def test_a_bare_charge_waits_for_its_siblings_and_then_stands_alone(
     assert normalize(event("charge.succeeded", CHARGE)) == expected
 
 
-def test_charge_and_payment_intent_are_one_payment(event: Make, normalize: Run) -> None:
-    both = event("charge.succeeded", CHARGE), event("payment_intent.succeeded", INTENT)
+@pytest.mark.parametrize(
+    "unlinked", [{}, {"charge": "payment_intent"}, {"intent": "latest_charge"}]
+)
+def test_charge_and_payment_intent_are_one_payment(
+    event: Make, normalize: Run, unlinked: dict[str, str]
+) -> None:
+    charge = CHARGE | ({unlinked["charge"]: None} if "charge" in unlinked else {})
+    intent = INTENT | ({unlinked["intent"]: None} if "intent" in unlinked else {})
+    both = event("charge.succeeded", charge), event("payment_intent.succeeded", intent)
     assert order_of(normalize(*both)) == BARE
 
 
@@ -158,6 +165,21 @@ def test_a_repetition_does_not_lengthen_the_wait(event: Make, normalize: Run) ->
     outcome = normalize(first, late, earlier, settle_seconds=5)
     assert isinstance(outcome, Wait)
     assert outcome.until == RECEIVED + timedelta(seconds=5)
+
+
+def test_a_customer_that_is_an_account_shares_a_counterpart_with_its_invoice(
+    event: Make, normalize: Run
+) -> None:
+    account = {"customer": None, "customer_account": "acct_7"}
+    sides = [
+        [event("invoice.paid", INVOICE | account)],
+        [
+            event("charge.succeeded", CHARGE | {"customer": None}),
+            event("payment_intent.succeeded", INTENT | account),
+        ],
+    ]
+    halves = [order_of(normalize(*side)).counterpart for side in sides]
+    assert [half and half.group for half in halves] == ["self|acct_7|USD"] * 2
 
 
 def test_a_guests_charge_has_no_counterpart(event: Make, normalize: Run) -> None:
@@ -181,6 +203,8 @@ def test_a_test_clock_ahead_of_ours_does_not_date_an_order_after_its_receipt(
     ("topic", "thing", "reason"),
     [
         ("charge.succeeded", CHARGE | {"amount_captured": 0}, "authorised, not captured"),
+        ("charge.succeeded", CHARGE | {"status": "pending"}, "authorised, not captured"),
+        ("charge.succeeded", CHARGE | {"paid": False}, "authorised, not captured"),
         ("charge.pending", CHARGE, "charge.pending shows no payment"),
         ("charge.failed", CHARGE, "charge.failed shows no payment"),
         ("charge.updated", CHARGE, "charge.updated shows no payment"),
@@ -277,6 +301,12 @@ def test_other_kinds_of_payload_are_told_to_the_operator(
             INVOICE | {"payment_intent": "pi_1", "charge": "ch_1"},
             ("in_1", "pi_1", "ch_1"),
         ),
+        (
+            "invoice.paid",
+            INVOICE
+            | {"payments": {"data": [{"payment": {"payment_intent": "pi_1", "charge": "ch_1"}}]}},
+            ("in_1", "pi_1", "ch_1"),
+        ),
         ("invoice_payment.paid", LINK, ("in_1", "pi_1")),
         ("invoice_payment.paid", LINK | {"payment": {"charge": "ch_1"}}, ("in_1", "ch_1")),
     ],
@@ -329,6 +359,23 @@ def test_a_bare_charge_captured_in_part_keeps_what_was_ordered(event: Make, norm
         Decimal("6.00"),
         (GOODS,),
     )
+
+
+def test_what_was_captured_beyond_the_authorisation_was_all_bought(
+    event: Make, normalize: Run
+) -> None:
+    order = order_of(normalize(event("charge.captured", CHARGE | {"amount_captured": 1200})))
+    assert (order.total, order.uncaptured) == (Decimal("12.00"), None)
+    assert [line.net_price for line in order.lines] == [order.total]
+
+
+@pytest.mark.parametrize("older", ["evt_1", "evt_3"])
+def test_of_one_moment_told_in_two_shapes_the_newer_shape_counts(
+    event: Make, normalize: Run, older: str
+) -> None:
+    old = event("invoice.paid", INVOICE, id=older, api_version="2017-04-06")
+    new = event("invoice.paid", INVOICE | {"number": "A-1"}, id="evt_2")
+    assert order_of(normalize(old, new)).order_name == "A-1"
 
 
 def test_before_2020_what_was_not_captured_stood_under_refunded(
