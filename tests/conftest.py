@@ -1,14 +1,17 @@
 """What tests of several rooms need: a database of one's own, on either store, and a local Heap."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy.engine import make_url
 
 from bridge.heap.sandbox import Sandbox
+from bridge.store import Store
 from tests.postgres import Postgres, cluster
 
 # The mock APIs, for whatever tests look-ups; the bridge as processes, for whatever runs it.
@@ -43,14 +46,51 @@ def postgres() -> Iterator[Postgres]:
         return
     with (
         tempfile.TemporaryDirectory(prefix="bridge-postgres-") as folder,
-        cluster(Path(folder)) as own,
+        cluster(Path(folder), durable=False) as own,
     ):
         yield own
 
 
+def _migrated(url: str) -> str:
+    """Give a database its tables."""
+    store = Store.open(url)
+    store.migrate()
+    store.close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with its tables and nothing in them, to be copied."""
+    file = tmp_path_factory.mktemp("blank") / "bridge.db"
+    _migrated(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def blank_database(postgres: Postgres) -> Iterator[str]:
+    """The name of a PostgreSQL database with its tables and nothing in them, to be copied."""
+    url = _migrated(postgres.create())
+    yield str(make_url(url).database)
+    postgres.drop(url)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of the test's own: once a fresh SQLite file, once on PostgreSQL."""
+    """A database of the test's own, as `bridge migrate` leaves it: once SQLite, once PostgreSQL."""
+    if request.param == "sqlite":
+        file = shutil.copy(request.getfixturevalue("blank_file"), tmp_path)
+        yield f"sqlite:///{file}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create(request.getfixturevalue("blank_database"))
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of the test's own without tables: once SQLite, once PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'bridge.db'}"
         return

@@ -38,10 +38,10 @@ class Postgres:
     url: str
     control: Callable[..., bool] | None = None
 
-    def create(self) -> str:
-        """Make an empty database; gives its URL."""
+    def create(self, like: str = "template0") -> str:
+        """Make a database like another one, of itself an empty one; gives its URL."""
         name = f"bridge_test_{uuid.uuid4().hex}"
-        self._run(f"CREATE DATABASE {name} TEMPLATE template0")
+        self._run(f"CREATE DATABASE {name} TEMPLATE {like}")
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:
@@ -54,8 +54,13 @@ class Postgres:
 
 
 @contextmanager
-def cluster(folder: Path, *, buffers: str = "16MB", connections: int = 100) -> Iterator[Postgres]:
-    """Run a new cluster on loopback from the wheel's programs; its data lies in folder/data."""
+def cluster(
+    folder: Path, *, buffers: str = "16MB", connections: int = 100, durable: bool = True
+) -> Iterator[Postgres]:
+    """Run a new cluster on loopback from the wheel's programs; its data lies in folder/data.
+
+    durable: whether it outlives the machine's death; the death of its processes it always does.
+    """
     rights: dict[str, Any] = {}
     packages = site_packages()
     if os.getuid() == 0:
@@ -86,6 +91,7 @@ def cluster(folder: Path, *, buffers: str = "16MB", connections: int = 100) -> I
     def started(port: int) -> bool:
         options = f"-p {port} -h 127.0.0.1 -k ''"
         options += f" -c shared_buffers={buffers} -c max_connections={connections}"
+        options += "" if durable else " -c fsync=off"
         return run("pg_ctl", "-w", "-o", options, "start")
 
     def start() -> int:

@@ -108,7 +108,6 @@ def shop(
     monkeypatch.setenv("HEAP_API_URL", sandbox.url)
     monkeypatch.setenv("BRIDGE_SEND_TEST_ORDERS", "on")
     monkeypatch.setenv("STRIPE_SETTLE_SECONDS", "0")
-    assert run("migrate").exit_code == 0
     store = Store.open(load(os.environ, Path.cwd()).database_url)
     with ExitStack() as stack:
         stack.callback(store.close)

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from bridge.heap.sandbox import Sandbox
 from bridge.store import Store
 from bridge.store.tables import batches, inbox
-from tests.faults.fleet import Fleet, migrated, variables
+from tests.faults.fleet import Fleet, variables
 from tests.postgres import free_port
 
 
@@ -40,7 +40,7 @@ def town(database_url: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[Town]:
     port = free_port()
     fleet = Fleet(
         tmp_path,
-        variables(migrated(database_url), sandbox.url, PORT=str(port), WEB_CONCURRENCY="1"),
+        variables(database_url, sandbox.url, PORT=str(port), WEB_CONCURRENCY="1"),
     )
     yield Town(fleet, database_url, port, sandbox)
     fleet.stop()

@@ -156,7 +156,6 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
         variables = {k: v for k, v in {**variables, **environ}.items() if v}
         config = load(variables, Path("/"))
         store = Store.open(config.database_url, connections=3)
-        store.migrate()
         acceptor = Acceptor(store)
         client = Client(create_app(config, acceptor, lambda: None, clock))
         rig = Rig(

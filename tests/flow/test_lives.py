@@ -18,7 +18,7 @@ def arrive(rig, lives, chance, *, pause=0):
     chance.shuffle(posts)
     for n, (_, topic, body) in enumerate(posts):
         assert rig.post("shopify", topic, body) == 200
-        if n % 5 == 0:
+        if n % 8 == 0:
             rig.work()
             rig.clock.turn(seconds=pause)
     for _ in range(3):

@@ -159,7 +159,7 @@ def processes(database_url: str) -> Iterator[Processes]:
 
 @contextmanager
 def deployed(database_url: str, **variables: str) -> Iterator[Processes]:
-    """Give a bridge on an empty database, not started yet, and stop what was started of it."""
+    """Give a bridge on a database with tables, not started yet; stop what was started of it."""
     sandbox = Sandbox(per_minute=1_000_000)
     sandbox.start()
     port = free_port()
@@ -179,9 +179,6 @@ def deployed(database_url: str, **variables: str) -> Iterator[Processes]:
         **{f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()},
         **variables,
     }
-    store = Store.open(database_url)
-    store.migrate()
-    store.close()
     bridge = Processes(environ, port, sandbox)
     try:
         yield bridge

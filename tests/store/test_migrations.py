@@ -19,12 +19,12 @@ from bridge.store.tables import metadata
 
 VERSIONS = migrating.FOLDER / "versions"
 FILES = sorted(VERSIONS.glob("[0-9]*.py"))
-on_postgresql = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+on_postgresql = pytest.mark.parametrize("empty_url", ["postgres"], indirect=True)
 
 
 @pytest.fixture
-def store(database_url):
-    opened = Store.open(database_url, connections=4)
+def store(empty_url):
+    opened = Store.open(empty_url, connections=4)
     yield opened
     opened.close()
 
@@ -139,8 +139,8 @@ def test_an_index_that_is_missing_is_built_and_one_that_broke_off_is_built_again
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_several_may_migrate_at_once(database_url) -> None:
-    stores = [Store.open(database_url) for _ in range(3)]
+def test_several_may_migrate_at_once(empty_url) -> None:
+    stores = [Store.open(empty_url) for _ in range(3)]
     threads = [threading.Thread(target=one.migrate) for one in stores]
     for thread in threads:
         thread.start()

@@ -21,7 +21,6 @@ def arrive(database_url: str) -> Iterator[Arrive]:
     """Open the store once more and show a process on it."""
     there: list[tuple[Store, Presence]] = []
     first = Store.open(database_url)
-    first.migrate()
     first.close()
 
     def one(role: str = "worker", allowed: int = 4, busy: float = 0.0) -> tuple[Store, Presence]:

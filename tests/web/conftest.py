@@ -3,6 +3,7 @@
 import http.client
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -266,12 +267,12 @@ def looping(app: WebDoor) -> Iterator[int]:
 
 
 @pytest.fixture(params=["wsgi", "loop"])
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+def door(request: pytest.FixtureRequest, tmp_path: Path, blank_file: Path) -> Iterator[Door]:
     """The application with the sources stripe, shopify, example and eu-shop, both ways."""
     (tmp_path / "bridge.toml").write_text(FILE)
+    shutil.copy(blank_file, tmp_path)
     config = load(SECRETS, tmp_path)
     store = Store.open(config.database_url)
-    store.migrate()
     acceptor = Acceptor(store)
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     app = create_app(config, acceptor, lambda: None, lambda: now)

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 import socket
 import threading
 import time
@@ -51,10 +52,10 @@ class Loop:
 
 
 @pytest.fixture
-def loop(tmp_path: Path) -> Iterator[Loop]:
+def loop(tmp_path: Path, blank_file: Path) -> Iterator[Loop]:
+    shutil.copy(blank_file, tmp_path)
     config = load(SECRETS, tmp_path)
     store = Store.open(config.database_url)
-    store.migrate()
     acceptor = Acceptor(store)
     with ExitStack() as stack:
         stack.callback(store.close)

@@ -1,6 +1,7 @@
 """A shop, a real browser in it, and a running bridge behind its webhooks."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -116,8 +117,9 @@ def browser(usual) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def behind(tmp_path_factory) -> Iterator[Behind]:
+def behind(tmp_path_factory, blank_file) -> Iterator[Behind]:
     folder = tmp_path_factory.mktemp("bridge")
+    shutil.copy(blank_file, folder)
     with deployed(f"sqlite:///{folder}/bridge.db", BRIDGE_NO_IDENTITY="pseudonym") as processes:
         processes.start("web")
         processes.start("worker")
