@@ -8,23 +8,27 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
 _T = TypeVar("_T")
 
 
-def sources(connection: Connection, table: Table, *queued: ColumnElement[bool]) -> list[str]:
-    """Name the sources that have rows of a queue.
+def queue(table: Table, queued: ColumnElement[bool]) -> Select[str]:
+    """Say once how a queue's sources are found: to build the statement takes far longer than it.
 
     queued: what makes a row one of the queue; its index has the source next.
     """
     least = func.min(table.c.source)
-    first = select(least.label("source")).where(*queued)
+    first = select(least.label("source")).where(queued)
     found = first.cte("found", recursive=True)
-    next_ = select(least).where(*queued, table.c.source > found.c.source).scalar_subquery()
+    next_ = select(least).where(queued, table.c.source > found.c.source).scalar_subquery()
     found = found.union_all(select(next_).where(found.c.source.is_not(None)))
-    named = select(found.c.source).where(found.c.source.is_not(None))
-    return list(connection.execute(named).scalars())
+    return select(found.c.source).where(found.c.source.is_not(None))
+
+
+def sources(connection: Connection, asked: Select[str], **values: str) -> list[str]:
+    """Name the sources that have rows of a queue. values: of the parameters it was said with."""
+    return list(connection.execute(asked, values).scalars())
 
 
 def share(whole: int, among: Sequence[str], least: int = 1) -> int:

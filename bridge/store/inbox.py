@@ -47,6 +47,7 @@ class End:
 
 
 _NEW = inbox.c.state == "new"
+_QUEUE = fair.queue(inbox, _NEW)
 
 
 def claim(store: Store, limit: int) -> list[Stored]:
@@ -60,7 +61,7 @@ def claim(store: Store, limit: int) -> list[Stored]:
     def work(connection: Connection) -> list[Stored]:
         now = store.now(connection)
         free = inbox.c.lease_until.is_(None) | (inbox.c.lease_until < now)
-        waiting = fair.sources(connection, inbox, _NEW)
+        waiting = fair.sources(connection, _QUEUE)
         found: list[Row[Any]] = []
         for source in waiting:
             rows = connection.execute(
@@ -109,7 +110,7 @@ def oldest_new(connection: Connection) -> dict[str, datetime]:
     """
     found = {}
     untried = _NEW & (inbox.c.tries <= 1) & inbox.c.reason.is_(None)
-    for source in fair.sources(connection, inbox, _NEW):
+    for source in fair.sources(connection, _QUEUE):
         oldest = select(inbox.c.received_at).where(untried, inbox.c.source == source)
         moment = connection.execute(oldest.order_by(inbox.c.id).limit(1)).scalar()
         if moment is not None:

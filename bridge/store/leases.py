@@ -79,6 +79,10 @@ class Picked:
     later: Mapping[int, datetime] = field(default_factory=dict)
 
 
+_QUEUE = fair.queue(
+    batches,
+    (batches.c.destination == bindparam("destination")) & (batches.c.state == "queued"),
+)
 _LATER = update(batches).where(batches.c.id == bindparam("row")).values(due_at=bindparam("until"))
 
 
@@ -150,7 +154,7 @@ def _due(
     """Give due batches, the longest due first, those of several sources in turn."""
     queued = (batches.c.destination == destination) & (batches.c.state == "queued")
     free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
-    waiting = fair.sources(connection, batches, queued)
+    waiting = fair.sources(connection, _QUEUE, destination=destination)
     queues: list[Sequence[Any]] = []
     for source in waiting:
         queue = (
@@ -244,7 +248,7 @@ def _alone(connection: Connection, destination: str, at: Any) -> ColumnElement[b
 def _may_go(connection: Connection, destination: str, now: datetime) -> bool:
     """Tell whether there is something due, and the destination does not rest."""
     queued = (batches.c.destination == destination) & (batches.c.state == "queued")
-    waiting = fair.sources(connection, batches, queued)
+    waiting = fair.sources(connection, _QUEUE, destination=destination)
     if not waiting:
         return False
     rest = select(destinations.c.not_before).where(destinations.c.name == destination)

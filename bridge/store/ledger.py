@@ -51,6 +51,7 @@ class Purchase:
 
 _VALUES = [field.name for field in fields(Purchase) if field.name != "id"]
 _COLUMNS = [orders.c.id, *(orders.c[name] for name in _VALUES)]
+_QUEUE = fair.queue(orders, orders.c.due_at.is_not(None))
 _LOCK = (
     select(*_COLUMNS)
     .where(orders.c.id.in_(bindparam("rows", expanding=True)))
@@ -94,7 +95,7 @@ def due(store: Store, now: datetime, limit: int) -> list[int]:
 
     def work(connection: Connection) -> list[int]:
         is_due = orders.c.due_at <= now
-        waiting = fair.sources(connection, orders, orders.c.due_at.is_not(None))
+        waiting = fair.sources(connection, _QUEUE)
         if not waiting:
             return []
         oldest = oldest_new(connection)

@@ -85,10 +85,8 @@ class Rig:
         while (
             self.normaliser.step()
             + sum(asker.step() for asker in self.askers)
-            + self.eraser.step()
-            + self.expirer.step()
             + sum(sender.step() for sender in self.senders)
-        ):
+        ) or self.eraser.step() + self.expirer.step():
             pass
 
     def sent(self, event: str | None = None) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Wherever in its life an order's payloads expire, Heap is told the same as if they had stayed."""
 
+import shutil
 from decimal import Decimal
 
 import pytest
@@ -38,11 +39,11 @@ LONG = (
 
 
 @pytest.fixture
-def both(make_rig, tmp_path):
+def both(make_rig, tmp_path, blank_file):
     """Make two bridges alike but that one keeps every payload."""
 
     def make(**environ):
-        other = f"sqlite:///{tmp_path / 'other.db'}"
+        other = f"sqlite:///{shutil.copy(blank_file, tmp_path / 'other.db')}"
         return make_rig(**environ), make_rig(DATABASE_URL=other, **FOR_GOOD, **environ)
 
     return make
