@@ -139,6 +139,16 @@ def test_what_went_back_in_the_shoppers_currency_is_told_in_the_shops(
     assert sent["properties"]["currency"] == "USD"
 
 
+@pytest.mark.parametrize("owed", ["-10.00", "10.00", None])
+def test_what_the_shop_owes_back_is_still_there_whatever_sign_it_has(rig, owed):
+    taken_out = order(5, line_items=[line(current_quantity=1)], current_total_price="10.00")
+    post(
+        rig, ("orders/paid", order()), ("orders/updated", {**taken_out, "total_outstanding": owed})
+    )
+    assert (kept(rig), rig.sent("Order Changed")) == (Decimal("20.00"), [])
+    assert len(rig.sent("Refunded Item")) == 1
+
+
 @pytest.mark.parametrize("status", ["pending", "authorized", "voided", "expired"])
 @pytest.mark.parametrize("now", ["0.00", "20.00"])
 def test_an_unpaid_order_that_is_cancelled_has_kept_nothing(make_rig, status, now):
@@ -208,6 +218,19 @@ def test_the_parts_of_a_bundle_are_told_with_it_when_bought_and_when_they_leave(
         for sent in (*rig.sent("Purchase"), *rig.sent("Refunded Item"))
     ]
     assert told == [("501", "Tea set"), ("502", None), (None, None), ("501", "Tea set")]
+
+
+def test_what_the_units_of_a_line_share_adds_up_to_it_to_the_cent(rig):
+    off = [{"amount": "0.01", "discount_application_index": 0}]
+    goods = {"total_price": "29.99", "subtotal_price": "29.99", "total_discounts": "0.01"}
+    bought = [line(quantity=3, current_quantity=3, discount_allocations=off)]
+    now = {"current_total_price": "29.99", "total_line_items_price": "30.00"}
+    post(rig, ("orders/paid", order(**goods, **now, line_items=bought)))
+    for own, share in ((5, "10.00"), (6, "10.00"), (7, "9.99")):
+        row = {"line_item_id": 1, "quantity": 1, "subtotal": float(share)}
+        post(rig, ("refunds/create", refund(own, own, move(own, share), refund_line_items=[row])))
+    amounts = [str(sent["properties"]["amount"]) for sent in rig.sent("Refunded Item")]
+    assert (amounts, kept(rig)) == (["10.00", "10.00", "9.99"], Decimal(0))
 
 
 MARKED = {"tip_payment_gateway": None, "tip_payment_method": None}
