@@ -261,6 +261,21 @@ def test_a_renewal_that_is_not_to_count_is_ignored_from_either_side(shop, told, 
     assert found == (Ignored("a subscription's renewal, and renewals are switched off"),)
 
 
+def test_with_renewals_off_a_payment_whose_invoice_is_gone_is_parked(
+    shop, told, known, stripe_mock
+):
+    bought = shop.invoice(billing_reason="subscription_cycle")
+    events = told(charge=bought)
+    stripe_mock.world.remove(bought.invoice["id"])
+
+    found = known(events, renewals=False)
+
+    assert isinstance(found, Wait)
+    (parked,) = found.otherwise
+    assert isinstance(parked, Parked)
+    assert "renewals are switched off" in parked.reason
+
+
 def test_events_that_show_no_money_ask_for_nothing(shop, told, asking):
     bought = shop.checkout(payment_status="unpaid")
     bought.charge.update(captured=False, amount_captured=0)

@@ -415,8 +415,13 @@ def test_an_unlinked_invoice_may_have_been_paid_in_parts_since_it_was_made_final
     )
 
 
-def test_what_customer_balance_paid_is_no_charge_to_look_for(event: Make, normalize: Run) -> None:
-    outcome = normalize(event("invoice.paid", INVOICE | {"amount_paid": 0}))
+@pytest.mark.parametrize(
+    "otherwise", [{"amount_paid": 0}, {"paid_out_of_band": True}, {"amount_paid_off_stripe": 1000}]
+)
+def test_what_was_paid_without_a_charge_has_none_to_look_for(
+    event: Make, normalize: Run, otherwise: dict[str, Any]
+) -> None:
+    outcome = normalize(event("invoice.paid", INVOICE | otherwise))
     assert isinstance(outcome, tuple)
     assert order_of(outcome).total == Decimal("10.00")
 
