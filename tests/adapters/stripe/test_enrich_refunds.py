@@ -138,7 +138,8 @@ def test_a_refund_of_an_order_whose_events_are_gone_is_told_of_what_was_sent(
     assert not isinstance(found, Wait)
 
 
-def test_a_subscriptions_first_invoice_finds_the_reference_of_its_session(shop, told, known):
+@pytest.mark.parametrize("older", [{}, {"parent": None, "subscription": "sub_1"}])
+def test_a_subscriptions_first_invoice_finds_the_reference_of_its_session(shop, told, known, older):
     bought = shop.invoice(billing_reason="subscription_create", subscription="sub_1")
     shop.checkout(
         mode="subscription",
@@ -147,6 +148,8 @@ def test_a_subscriptions_first_invoice_finds_the_reference_of_its_session(shop, 
         payment_intent=None,
         client_reference_id="cart-7",
     )
+    # Before basil it named its subscription itself.
+    bought.invoice.update(older)
 
     (order, *_) = known(told(invoice=bought, invoice_payment=bought))
 

@@ -435,6 +435,22 @@ def test_the_invoice_speaks_before_the_charge_it_is_linked_to(event: Make, norma
     assert [line.id for line in whole.lines] == ["il_1"]
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"parent": {"type": "subscription_details"}},
+        {"subscription": "sub_1"},
+        {"billing_reason": "subscription_update"},
+    ],
+)
+def test_a_subscriptions_invoice_is_known_by_any_of_its_marks(
+    event: Make, normalize: Run, mark: dict[str, Any]
+) -> None:
+    told = [event("invoice.paid", INVOICE | more) for more in ({}, mark)]
+    channels = [order_of(normalize(one)).channel for one in told]
+    assert channels == ["invoice", "subscription"]
+
+
 def test_renewals_count_unless_switched_off(event: Make, normalize: Run) -> None:
     renewal = event("invoice.paid", INVOICE | {"billing_reason": "subscription_cycle"})
     others = event("invoice_payment.paid", LINK), event("charge.succeeded", CHARGE)
