@@ -343,6 +343,21 @@ def test_a_discount_no_line_tells_is_shared_by_largest_remainder(
     assert [str(line.discount) for line in order.lines] == ["0.33", "0.33", "0.34", "0.00"]
 
 
+def test_what_lines_tell_of_a_discount_stays_theirs_and_the_rest_goes_where_it_may(
+    event: Make, normalize: Run
+) -> None:
+    lines: list[dict[str, Any]] = [
+        {"id": "il_1", "amount": 1000, "discount_amounts": [{"amount": 100}]},
+        {"id": "il_2", "amount": 1000},
+        {"id": "il_3", "amount": 1001, "discountable": False},
+        {"id": "il_4", "amount": -500},
+    ]
+    invoice = invoice_of(*lines, total=2301, total_discount_amounts=[{"amount": 200}])
+    order = the_order(normalize(event("invoice.paid", invoice)))
+    assert obeys_the_law(order)
+    assert [str(line.discount) for line in order.lines] == ["1.47", "0.53", "0.00", "0.00"]
+
+
 def test_billing_credits_are_spent_like_a_discount(event: Make, normalize: Run) -> None:
     spent = [
         {"amount": 300, "type": "credit_balance_transaction"},
