@@ -60,9 +60,16 @@ def test_whatever_was_bought_the_sums_agree_with_what_was_captured(
     assert sum(line.tax or 0 for line in order.lines) == tax
 
 
-def test_the_tax_of_shipping_is_where_stripe_says(shop, cart, item, told, known):
-    bought = shop.checkout(cart(items=[item(unit=1190)], tax=19, inside=True))
-    taxes = [{"amount": 95, "rate": {"object": "tax_rate", "inclusive": False}}]
+@pytest.mark.parametrize(
+    ("unit", "inside", "shipping", "included"),
+    [(1190, True, "5.00", "1.90"), (1000, False, "5.95", "0.95")],
+)
+def test_the_tax_of_shipping_is_where_stripe_says(
+    shop, cart, item, told, known, unit, inside, shipping, included
+):
+    bought = shop.checkout(cart(items=[item(unit=unit)], tax=19, inside=inside))
+    # The other way round than that of the goods.
+    taxes = [{"amount": 95, "rate": {"object": "tax_rate", "inclusive": not inside}}]
     cost = {"amount_subtotal": 500, "amount_tax": 95, "amount_total": 595, "taxes": taxes}
     bought.session.update(shipping_cost=cost, amount_total=1785)
     bought.session["total_details"].update(amount_shipping=500, amount_tax=285)
@@ -71,7 +78,7 @@ def test_the_tax_of_shipping_is_where_stripe_says(shop, cart, item, told, known)
     (order, *_) = known(told(charge=bought))
 
     assert (order.shipping, order.tax, order.tax_included, order.subtotal) == (
-        *(Decimal("5.00"), Decimal("2.85"), Decimal("1.90"), Decimal("10.00")),
+        *(Decimal(shipping), Decimal("2.85"), Decimal(included), Decimal("10.00")),
     )
     assert (order.taxes_included, order.contradiction) == ("mixed", None)
 
