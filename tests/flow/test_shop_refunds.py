@@ -222,9 +222,13 @@ def test_the_parts_of_a_bundle_are_told_with_it_when_bought_and_when_they_leave(
 
 def test_what_the_units_of_a_line_share_adds_up_to_it_to_the_cent(rig):
     off = [{"amount": "0.01", "discount_application_index": 0}]
-    goods = {"total_price": "29.99", "subtotal_price": "29.99", "total_discounts": "0.01"}
+    goods: dict[str, Any] = {
+        "total_price": "29.99",
+        "subtotal_price": "29.99",
+        "total_discounts": "0.01",
+    }
     bought = [line(quantity=3, current_quantity=3, discount_allocations=off)]
-    now = {"current_total_price": "29.99", "total_line_items_price": "30.00"}
+    now: dict[str, Any] = {"current_total_price": "29.99", "total_line_items_price": "30.00"}
     post(rig, ("orders/paid", order(**goods, **now, line_items=bought)))
     for own, share in ((5, "10.00"), (6, "10.00"), (7, "9.99")):
         row = {"line_item_id": 1, "quantity": 1, "subtotal": float(share)}
