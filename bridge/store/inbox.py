@@ -119,8 +119,12 @@ def oldest_new(connection: Connection) -> dict[str, datetime]:
 
 
 def release(store: Store) -> None:
-    """End every lease, where this worker is the only one there can be: whoever held one is gone."""
-    new = update(inbox).values(lease_until=None).where(inbox.c.state == "new")
+    """End leases, where this worker is the only one there can be: whoever held one is gone.
+
+    What was tried again already waits until its lease ends: if it is what ends workers, others get
+    their turn in between.
+    """
+    new = update(inbox).values(lease_until=None).where(inbox.c.state == "new", inbox.c.tries <= 1)
     store.write(lambda connection: connection.execute(new))
 
 

@@ -7,27 +7,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
-    and_,
     bindparam,
     insert,
     literal,
-    or_,
     select,
     update,
 )
 
-from bridge.store import fair
 from bridge.store.engine import Store
+from bridge.store.offers import Look, may_go
 from bridge.store.tables import attempts, batches, destinations, outbox
 from bridge.store.types import among
 
 # Longer than the longest request; each further request of a split renews it.
 LEASE_SECONDS = 20
-# A look at so many batches fills a request even where each holds one order of two events.
-_LOOK = 500
 
 
 class LeaseLost(Exception):
@@ -39,10 +34,12 @@ class Batch:
     """The events of one order that travel together.
 
     events: (row id, frozen body), in their order; those parked are left out.
+    tries: how often it was leased and nothing came of it, this time included.
     """
 
     id: int
     attempts: int
+    tries: int
     identity: str
     events: tuple[tuple[int, bytes], ...]
 
@@ -53,6 +50,7 @@ class State:
 
     window: the pace of the last minute, as text. paused: only single events probe it.
     reason: why it rests. not_before: until when.
+    alone_until: while a batch that was tried before goes, and goes alone.
     suspects: events refused alone and not parked, and whether others were taken since.
     """
 
@@ -60,6 +58,7 @@ class State:
     paused: bool
     reason: str | None
     not_before: datetime | None
+    alone_until: datetime | None
     failures: int
     suspects: Mapping[int, bool]
 
@@ -79,10 +78,6 @@ class Picked:
     later: Mapping[int, datetime] = field(default_factory=dict)
 
 
-_QUEUE = fair.queue(
-    batches,
-    (batches.c.destination == bindparam("destination")) & (batches.c.state == "queued"),
-)
 _LATER = update(batches).where(batches.c.id == bindparam("row")).values(due_at=bindparam("until"))
 
 
@@ -101,14 +96,16 @@ def lease(
     pick(state, rows, seconds): chooses among due batches, oldest first; seconds is the database's
         time, for the pace.
     newest: only the newest batch of a user goes, and none while another of theirs is under way.
+    One that was in hand when a worker ended is offered alone, and no second such while it is under
+    way; one that five times was in hand is parked.
     Gives the destination's state as it stands after it.
     """
 
     def work(connection: Connection) -> tuple[State, list[Any]] | None:
         state = _locked(store, connection, destination)
         at = store.now(connection)
-        also = [_alone(connection, destination, at)] if newest else []
-        rows = _due(connection, destination, now, at, *also)
+        look = Look(connection=connection, destination=destination, now=now, at=at, newest=newest)
+        rows, alone = look.offered(state.alone_until)
         picked = pick(state, rows, at.timestamp())
         if picked.later:
             connection.execute(
@@ -123,18 +120,21 @@ def lease(
                 lease_until=at + timedelta(seconds=LEASE_SECONDS),
                 worker=worker,
                 attempts=batches.c.attempts + 1,
+                tries=batches.c.tries + 1,
             )
         )
+        left = replace(state, window=picked.window, not_before=picked.not_before)
+        if alone:
+            left = replace(left, alone_until=at + timedelta(seconds=LEASE_SECONDS))
         connection.execute(
             update(destinations)
             .where(destinations.c.name == destination)
-            .values(window=picked.window, not_before=picked.not_before)
+            .values(window=left.window, not_before=left.not_before, alone_until=left.alone_until)
         )
-        left = replace(state, window=picked.window, not_before=picked.not_before)
         by_id = {row.id: row for row in rows}
         return left, [by_id[id_] for id_ in picked.ids]
 
-    if not store.read(lambda connection: _may_go(connection, destination, now)):
+    if not store.read(lambda connection: may_go(connection, destination, now)):
         return None
     leased = store.write(work)
     if leased is None:
@@ -142,36 +142,6 @@ def lease(
     state, rows = leased
     # Outside the lock, which others wait for; nobody changes what is leased.
     return state, store.read(lambda connection: _load(connection, rows))
-
-
-def _due(
-    connection: Connection,
-    destination: str,
-    now: datetime,
-    at: Any,
-    *also: ColumnElement[bool],
-) -> list[Row[Any]]:
-    """Give due batches, the longest due first, those of several sources in turn."""
-    queued = (batches.c.destination == destination) & (batches.c.state == "queued")
-    free = batches.c.lease_until.is_(None) | (batches.c.lease_until < at)
-    waiting = fair.sources(connection, _QUEUE, destination=destination)
-    queues: list[Sequence[Any]] = []
-    for source in waiting:
-        queue = (
-            select(
-                batches.c.id,
-                batches.c.identity,
-                batches.c.events,
-                batches.c.attempts,
-            )
-            .where(queued, batches.c.source == source, batches.c.due_at <= now, free, *also)
-            .order_by(batches.c.due_at, batches.c.id)
-            .limit(fair.share(_LOOK, waiting))
-        )
-        if rows := connection.execute(queue).all():
-            queues.append(rows)
-    # The first that was written leads.
-    return fair.dealt(sorted(queues, key=lambda rows: rows[0].id))
 
 
 def reserve(
@@ -210,53 +180,25 @@ def reserve(
 
 
 def release(store: Store) -> None:
-    """End every lease, where this worker is the only one there can be: whoever held one is gone."""
-    queued = batches.c.state == "queued"
-    store.write(lambda c: c.execute(update(batches).values(lease_until=None).where(queued)))
+    """End leases where this worker is the only one there can be, as the inbox does."""
+    held = (batches.c.state == "queued") & (batches.c.tries <= 1)
+
+    def work(connection: Connection) -> None:
+        connection.execute(update(batches).values(lease_until=None).where(held))
+        connection.execute(update(destinations).values(alone_until=None))
+
+    store.write(work)
 
 
-def _alone(connection: Connection, destination: str, at: Any) -> ColumnElement[bool]:
-    """Finish what a newer batch of the same user stands for; gives what the rest must meet.
+def give_back(store: Store, worker: str, ids: Sequence[int]) -> None:
+    """Make leased batches free again whose worker has not ended; the try does not count."""
 
-    Else an older one that is tried again would undo a newer one.
-    """
-    other = batches.alias()
-    theirs = and_(
-        other.c.destination == batches.c.destination,
-        other.c.identity == batches.c.identity,
-        other.c.aside.is_not(None),
-    )
-    newer = select(other.c.id).where(
-        theirs, other.c.id > batches.c.id, other.c.state.in_(["queued", "sent", "expired"])
-    )
-    connection.execute(
-        update(batches)
-        .where(
-            batches.c.destination == destination,
-            batches.c.state == "queued",
-            or_(batches.c.lease_until.is_(None), batches.c.lease_until < at),
-            newer.exists(),
-        )
-        .values(state="sent", reason="newer ones of the same user stand for it")
-    )
-    under_way = select(other.c.id).where(
-        theirs, other.c.state == "queued", other.c.lease_until >= at
-    )
-    return ~under_way.exists()
+    def work(connection: Connection) -> None:
+        mine = among(connection, batches.c.id, ids) & (batches.c.worker == worker)
+        values = {"tries": batches.c.tries - 1, "lease_until": None}
+        connection.execute(update(batches).where(mine, batches.c.tries > 0).values(values))
 
-
-def _may_go(connection: Connection, destination: str, now: datetime) -> bool:
-    """Tell whether there is something due, and the destination does not rest."""
-    queued = (batches.c.destination == destination) & (batches.c.state == "queued")
-    waiting = fair.sources(connection, _QUEUE, destination=destination)
-    if not waiting:
-        return False
-    rest = select(destinations.c.not_before).where(destinations.c.name == destination)
-    not_before = connection.execute(rest).scalar()
-    if not_before is not None and not_before > now:
-        return False
-    is_due = select(batches.c.id).where(queued, batches.c.due_at <= now).limit(1)
-    return any(connection.execute(is_due.where(batches.c.source == one)).first() for one in waiting)
+    store.write(work)
 
 
 def _locked(store: Store, connection: Connection, destination: str) -> State:
@@ -272,6 +214,7 @@ def _locked(store: Store, connection: Connection, destination: str) -> State:
         paused=found.paused,
         reason=found.reason,
         not_before=found.not_before,
+        alone_until=found.alone_until,
         failures=found.failures,
         suspects={int(id_): went for id_, went in json.loads(found.suspects).items()},
     )
@@ -287,7 +230,8 @@ def _load(connection: Connection, rows: Sequence[Row[Any]]) -> list[Batch]:
     for event in events:
         found[event.batch_id].append((event.id, event.body))
     return [
-        Batch(row.id, row.attempts + 1, row.identity, tuple(sorted(found[row.id]))) for row in rows
+        Batch(row.id, row.attempts + 1, row.tries + 1, row.identity, tuple(sorted(found[row.id])))
+        for row in rows
     ]
 
 
@@ -324,10 +268,17 @@ class Result:
 
 
 def finish(
-    store: Store, destination: str, worker: str, now: datetime, judge: Callable[[State], Result]
+    store: Store,
+    destination: str,
+    worker: str,
+    now: datetime,
+    judge: Callable[[State], Result],
+    *,
+    alone: bool,
 ) -> Result:
     """Write what became of leased batches; those another worker has taken over stay its own.
 
+    alone: whether it was one that was tried before.
     judge: makes the result, knowing what other workers have learned of the destination meanwhile.
     """
 
@@ -339,13 +290,13 @@ def finish(
             connection.execute(
                 update(batches)
                 .where(among(connection, batches.c.id, result.sent), mine)
-                .values(state="sent", sent_at=now, lease_until=None, reason=None)
+                .values(state="sent", sent_at=now, lease_until=None, tries=0, reason=None)
             )
         for id_, (due_at, reason) in result.later.items():
             connection.execute(
                 update(batches)
                 .where(batches.c.id == id_, mine)
-                .values(due_at=due_at, lease_until=None, reason=reason)
+                .values(due_at=due_at, lease_until=None, tries=0, reason=reason)
             )
         for id_, reason in result.parked.items():
             connection.execute(
@@ -366,6 +317,7 @@ def finish(
                 paused=result.paused,
                 reason=result.reason,
                 not_before=result.not_before,
+                alone_until=None if alone else state.alone_until,
                 failures=result.failures,
                 suspects=json.dumps(dict(result.suspects)),
             )

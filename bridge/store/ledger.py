@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from bridge.store import fair
 from bridge.store.engine import Store
-from bridge.store.inbox import oldest_new
+from bridge.store.inbox import LEASE_SECONDS, oldest_new
 from bridge.store.tables import aliases, inbox, orders
+from bridge.store.types import among, db_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,9 @@ class Purchase:
         settled (its Heap events are in the outbox) or merged (into another).
     key: the canonical id, once it was sent; it never changes then.
     order_id: the merchant's. record: the order as JSON. told: what its changes
-        add up to, as JSON. identity: the user at Heap it was sent to. tries: of normalising, that
-        failed. expired: what is gone of it by age: `payloads`, or its `details` as well.
+        add up to, as JSON. identity: the user at Heap it was sent to. tries: how often it was
+        claimed, and nothing came of it. expired: what is gone of it by age: `payloads`, or its
+        `details` as well.
     """
 
     id: int
@@ -61,7 +63,17 @@ _SAVE = (
     update(orders)
     .where(orders.c.id == bindparam("row"))
     .values({orders.c[name]: bindparam(f"new_{name}") for name in _VALUES})
+    # However it stands now, whoever claimed it as it stood before has nothing to do.
+    .values(lease_until=None)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A purchase whose waiting is over. tries: how often it was claimed, this time included."""
+
+    id: int
+    tries: int
 
 
 def lock(connection: Connection, rows: Iterable[int], *, free: bool = False) -> list[Purchase]:
@@ -86,31 +98,66 @@ def save(connection: Connection, purchases: Sequence[Purchase]) -> None:
         connection.execute(_SAVE, rows)
 
 
-def due(store: Store, now: datetime, limit: int) -> list[int]:
-    """Name the purchases of every source whose waiting is over, the longest due first.
+def claim(store: Store, now: datetime, limit: int) -> list[Due]:
+    """Take the purchases of every source whose waiting is over, the longest due first.
 
     It is over when everything of its source that came meanwhile has been joined: after a worker
     was down, what a purchase waits for may lie in the inbox.
+    The try counts even if the worker dies; one that was tried before comes alone.
     """
+    free = or_(orders.c.lease_until.is_(None), orders.c.lease_until < db_now())
+    is_due = (orders.c.due_at <= now) & orders.c.state.in_(["waiting", "settled"]) & free
 
-    def work(connection: Connection) -> list[int]:
-        is_due = orders.c.due_at <= now
+    def look(connection: Connection) -> list[int]:
         waiting = fair.sources(connection, _QUEUE)
         if not waiting:
             return []
         oldest = oldest_new(connection)
         queues = []
         for source in waiting:
-            wanted = select(orders.c.id).where(
-                orders.c.source == source, is_due, orders.c.state.in_(["waiting", "settled"])
-            )
+            wanted = select(orders.c.id, orders.c.tries).where(orders.c.source == source, is_due)
             if source in oldest:
                 wanted = wanted.where(orders.c.due_at < oldest[source])
             queue = wanted.order_by(orders.c.due_at).limit(fair.share(limit, waiting))
-            queues.append(connection.execute(queue).scalars().all())
+            rows = connection.execute(queue).all()
+            if rows and rows[0].tries:
+                return [rows[0].id]
+            queues.append([row.id for row in rows if not row.tries])
         return fair.dealt(queues)
 
-    return store.read(work)
+    def take(connection: Connection) -> list[Due]:
+        mine = select(orders.c.id).where(among(connection, orders.c.id, found), is_due)
+        until = store.now(connection) + timedelta(seconds=LEASE_SECONDS)
+        taken = connection.execute(
+            update(orders)
+            .where(orders.c.id.in_(mine.with_for_update(skip_locked=True)))
+            .values(tries=orders.c.tries + 1, lease_until=until)
+            .returning(orders.c.id, orders.c.tries)
+        )
+        tries = {row.id: row.tries for row in taken}
+        return [Due(row, tries[row]) for row in found if row in tries]
+
+    found = store.read(look)
+    return store.write(take) if found else []
+
+
+def give_back(store: Store, rows: Sequence[int]) -> None:
+    """Make claimed purchases free again with which nothing was begun; the try does not count."""
+    if not rows:
+        return
+
+    def work(connection: Connection) -> None:
+        mine = among(connection, orders.c.id, rows) & orders.c.lease_until.is_not(None)
+        values = {"tries": orders.c.tries - 1, "lease_until": None}
+        connection.execute(update(orders).where(mine, orders.c.tries > 0).values(values))
+
+    store.write(work)
+
+
+def release(store: Store) -> None:
+    """End leases where this worker is the only one there can be, as the inbox does."""
+    held = orders.c.lease_until.is_not(None) & orders.c.due_at.is_not(None) & (orders.c.tries <= 1)
+    store.write(lambda c: c.execute(update(orders).values(lease_until=None).where(held)))
 
 
 def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> None:

@@ -261,6 +261,7 @@ def resend(
         # Whoever has it in hand at this moment sends it elsewhere, or without what was parked.
         "worker": None,
         "attempts": 0,
+        "tries": 0,
         "sent_at": None,
         "reason": None,
     }

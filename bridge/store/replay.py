@@ -142,6 +142,7 @@ class Replay:
                 lease_until=None,
                 # Whoever has the batch in hand at this moment sends it without this event.
                 worker=None,
+                tries=0,
                 sent_at=None,
                 reason=None,
             )

@@ -94,6 +94,8 @@ orders = Table(
     Column("source", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("due_at", Moment),
+    # While a worker has it in hand because its waiting is over.
+    Column("lease_until", Moment),
     Column("reason", Text),
     Column("first_event_at", Moment, nullable=False),
     # The canonical id; written with the first Heap events and never changed after.
@@ -103,6 +105,7 @@ orders = Table(
     Column("settled_at", Moment),
     Column("destination", Text),
     Column("test", Boolean),
+    # Claims that came to nothing; 0 again once it stands somewhere.
     Column("tries", SmallInteger, nullable=False),
     Column("counterpart_group", Text),
     Column("counterpart_side", Text),
@@ -183,6 +186,8 @@ batches = Table(
     Column("lease_until", Moment),
     Column("worker", Text),
     Column("attempts", Integer, nullable=False),
+    # Leases that came to nothing, because the worker ended; 0 again once one was finished.
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
     Column("reason", Text),
     Column("created_at", Moment, nullable=False),
     Column("sent_at", Moment),
@@ -217,6 +222,8 @@ destinations = Table(
     Column("reason", Text),
     # While paused: when the next single event may probe; after a 429: when to go on.
     Column("not_before", Moment),
+    # While a batch that was in hand when a worker ended goes alone.
+    Column("alone_until", Moment),
     Column("failures", Integer, nullable=False),
     # Outbox events refused alone, and whether others were taken since; a JSON object.
     Column("suspects", Text, nullable=False),

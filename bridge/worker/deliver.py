@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from bridge.errors import StoreUnavailable
 from bridge.heap.client import Answer, HeapClient
 from bridge.heap.pace import LONGEST_BACKOFF, Window, backoff
 from bridge.logs import logger
 from bridge.store import Store, leases
 from bridge.store.leases import Batch, Picked, Result, State, Tried
-from bridge.worker.sending import REFUSED_IN_A_ROW, STOPPING, Sending, Sent
+from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, Sent
 
 log = logger()
 
@@ -33,6 +34,8 @@ _LONGEST_REST = 60.0
 _SHORTEST = timedelta(seconds=1)
 # While a split waits for the pace, it looks again this often.
 _LOOK_SECONDS = 1.0
+# A step that did so much found a backlog: the next follows at once, and others help.
+FULL = REQUEST_EVENTS // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Deliverer:
 
     name: the destination's, as the store knows it. per_minute: its pace over all workers.
     stop: set when the worker is to end; what has not been sent then goes later.
+    unfinished: leased batches of which the store could not be told what became of them.
     """
 
     store: Store
@@ -50,12 +54,16 @@ class Deliverer:
     clock: Callable[[], datetime]
     stop: threading.Event = field(default_factory=threading.Event)
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+    unfinished: list[int] = field(default_factory=list)
 
     def step(self) -> int:
         """Send one request's worth; gives how many events were taken or given up.
 
         Raises StoreUnavailable; what was sent is then sent again later under the same keys.
         """
+        if self.unfinished:
+            leases.give_back(self.store, self.worker, self.unfinished)
+            self.unfinished.clear()
         now = self.clock()
 
         def pick(state: State, rows: Sequence[Any], at: float) -> Picked:
@@ -66,6 +74,16 @@ class Deliverer:
         if lease is None:
             return 0
         state, leased = lease
+        try:
+            done = self._send(state, leased)
+        except StoreUnavailable:
+            self.unfinished.extend(batch.id for batch in leased)
+            raise
+        # Behind one that was tried before, which goes alone, there are others.
+        return max(done, FULL) if leased[0].tries > 1 else done
+
+    def _send(self, state: State, leased: Sequence[Batch]) -> int:
+        """Send what was leased and write what became of it; gives how many events that were."""
         ids = [batch.id for batch in leased]
         sending = Sending(
             self.client,
@@ -82,6 +100,7 @@ class Deliverer:
             self.worker,
             self.clock(),
             lambda found: self._result(state, found, leased, sending),
+            alone=leased[0].tries > 1,
         )
         for id_ in result.parked:
             log.warning("Heap event parked", destination=self.name, outbox_id=id_)

@@ -151,4 +151,5 @@ class Gathered:
         due_at: datetime | None = None,
     ) -> None:
         """Say where a purchase stands now."""
-        self.purchases.append(replace(purchase, state=state, reason=reason, due_at=due_at))
+        stands = replace(purchase, state=state, reason=reason, due_at=due_at, tries=0)
+        self.purchases.append(stands)

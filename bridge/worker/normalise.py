@@ -4,12 +4,12 @@ Everything a webhook causes (its inbox row's end, the order, the Heap events) is
 transaction, so a worker that dies at any point leaves either all of it or nothing.
 """
 
-import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -21,19 +21,18 @@ from bridge.logs import logger
 from bridge.store import Store, inbox, joining, ledger, sources
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Joined, Naming
+from bridge.store.ledger import Due
+from bridge.store.tries import GIVEN_UP, MOST_TRIES
 from bridge.worker.alone import Alone, end
 from bridge.worker.lookups import Read
 from bridge.worker.merging import merge
 from bridge.worker.reading import Reader
 from bridge.worker.settle import Settling
+from bridge.worker.stumbling import event_stumbled, order_given_up, order_stumbled
 
 log = logger()
 
-# After so many tries a webhook that breaks our own code is parked.
-MOST_TRIES = 5
-_GIVEN_UP = (
-    f"fault in the bridge, tried {MOST_TRIES} times: the worker or its database ended each time"
-)
+_Claimed = TypeVar("_Claimed", Stored, Due)
 # One transaction's worth; on SQLite the web process waits while it is written, some 10 ms.
 _SLICE, _SLICE_ON_SQLITE = 48, 12
 _CLAIM = 96
@@ -61,23 +60,32 @@ class Normaliser:
 
         Raises StoreUnavailable; what was begun is then done again later.
         """
-        size = _SLICE_ON_SQLITE if self.store.on_sqlite else _SLICE
         claimed = inbox.claim(self.store, _CLAIM)
+        self._each(claimed, self._claimed, inbox.give_back)
+        due = ledger.claim(self.store, self.clock(), _CLAIM)
+        self._each(due, self._due, ledger.give_back)
+        # Behind one that was tried before, which came alone, there are others.
+        again = [one.tries for one in claimed[:1]] + [one.tries for one in due[:1]]
+        behind = FULL if any(tries > 1 for tries in again) else 0
+        return max(len(claimed) + len(due), behind)
+
+    def _each(
+        self,
+        claimed: Sequence[_Claimed],
+        do: Callable[[Sequence[_Claimed]], None],
+        give_back: Callable[[Store, Sequence[int]], None],
+    ) -> None:
+        """Do what was claimed in slices; where the store fails, give back what was not begun."""
+        size = _SLICE_ON_SQLITE if self.store.on_sqlite else _SLICE
         for start in range(0, len(claimed), size):
             try:
-                self._claimed(claimed[start : start + size])
+                do(claimed[start : start + size])
             except StoreUnavailable as error:
-                # A full disk is no webhook's fault; any other fault may be one of this slice's.
+                # A full disk is none of theirs to blame; any other fault may be this slice's.
                 untried = claimed[start + (0 if error.reason == "disk" else size) :]
                 with suppress(StoreUnavailable):
-                    inbox.give_back(self.store, [stored.id for stored in untried])
+                    give_back(self.store, [one.id for one in untried])
                 raise
-        due = ledger.due(self.store, self.clock(), _CLAIM)
-        for start in range(0, len(due), size):
-            self._due(due[start : start + size])
-        # Behind one that was tried before, which came alone, there are others.
-        behind = FULL if claimed and claimed[0].tries > 1 else 0
-        return max(len(claimed) + len(due), behind)
 
     def _claimed(self, claimed: Sequence[Stored]) -> None:
         """Do several webhooks in one transaction; where that breaks, each alone."""
@@ -91,7 +99,7 @@ class Normaliser:
                 for stored in claimed:
                     self._claimed([stored])
             else:
-                self._stumbled(claimed[0], error)
+                event_stumbled(self.store, claimed[0], error)
 
     def _read(
         self, claimed: Sequence[Stored]
@@ -104,7 +112,7 @@ class Normaliser:
             source = self.config.sources.get(stored.source)
             if stored.tries > MOST_TRIES:
                 log.error("event given up", source=stored.source, id=f"e{stored.id}")
-                ends.append(End(stored.id, "parked", _GIVEN_UP, stored.order_id))
+                ends.append(End(stored.id, "parked", GIVEN_UP, stored.order_id))
                 continue
             try:
                 end = self._end(source, stored) if source else _unknown(stored)
@@ -194,22 +202,26 @@ class Normaliser:
             reader=Reader(self.config, self.accounts, now, Read(connection)),
         )
 
-    def _due(self, rows: Sequence[int]) -> None:
+    def _due(self, claimed: Sequence[Due]) -> None:
         """Settle purchases whose waiting is over; where that breaks, each alone."""
-        if not rows:
+        if claimed[0].tries > MOST_TRIES:
+            order_given_up(self.store, claimed[0])
             return
+        rows = [one.id for one in claimed]
         try:
-            self.store.write(partial(self._settle_due, rows))
+            left = self.store.write(partial(self._settle_due, rows))
+            ledger.give_back(self.store, left)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an order does, the others go on
-            if len(rows) > 1:
-                for row in rows:
-                    self._due([row])
+            if len(claimed) > 1:
+                for one in claimed:
+                    self._due([one])
             else:
-                self._order_stumbled(rows[0], error)
+                order_stumbled(self.store, claimed[0], error, self.clock())
 
-    def _settle_due(self, rows: Iterable[int], connection: Connection) -> None:
+    def _settle_due(self, rows: Sequence[int], connection: Connection) -> list[int]:
+        """Settle those of the purchases that are still due; gives the others."""
         settling = self._settling(connection)
         free = ledger.lock(connection, rows, free=True)
         # Another worker may have been here since: look at none twice, nor before its time.
@@ -218,42 +230,7 @@ class Normaliser:
         waiting = [p for p in free if p.state in states and p.due_at and p.due_at <= now]
         siblings = inbox.of_orders(connection, [one.id for one in waiting])
         settling.settle([(one, siblings[one.id]) for one in waiting], over=True)
-
-    def _stumbled(self, stored: Stored, error: Exception) -> None:
-        """Leave a webhook that broke our code for another try, or park it after the fifth."""
-        where = frames(error)
-        name = f"e{stored.id}"
-        log.error("event failed", source=stored.source, id=name, tries=stored.tries, at=where)
-
-        def work(connection: Connection) -> None:
-            if stored.tries >= MOST_TRIES:
-                reason = f"fault in the bridge, tried {stored.tries} times: {where}"
-                inbox.finish(connection, [End(stored.id, "parked", reason, stored.order_id)])
-            else:
-                until = self.store.now(connection) + timedelta(seconds=2**stored.tries)
-                inbox.retry(connection, stored.id, until, where)
-
-        self.store.write(work)
-
-    def _order_stumbled(self, row: int, error: Exception) -> None:
-        where = frames(error)
-        log.error("order failed", order=f"o{row}", at=where)
-
-        def work(connection: Connection) -> None:
-            for found in ledger.lock(connection, [row]):
-                tries = found.tries + 1
-                if found.state == "settled":
-                    # What was sent stays sent; the next event of it looks again.
-                    after = replace(found, due_at=None)
-                elif tries >= MOST_TRIES:
-                    reason = f"fault in the bridge, tried {tries} times: {where}"
-                    after = replace(found, state="parked", reason=reason, due_at=None, tries=0)
-                else:
-                    due_at = self.clock() + timedelta(seconds=2**tries)
-                    after = replace(found, state="waiting", due_at=due_at, tries=tries)
-                ledger.save(connection, [after])
-
-        self.store.write(work)
+        return sorted(set(rows) - {one.id for one in waiting})
 
 
 def _unknown(stored: Stored) -> End:
@@ -267,10 +244,3 @@ def _together(
     found = {stored.id: stored for stored in siblings}
     found |= {row: by_row[row] for row in group.members}
     return [found[row] for row in sorted(found)]
-
-
-def frames(error: Exception) -> str:
-    """Say where an exception came from by file, line and function, and nothing it quotes."""
-    trace = traceback.extract_tb(error.__traceback__)
-    steps = [f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno} {f.name}" for f in trace[-3:]]
-    return f"{type(error).__name__} at {' < '.join(reversed(steps))}"

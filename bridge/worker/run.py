@@ -11,17 +11,17 @@ from bridge.config import Config
 from bridge.heap.client import HeapClient
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS, Endpoint
 from bridge.logs import logger
-from bridge.store import Store, inbox, leases, outbox, sources
+from bridge.store import Store, inbox, leases, ledger, outbox, sources
 from bridge.store.processes import Presence
 from bridge.worker import alerts
 from bridge.worker.asking import Asker
+from bridge.worker.deliver import FULL as FULL_REQUEST
 from bridge.worker.deliver import Deliverer
 from bridge.worker.erasing import Eraser
 from bridge.worker.expiring import Expirer
 from bridge.worker.loops import Busy, Loop
 from bridge.worker.memory import search_seldom
 from bridge.worker.normalise import FULL, Normaliser
-from bridge.worker.sending import REQUEST_EVENTS
 
 log = logger()
 
@@ -129,6 +129,7 @@ def run(config: Config) -> None:
         if presence.wait(stop):
             if store.on_sqlite:
                 inbox.release(store)
+                ledger.release(store)
                 leases.release(store)
             work(store, config, stop, busy)
         presence.stop()
@@ -209,7 +210,7 @@ def _sending(senders: Sequence[Deliverer], stop: threading.Event) -> list[Loop]:
     """
     if senders[0].client.endpoint is not TRACK:
         return []
-    full = REQUEST_EVENTS // 2
+    full = FULL_REQUEST
     helpers = [Loop(sender.step, stop, full=full, helps=True) for sender in senders[1:]]
     first = Loop(
         senders[0].step,

@@ -141,10 +141,10 @@ class Settling(Gathered):
         if isinstance(found, Wait):
             self.want(purchase, found.needs)
             if found.until > self.now or not over:
-                self.purchases.append(replace(purchase, due_at=found.until))
+                self.purchases.append(replace(purchase, due_at=found.until, tries=0))
                 return
         outcomes = found.otherwise if isinstance(found, Wait) else found
-        purchase = replace(purchase, due_at=None)
+        purchase = replace(purchase, due_at=None, tries=0)
         # What is left of one that has expired says nothing of its other half.
         if purchase.counterpart_group and not purchase.expired:
             now = self._counterpart(purchase, outcomes)
@@ -227,7 +227,6 @@ class Settling(Gathered):
             key=order.id,
             settled_at=self.now,
             destination=destination,
-            tries=0,
             identity=voice["identity"].written(),
         )
         sent, since = since_sent(

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from bridge.heap.sandbox import Sandbox
 from bridge.store import Store
-from bridge.store.tables import batches, inbox
+from bridge.store.tables import batches, inbox, orders
 from tests.faults.fleet import Fleet, variables
 from tests.postgres import free_port
 
@@ -26,8 +26,8 @@ class Town:
     def end_leases(self) -> None:
         """Let the time pass that leases last; to be called while no worker runs."""
         store = Store.open(self.url)
-        store.write(lambda c: c.execute(update(inbox).values(lease_until=None)))
-        store.write(lambda c: c.execute(update(batches).values(lease_until=None)))
+        ended = [update(table).values(lease_until=None) for table in (inbox, orders, batches)]
+        store.write(lambda connection: [connection.execute(one) for one in ended])
         store.close()
 
     def keys(self) -> set[str]:

@@ -13,8 +13,8 @@ from sqlalchemy import func, select, update
 from bridge.store import inbox
 from bridge.store.tables import batches, orders
 from bridge.store.tables import inbox as received
+from bridge.store.tries import MOST_TRIES
 from bridge.worker import alerts
-from bridge.worker.normalise import MOST_TRIES
 
 
 def told(things, number: int):
