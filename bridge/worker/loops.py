@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from bridge.errors import StoreUnavailable
@@ -14,19 +14,23 @@ from bridge.worker.stumbling import frames
 log = logger()
 
 _AFTER_FAULT = 1.0
+# macOS has none.
+_HAS_CLOCKS = hasattr(time, "pthread_getcpuclockid")
 
 
 class Busy:
     """The steps under way, by thread; one that never ends is seen by whoever looks from outside."""
 
     def __init__(self) -> None:
-        self._began: dict[int, float] = {}
+        # By thread: the time, and the thread's processor time with the clock that tells it.
+        self._began: dict[int, tuple[float, float, int | None]] = {}
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """Count the block as a step."""
         me = threading.get_ident()
-        self._began[me] = time.monotonic()
+        clock = time.pthread_getcpuclockid(me) if _HAS_CLOCKS else None
+        self._began[me] = time.monotonic(), time.thread_time(), clock
         try:
             yield
         finally:
@@ -34,8 +38,17 @@ class Busy:
 
     def seconds(self) -> float:
         """Tell for how long the longest of them has been going on."""
-        began = min(tuple(self._began.values()), default=None)
-        return 0.0 if began is None else time.monotonic() - began
+        began = [time_ for time_, _, _ in tuple(self._began.values())]
+        return time.monotonic() - min(began) if began else 0.0
+
+    def spent(self) -> list[tuple[int, float]]:
+        """Tell the processor time that each has taken, by thread; nothing where none is kept."""
+        found = []
+        for thread, (_, began, clock) in tuple(self._began.items()):
+            with suppress(OSError):  # the thread has ended meanwhile
+                if clock is not None:
+                    found.append((thread, time.clock_gettime(clock) - began))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

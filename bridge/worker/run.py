@@ -13,7 +13,7 @@ from bridge.heap.endpoints import IDENTIFY, TRACK, USERS, Endpoint
 from bridge.logs import logger
 from bridge.store import Store, inbox, leases, ledger, outbox, sources
 from bridge.store.processes import Presence
-from bridge.worker import alerts
+from bridge.worker import alerts, watch
 from bridge.worker.asking import Asker
 from bridge.worker.deliver import FULL as FULL_REQUEST
 from bridge.worker.deliver import Deliverer
@@ -190,7 +190,7 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
     for thread in threads:
         thread.start()
     log.info("worker started", sources=sorted(config.sources))
-    stop.wait()
+    watch.until(stop, busy)
     for loop in loops:
         loop.bell.set()
     for thread in threads:

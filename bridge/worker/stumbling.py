@@ -17,9 +17,13 @@ log = logger()
 
 def frames(error: Exception) -> str:
     """Say where an exception came from by file, line and function, and nothing it quotes."""
-    trace = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {told(traceback.extract_tb(error.__traceback__))}"
+
+
+def told(trace: traceback.StackSummary) -> str:
+    """Name the innermost frames by file, line and function."""
     steps = [f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno} {f.name}" for f in trace[-3:]]
-    return f"{type(error).__name__} at {' < '.join(reversed(steps))}"
+    return " < ".join(reversed(steps))
 
 
 def event_stumbled(store: Store, stored: Stored, error: Exception) -> None:
