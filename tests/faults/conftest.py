@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from bridge.heap.sandbox import Sandbox
 from bridge.store import Store
-from bridge.store.tables import batches, inbox, orders
+from bridge.store.tables import batches, destinations, inbox, orders
 from tests.faults.fleet import Fleet, variables
 from tests.postgres import free_port
 
@@ -27,6 +27,7 @@ class Town:
         """Let the time pass that leases last; to be called while no worker runs."""
         store = Store.open(self.url)
         ended = [update(table).values(lease_until=None) for table in (inbox, orders, batches)]
+        ended.append(update(destinations).values(alone_until=None))
         store.write(lambda connection: [connection.execute(one) for one in ended])
         store.close()
 
