@@ -250,6 +250,9 @@ def test_what_a_capture_in_part_released_is_no_refund(event: Make, normalize: Ru
     assert (order.total, order.uncaptured) == (Decimal("20.00"), Decimal("13.00"))
     assert refunds(normalize(captured, event("refund.created", release))) == []
     assert [one.id for one in refunds(normalize(captured, given))] == ["re_2"]
+    # Money moved for it, so it is none, although it is of just that amount.
+    unlisted = event("charge.captured", part)
+    assert [one.id for one in refunds(normalize(unlisted, given))] == ["re_2"]
 
 
 def test_an_authorisation_that_was_let_go_is_no_refund(event: Make, normalize: Run) -> None:
@@ -347,6 +350,17 @@ def test_units_leave_once_also_where_a_full_refund_failed(
 
     found = refunds(normalize(*invoice, event("refund.created", full), failed, again))
     assert [(one.id, one.items) for one in found] == [("re_1", ALL_UNITS), ("re_2", ())]
+
+
+def test_a_part_that_failed_is_not_among_what_is_back(
+    event: Make, normalize: Run, invoice: list[WebhookEvent]
+) -> None:
+    most = REFUND | {"amount": 2300}
+    failed = event("refund.failed", most | {"status": "failed"}, created=AT + 70)
+    rest = event("refund.created", REFUND | {"id": "re_2", "created": AT + 90})
+
+    found = refunds(normalize(*invoice, event("refund.created", most), failed, rest))
+    assert [(one.id, one.items) for one in found] == [("re_1", ()), ("re_2", ())]
 
 
 def test_no_units_are_told_of_goods_that_are_not_known(

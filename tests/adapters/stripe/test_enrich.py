@@ -188,6 +188,34 @@ def test_the_lines_of_a_payment_intent_are_what_was_bought_where_nothing_else_is
     assert (order.total, order.contradiction, order.channel) == (Decimal("20.00"), None, "direct")
 
 
+@pytest.mark.parametrize(
+    ("paid", "included", "contradiction"),
+    [
+        (3200, "0.00", None),
+        (2900, "3.00", None),
+        (3333, "0.00", "amount departs from its parts by 1.33"),
+    ],
+    ids=["tax on top", "tax inside", "neither"],
+)
+def test_what_a_payment_intent_tells_of_discount_tax_and_shipping_makes_its_amount(
+    shop, cart, item, told, known, paid, included, contradiction
+):
+    bought = shop.direct(cart(items=[item(unit=paid)]))
+    lines = bought.intent["amount_details_line_items"]["data"]
+    for own, units in (("uli_1", 2), ("uli_2", 1)):
+        taxed = {"tax": {"total_tax_amount": 100 * units}}
+        lines.append({"id": own, "quantity": units, "unit_cost": 1000, **taxed})
+    bought.intent["amount_details"] = {"discount_amount": 600, "shipping": {"amount": 500}}
+
+    order = order_in(known(told(charge=bought)))
+
+    assert [str(line.discount) for line in order.lines] == ["4.00", "2.00"]
+    assert (order.discount, order.shipping, order.tax) == (Decimal(6), Decimal(5), Decimal(3))
+    assert (str(order.tax_included), order.contradiction) == (included, contradiction)
+    assert order.subtotal == Decimal(24) - Decimal(included)
+    assert order.total == Decimal(paid).scaleb(-2)
+
+
 def test_everything_that_can_be_asked_is_asked_at_once_and_parked_after_three_days(
     shop, told, asking
 ):

@@ -136,6 +136,25 @@ def test_a_charge_without_a_booking_yet_is_asked_for_again(shop, told, known):
     assert order.settlement_total == Decimal("10.00")
 
 
+@pytest.mark.parametrize("named", ["first", "rest"])
+def test_of_several_payments_all_are_booked_or_nothing_is_told(
+    shop, cart, item, told, known, named
+):
+    bought = shop.invoice(cart(items=[item(unit=4000)]))
+    rest = shop.in_parts(bought, 1500)
+    late = {"first": bought, "rest": rest}[named].charge
+    booked, late["balance_transaction"] = late["balance_transaction"], None
+    answers: dict[Any, Any] = {}
+
+    waiting = known(told(invoice=bought, charge=bought), answers)
+
+    assert isinstance(waiting, Wait)
+    assert waiting.otherwise[0].settlement_total is None
+    late["balance_transaction"] = booked
+    (order, *_) = known(told(invoice=bought, charge=bought), answers)
+    assert order.settlement_total == Decimal("40.00")
+
+
 def test_the_booking_that_a_later_event_names_is_used(shop, told, known, event, asking):
     bought = shop.direct()
     later = event("charge.updated", dict(bought.charge), livemode=False)

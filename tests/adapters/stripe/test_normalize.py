@@ -339,6 +339,13 @@ def test_a_paid_session_waits_for_nothing(event: Make, normalize: Run) -> None:
     assert (order_of(outcome).id, order_of(outcome).channel) == ("pi_1", "checkout")
 
 
+def test_a_session_whose_charge_took_another_amount_is_marked(event: Make, normalize: Run) -> None:
+    charge = event("charge.succeeded", CHARGE | {"amount": 1300, "amount_captured": 1300})
+    order = order_of(normalize(event("checkout.session.completed", SESSION), charge))
+    assert order.total == Decimal("10.00")
+    assert order.contradiction == "captured 13.00, but the session says 10.00"
+
+
 def test_an_unpaid_session_is_an_order_once_its_charge_is_captured(
     event: Make, normalize: Run
 ) -> None:
