@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from adapters.contract import Known
 from adapters.lookups import Need
-from adapters.schema import Order
+from adapters.schema import Order, Wait
 from adapters.stripe import STRIPE
 from adapters.stripe.normalize import linked_ids
 
@@ -82,10 +82,37 @@ def test_an_orders_place_among_the_customers_is_by_time_and_leaves_out_unpaid_on
     shop.checkout(customer=customer, payment_status="unpaid").charge.update(amount_captured=0)
     second.invoice["status_transitions"]["paid_at"] += 60
     second.charge["created"] += 50
+    # Counted apart from those of test mode.
+    live = shop.direct(customer=customer).charge
+    live.update(livemode=True, created=live["created"] - 60)
 
     counts = [order_in(known(told(charge=one))).order_count for one in (second, first)]
 
     assert counts == [2, 1]
+
+
+@pytest.mark.parametrize(("renewals", "count"), [(True, 2), (False, 1)])
+def test_a_renewal_is_counted_where_it_is_an_order(shop, told, known, renewals, count):
+    customer = shop.customer()
+    renewal = shop.invoice(customer=customer, billing_reason="subscription_cycle")
+    renewal.invoice["status_transitions"]["paid_at"] -= 60
+
+    found = known(told(charge=shop.checkout(customer=customer)), renewals=renewals)
+
+    assert order_in(found).order_count == count
+
+
+def test_a_guests_place_is_not_told_by_half_of_what_the_email_bought(
+    shop, cart, told, known, stripe_mock
+):
+    shop.direct(customer=shop.customer())
+    bought = shop.checkout(cart(guest=True))
+    stripe_mock.fail(path="/v1/invoices", times=None, status=429)
+
+    waiting = known(told(charge=bought))
+
+    assert isinstance(waiting, Wait)
+    assert waiting.otherwise[0].order_count is None
 
 
 def test_without_an_email_on_the_purchase_the_customers_own_is_used(shop, cart, told, known):
