@@ -112,7 +112,7 @@ def test_a_guests_place_is_not_told_by_half_of_what_the_email_bought(
     waiting = known(told(charge=bought))
 
     assert isinstance(waiting, Wait)
-    assert waiting.otherwise[0].order_count is None
+    assert order_in(waiting.otherwise).order_count is None
 
 
 def test_without_an_email_on_the_purchase_the_customers_own_is_used(shop, cart, told, known):

@@ -149,7 +149,9 @@ def test_of_several_payments_all_are_booked_or_nothing_is_told(
     waiting = known(told(invoice=bought, charge=bought), answers)
 
     assert isinstance(waiting, Wait)
-    assert waiting.otherwise[0].settlement_total is None
+    order = waiting.otherwise[0]
+    assert isinstance(order, Order)
+    assert order.settlement_total is None
     late["balance_transaction"] = booked
     (order, *_) = known(told(invoice=bought, charge=bought), answers)
     assert order.settlement_total == Decimal("40.00")
