@@ -13,7 +13,7 @@ from typing import Literal
 from adapters.money import ZERO
 from adapters.schema import LineItem, Order
 from bridge.config.settings import EventNames
-from bridge.heap.form import Value, common, product, upper, written
+from bridge.heap.form import Value, common, members, product, upper, written
 from bridge.heap.identity import Identity, is_pseudonym
 from bridge.heap.session import MARKETING, Session
 
@@ -51,21 +51,25 @@ def heap_events(
     source: the bridge's name of the source, for the property of that name.
     received_at: when the webhook came, aware; no event is dated later than that.
     """
-    about = common(order, provider, source)
     count = order_count(order, identity, provider)
+    about = [*common(order, provider, source), ("order_count", count), *came]
+    shared = members(identity, about)
     stem = f"{provider}:{order.account}:{order.id}"
     at = min(order.placed_at, received_at)
     own = session.session_id if session and session.is_fresh(at) else None
     events = []
     if names.order:
-        properties = [*about, *_order_properties(order), ("order_count", count), *came]
-        body = written(identity, names.order, at, f"{stem}:order", properties, session_id=own)
-        events.append(HeapEvent(f"{stem}:order", "order", body))
+        figures = _order_properties(order)
+        key = f"{stem}:order"
+        body = written(identity, names.order, at, key, figures, shared=shared, session_id=own)
+        events.append(HeapEvent(key, "order", body))
     if names.purchase:
         for line in order.lines:
             key = f"{stem}:item:{line.id}"
-            properties = [*about, *line_properties(line, order), ("order_count", count), *came]
-            body = written(identity, names.purchase, at, key, properties, session_id=own)
+            figures = line_properties(line, order)
+            body = written(
+                identity, names.purchase, at, key, figures, shared=shared, session_id=own
+            )
             events.append(HeapEvent(key, "purchase", body))
     return tuple(events)
 

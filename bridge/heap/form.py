@@ -60,15 +60,15 @@ def written(
     key: str,
     properties: Iterable[tuple[str, Value]],
     *,
+    shared: str = "",
     session_id: str | None = None,
 ) -> bytes:
     """Write one event as the bytes that every attempt sends; what is unknown is left out.
 
-    session_id: of the shopper's own session at Heap, while it was on. Beside an identity that is
-    private no e-mail address is told, wherever it stands.
+    shared: properties before them, as `members` gives them. session_id: of the shopper's own session at
+    Heap, while it was on.
     """
-    if identity.private:
-        properties = [(field, _hidden(value)) for field, value in properties if field != "email"]
+    own = members(identity, properties)
     return in_bytes(
         {
             identity.field: quoted(identity.value),
@@ -76,20 +76,32 @@ def written(
             **({"session_id": quoted(session_id)} if session_id else {}),
             "timestamp": quoted(moment(at)),
             "idempotency_key": quoted(key),
-            "properties": forms(properties),
+            "properties": f"{{{shared}{',' if own and shared else ''}{own}}}",
         }
     )
+
+
+def members(identity: Identity, properties: Iterable[tuple[str, Value]]) -> str:
+    """Write properties as they stand inside a JSON object; several events may share them.
+
+    Beside an identity that is private no e-mail address is told, wherever it stands.
+    """
+    if identity.private:
+        properties = [(field, _hidden(value)) for field, value in properties if field != "email"]
+    return _members(_forms(properties))
 
 
 def forms(properties: Iterable[tuple[str, Value]]) -> str:
     """Write properties as a JSON object, in the forms Heap takes; what is unknown is left out."""
-    return _object(
-        {
-            field: form
-            for field, value in properties
-            if value is not None and (form := _form(value)) is not None
-        }
-    )
+    return _object(_forms(properties))
+
+
+def _forms(properties: Iterable[tuple[str, Value]]) -> dict[str, str]:
+    return {
+        field: form
+        for field, value in properties
+        if value is not None and (form := _form(value)) is not None
+    }
 
 
 def moment(at: datetime) -> str:
@@ -132,7 +144,11 @@ def _number(amount: Decimal) -> str | None:
 
 def _object(fields: Mapping[str, str]) -> str:
     """Write an object of values that are JSON already."""
-    return f"{{{','.join([f'{quoted(name)}:{value}' for name, value in fields.items()])}}}"
+    return f"{{{_members(fields)}}}"
+
+
+def _members(fields: Mapping[str, str]) -> str:
+    return ",".join([f"{quoted(name)}:{value}" for name, value in fields.items()])
 
 
 def in_bytes(fields: Mapping[str, str]) -> bytes:
