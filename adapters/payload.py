@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from adapters.errors import MalformedPayload
@@ -19,7 +20,9 @@ _T = TypeVar("_T")
 _MAX_EXPONENT = 18
 _MAX_PLACES = 15
 _TOO_LARGE = 10 ** (_MAX_EXPONENT + 1)
-_NUMBERS = (str, int, Decimal)
+# Texts up to this length are read once: a shop's amounts are few, and 0.00 is most of them.
+_SHORT = 15
+_REMEMBERED = 4096
 # RFC 3339 allows any number of digits behind the second; Python reads six.
 _MICROSECONDS = 6
 
@@ -165,21 +168,11 @@ class Payload:
     def decimal_or_none(self, key: str) -> Decimal | None:
         """Give an optional exact number; one of absurd size counts as absent."""
         value = self._fields.get(key)
-        if not isinstance(value, _NUMBERS) or isinstance(value, bool):
+        if isinstance(value, str):
+            return _short(value) if len(value) <= _SHORT else _exact(value)
+        if not isinstance(value, int | Decimal) or isinstance(value, bool):
             return None
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            return None
-        if not number.is_finite() or number.adjusted() > _MAX_EXPONENT:
-            return None
-        # Taking a number apart takes longer than all the rest; so few letters hold no more places.
-        if isinstance(value, str) and len(value) <= _MAX_PLACES and "e" not in value.lower():
-            return number
-        exponent = number.as_tuple().exponent
-        if not isinstance(exponent, int) or exponent < -_MAX_PLACES or exponent > _MAX_EXPONENT:
-            return None
-        return number
+        return _exact(value)
 
     def flag(self, key: str) -> bool:
         """Give an optional boolean; absent, null and anything but true is False."""
@@ -236,3 +229,19 @@ def _refuse(_name: str) -> Any:
 
 
 _READER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
+
+
+def _exact(value: str | int | Decimal) -> Decimal | None:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or number.adjusted() > _MAX_EXPONENT:
+        return None
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -_MAX_PLACES or exponent > _MAX_EXPONENT:
+        return None
+    return number
+
+
+_short = lru_cache(_REMEMBERED)(_exact)

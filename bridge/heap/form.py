@@ -65,8 +65,8 @@ def written(
 ) -> bytes:
     """Write one event as the bytes that every attempt sends; what is unknown is left out.
 
-    shared: properties before them, as `members` gives them. session_id: of the shopper's own session at
-    Heap, while it was on.
+    shared: properties before them, as `members` gives them. session_id: of the shopper's own
+    session at Heap, while it was on.
     """
     own = members(identity, properties)
     return in_bytes(

@@ -71,7 +71,7 @@ def session_of(carried: Carried | None, app_id: str | None) -> Session:
         identity=_identity(claimed),
         named=claimed not in (None, ""),
         at=next(filter(None, map(_moment, browser.get("heap_time", ()))), None),
-        told=_marketing((small, v5, classic, noted)),
+        told=_marketing([origin for origin in (small, v5, classic, noted) if origin]),
     )
 
 
