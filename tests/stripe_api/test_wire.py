@@ -37,6 +37,21 @@ def test_each_request_names_key_and_version_and_tells_nothing_of_this_machine(
     assert "telemetry_id" not in headers["x-stripe-client-user-agent"]
 
 
+def test_neither_a_proxy_nor_a_netrc_of_the_machine_changes_whom_it_asks_and_as_whom(
+    stripe_api, stripe_mock, shop, tmp_path, monkeypatch
+):
+    own = shop.direct().charge["id"]
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    assert stripe_api.fetch(Need("charge", own))["id"] == own
+
+    assert stripe_mock.asked[-1].headers["authorization"] == "Bearer rk_test_mock"
+
+
 def test_nothing_is_written_to_the_home_folder(stripe_mock, shop, tmp_path):
     program = f"""
 from adapters.lookups import Need
@@ -112,6 +127,7 @@ def test_what_waiting_may_mend_is_tried_again(stripe_mock, shop, fault, words, r
         api.fetch(Need("charge", own))
 
     assert (str(raised.value), raised.value.retry_after) == (words, retry_after)
+    assert {asked.path for asked in stripe_mock.asked} == {f"/v1/charges/{own}"}
 
 
 @pytest.mark.parametrize(
