@@ -294,5 +294,5 @@ class Settling(Gathered):
         if order.placed_at < self.since[source.name]:
             return "before the bridge"
         if order.test and not source.send_test_orders and not source.destination.is_sandbox:
-            return "test, not sent"
+            return outbox.TEST
         return None

@@ -62,6 +62,19 @@ def test_what_went_to_the_sandbox_goes_to_heap_once_there_is_an_app_id(make_rig,
     assert len(rig.sandbox.requests) == before
 
 
+def test_a_test_order_held_back_since_the_sandbox_waits_for_the_operator(make_rig, two_lines):
+    rig = make_rig(HEAP_APP_ID="", BRIDGE_SEND_TEST_ORDERS="off")
+    rig.post("shopify", "orders/paid", two_lines)
+    rig.work()
+    before = len(rig.sent())
+    rig = rig.restart(HEAP_APP_ID="1234567890")
+    rig.work()
+    rig = rig.restart(HEAP_APP_ID="1234567890", BRIDGE_SEND_TEST_ORDERS="on")
+    rig.work()
+    assert len(rig.sent()) == before
+    assert rig.stands() == [("settled", "test, not sent")]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
