@@ -6,6 +6,9 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 
 # What a line may be told by beside its provider's own fields; names as in schema.LineItem.
 _FACTS = frozenset("sku category brand type variant product_id".split())
+# How what lies beside the keys in Stripe's dashboard begins; with none of it can be read.
+# Seen in Stripe's own documents, November 2026.
+_OTHERS = ("pk_", "whsec_", "we_", "acct_")
 
 
 class StripeSettings(BaseModel, frozen=True, extra="forbid"):
@@ -29,7 +32,8 @@ class StripeSettings(BaseModel, frozen=True, extra="forbid"):
         default=True, description="whether subscription renewals count as orders (on, off)"
     )
     api_key: SecretStr | None = Field(
-        default=None, description="a restricted key that may read what orders are made of"
+        default=None,
+        description="a restricted key (rk_…) that may read what orders are made of; no spaces",
     )
     api_url: str | None = Field(
         default=None, description="scheme and host of Stripe's API; for tests"
@@ -50,6 +54,16 @@ class StripeSettings(BaseModel, frozen=True, extra="forbid"):
             "BRIDGE_LOOKUP_SECONDS sets it"
         ),
     )
+
+    @field_validator("api_key")
+    @classmethod
+    def _may_read(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value() if key else "-"
+        if not (text.isascii() and text.isprintable()) or not text or " " in text:
+            raise ValueError("not a key")
+        if text.startswith(_OTHERS):
+            raise ValueError("another credential of Stripe's")
+        return key
 
     @field_validator("metadata_map")
     @classmethod

@@ -69,7 +69,7 @@ def api_key(value: Any) -> str:
     """Read Heap's API key."""
     text = str(value)
     if not (text.isascii() and text.isprintable()) or " " in text:
-        raise Unfit("a key of Heap's, without spaces")
+        raise Unfit("a key of Heap's, without spaces (what is set is not shown)", secret=True)
     return text
 
 

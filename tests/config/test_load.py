@@ -254,6 +254,22 @@ WRONG = [
         "http://alerts.example.com/hook?token=4711",
         f"{URL} (what is set is not shown)",
     ),
+    (
+        "HEAP_API_KEY",
+        "Bearer canary",
+        "a key of Heap's, without spaces (what is set is not shown)",
+    ),
+    *(
+        (
+            "STRIPE_API_KEY",
+            key,
+            (
+                "a restricted key (rk_…) that may read what orders are made of; no spaces; "
+                "what is set is not shown"
+            ),
+        )
+        for key in ("Bearer rk_canary", "pk_live_canary", "whsec_canary", "rk_can\tary")
+    ),
     ("BRIDGE_CONFIG", "none.toml", None),
     ("DATABASE_URL", "mysql://u:canary@h/d", f"PostgreSQL or SQLite; write {DATABASE}"),
     ("DATABASE_URL", "canary", f"not a database URL; write {DATABASE}"),
