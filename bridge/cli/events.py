@@ -3,7 +3,6 @@
 from bridge.cli import paper
 from bridge.cli.opened import configured, store_of
 from bridge.store import find
-from bridge.store.purchases import Event
 
 # How a reason begins -> what to do about it. {id} is what `bridge replay` takes.
 _ADVICE = (
@@ -28,7 +27,7 @@ def events(source: str | None, state: str | None, limit: int, *, as_json: bool) 
     with store_of(configured()) as store:
         found = find.events(store, source=source, state=state, limit=limit)
     if as_json:
-        paper.as_json([_event(event) for event in found])
+        paper.as_json([event.listed() for event in found])
         return
     paper.table(
         "Events (times in UTC)",
@@ -74,20 +73,6 @@ def parked(*, as_json: bool) -> None:
         return
     paper.table("Parked", columns, advised)
     paper.say("`bridge replay --parked` tries all of it again." if rows else "Nothing is parked.")
-
-
-def _event(event: Event) -> dict[str, object]:
-    return {
-        "id": f"e{event.id}",
-        "received_at": event.received_at,
-        "source": event.source,
-        "topic": event.topic,
-        "key": event.key,
-        "state": event.state,
-        "reason": event.reason,
-        "order": f"o{event.order_id}" if event.order_id else None,
-        "secret": event.secret + 1,
-    }
 
 
 def _advice(kind: str, id_: str, reason: str) -> str:

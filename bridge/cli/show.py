@@ -1,6 +1,7 @@
 """`bridge show`: one webhook or purchase, from what came to what Heap answered."""
 
 import sys
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +29,10 @@ def show(id_: str, *, as_json: bool) -> None:
         wanted = {purchase.id: facts.wanted_by(store, purchase.id) for purchase in whole}
     if as_json:
         lookups = {f"o{row}": found for row, found in wanted.items() if found}
-        paper.as_json({"events": alone, "orders": whole, "lookups": lookups})
+        orders = [_as_json(purchase) for purchase in whole]
+        paper.as_json(
+            {"events": [event.listed() for event in alone], "orders": orders, "lookups": lookups}
+        )
         return
     _events(alone)
     for purchase in whole:
@@ -50,6 +54,18 @@ def _read(store: Store, found: Named) -> tuple[list[Event], list[Purchase]]:
     }
     alone = [event for event in events if not event.order_id]
     return alone, [purchases.purchase(store, row) for row in sorted(rows)]
+
+
+def _as_json(purchase: Purchase) -> dict[str, Any]:
+    """Give a purchase whose ids are what the commands take."""
+    return asdict(purchase) | {
+        "id": f"o{purchase.id}",
+        "events": [event.listed() for event in purchase.events],
+        "heap_events": [
+            asdict(one) | {"id": f"h{one.id}", "order_id": f"o{one.order_id}"}
+            for one in purchase.heap_events
+        ],
+    }
 
 
 def _events(events: list[Event] | tuple[Event, ...]) -> None:

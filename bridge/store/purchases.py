@@ -36,6 +36,20 @@ class Event:
     reason: str | None
     order_id: int | None
 
+    def listed(self) -> dict[str, object]:
+        """Give it as every list tells it: ids as the commands take them, secrets counted from 1."""
+        return {
+            "id": f"e{self.id}",
+            "received_at": self.received_at,
+            "source": self.source,
+            "topic": self.topic,
+            "key": self.key,
+            "state": self.state,
+            "reason": self.reason,
+            "order": f"o{self.order_id}" if self.order_id else None,
+            "secret": self.secret + 1,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeapEvent:

@@ -40,11 +40,13 @@ def test_an_order_is_found_by_any_of_its_ids(told):
     for id_ in ("e1", "e2", "h1", "h2", "ord_1001", ORDER_KEY):
         assert told.json("show", id_) == {"events": [], "orders": [order], "lookups": {}}
     assert (order["id"], order["state"], order["destination"]) == (
-        1,
+        "o1",
         "settled",
         f"12345@{told.sandbox.url}",
     )
     assert [one["state"] for one in order["heap_events"]] == ["sent"] * 3
+    assert [one["id"] for one in order["heap_events"]] == ["h1", "h2", "h3"]
+    assert order["events"] == told.json("events")[:0:-1]
     assert [one["status"] for one in order["batches"][0]["attempts"]] == [200]
 
 
