@@ -164,7 +164,13 @@ def send_sample(
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--port", default=8181, show_default=True, help="Port to listen at; 0 is any.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8181,
+    show_default=True,
+    help="Port to listen at; 0 is any.",
+)
 def sandbox(host: str, port: int) -> None:
     """Run a local Heap, strict about its rules, until Ctrl-C."""
     from bridge.cli.sandbox import sandbox as run

@@ -51,9 +51,11 @@ def approve(id_: int | None, *, every: bool) -> None:
         raise click.UsageError("name one ID, or say --all")
     with store_of(configured()) as store:
         done = demands.approve(store, None if id_ is None else [id_], datetime.now(UTC))
-    paper.say(f"{done} approved: the worker deletes their users at Heap")
     if not done:
+        which = "no erasure" if id_ is None else f"{id_}: no erasure of this id"
+        click.echo(f"{which} waits for approval: `bridge erasures` lists them", err=True)
         sys.exit(WRONG)
+    paper.say(f"{done} approved: the worker deletes their users at Heap")
 
 
 def export(id_: int) -> None:

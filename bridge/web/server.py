@@ -1,7 +1,6 @@
 """Run the web process: gunicorn, started from here with the settings this service needs."""
 
 import errno
-import os
 import socket
 import time
 from pathlib import Path
@@ -162,9 +161,7 @@ def _bind(host: str | None, port: int) -> str:
                 probe.bind((host, port))
         except OSError as error:
             if time.monotonic() > give_up or error.errno != errno.EADDRINUSE:
-                fault = (
-                    f"PORT: cannot listen at {host} port {port} ({os.strerror(error.errno or 0)})"
-                )
+                fault = f"PORT: cannot listen at {host} port {port} ({error.strerror})"
                 raise ConfigurationError([fault]) from None
             time.sleep(0.1)
         else:

@@ -41,6 +41,9 @@ def test_demands_are_listed_approved_and_exported_without_a_name(shop):
 
     assert shop.run("erasures", "approve").exit_code == 2
     assert shop.run("erasures", "approve", "1").exit_code == 0
+    none = shop.run("erasures", "approve", "1")
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert none.stderr.startswith("1: no erasure of this id waits for approval")
     assert shop.run("erasures", "approve", "--all").exit_code == 1
     (demand,) = shop.json("erasures")["erasures"]
     assert demand["state"] == "approved"
