@@ -4,16 +4,17 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 import requests
-from sqlalchemy.engine import make_url
 
+from adapters.contract import Adapter
+from adapters.example import EXAMPLE
+from adapters.registry import adapters
 from bridge.cli import hosts, paper
 from bridge.cli.group import WRONG, in_words
-from bridge.cli.opened import configured
+from bridge.cli.opened import configured, missing
 from bridge.config import Config, Destination, Source
 from bridge.errors import StoreOutdated, StoreUnavailable
 from bridge.store import Store
@@ -53,7 +54,7 @@ def check(url: str | None, *, live: bool, as_json: bool) -> None:
     """Tell what is wrong, exit 1 if anything is; faults of variables end it before, with exit 2."""
     config = configured()
     base = _base(url)
-    rows = [_to_enter(source, base) for source in config.sources.values()]
+    rows = [_to_enter(source, base) for source in config.sources.values()] or _first(config, base)
     notes = [*config.warnings, *_notes(config), *hosts.notes(config, os.environ)]
     wrong = [*_wrong(config), *_wrong_in_store(config, live=live)]
     if live:
@@ -74,16 +75,29 @@ def check(url: str | None, *, live: bool, as_json: bool) -> None:
         sys.exit(WRONG)
 
 
+def _first(config: Config, base: str) -> list[ToEnter]:
+    """Give what to enter where nothing is configured yet: a provider shows a secret only then."""
+    known = [adapter for adapter in adapters().values() if adapter is not EXAMPLE]
+    return [
+        _row(adapter, adapter.name, f"{base}/webhooks/{adapter.name}", 0, config.destination)
+        for adapter in known
+    ]
+
+
 def _to_enter(source: Source, base: str) -> ToEnter:
-    adapter = source.adapter
+    secrets = len(source.secrets)
+    return _row(source.adapter, source.name, base + source.path, secrets, source.destination)
+
+
+def _row(adapter: Adapter, name: str, url: str, secrets: int, goes_to: Destination) -> ToEnter:
     return ToEnter(
-        source=source.name,
+        source=name,
         provider=adapter.name,
-        url=base + source.path,
+        url=url,
         where=f"{adapter.title}: {adapter.page}",
         topics=adapter.topics,
-        secrets=len(source.secrets),
-        goes_to=source.destination.name,
+        secrets=secrets,
+        goes_to=goes_to.name,
     )
 
 
@@ -133,9 +147,8 @@ def _wrong(config: Config) -> Iterator[str]:
 
 
 def _wrong_in_store(config: Config, *, live: bool) -> Iterator[str]:
-    file = make_url(config.database_url).database if config.on_sqlite else None
-    if file and not Path(file).exists():
-        yield f"there is no database at {file} yet: `bridge serve` or `bridge migrate` makes it"
+    if none := missing(config):
+        yield none
         return
     try:
         store = Store.open(config.database_url, connections=1)

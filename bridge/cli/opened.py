@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sqlalchemy.engine import make_url
+
 from bridge import logs
 from bridge.config import Config, load, values
 from bridge.errors import ConfigurationError
@@ -25,9 +27,23 @@ def configured(*, to_heap: bool = False) -> Config:
     return load(os.environ, Path.cwd(), to_heap=to_heap)
 
 
+def missing(config: Config) -> str | None:
+    """Say which SQLite file is not there; None where it is, and for any other database."""
+    file = make_url(config.database_url).database if config.on_sqlite else None
+    if not file or Path(file).exists():
+        return None
+    return f"there is no database at {file} yet: `bridge serve` or `bridge migrate` makes it"
+
+
 @contextmanager
 def store_of(config: Config) -> Iterator[Store]:
-    """Open the database for one command. Raises StoreOutdated, StoreUnavailable."""
+    """Open the database for one command.
+
+    Raises ConfigurationError where there is none, because to open an SQLite file makes it, and
+    StoreOutdated or StoreUnavailable.
+    """
+    if none := missing(config):
+        raise ConfigurationError([f"DATABASE_URL: {none}"])
     store = Store.open(config.database_url, connections=1)
     try:
         store.check_schema()

@@ -33,8 +33,6 @@ def backup(file: str | None) -> None:
     if not config.on_sqlite:
         raise ConfigurationError([_HOSTS_OWN])
     path = Path(make_url(config.database_url).database or "")
-    if not path.exists():
-        raise ConfigurationError([f"DATABASE_URL: there is no database at {path}"])
     named = f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{path.suffix}"
     target = Path(file) if file else path.with_name(named)
     with store_of(config) as store:

@@ -67,6 +67,15 @@ def test_check_finds_missing_tables_and_sources(run):
     assert "`bridge migrate`" in no_tables
 
 
+def test_check_tells_what_to_paste_before_there_is_a_secret(run):
+    told = json.loads(run("check", "--json", "--url", "https://bridge.example").stdout)["sources"]
+    assert [(one["source"], one["url"], one["secrets"]) for one in told] == [
+        ("stripe", "https://bridge.example/webhooks/stripe", 0),
+        ("shopify", "https://bridge.example/webhooks/shopify", 0),
+    ]
+    assert all(one["topics"] for one in told)
+
+
 def test_check_live_knocks_at_heap_and_sends_nothing(bridge, monkeypatch, sandbox):
     monkeypatch.setenv("HEAP_API_URL", sandbox.url)
     assert bridge("check", "--live").exit_code == 0

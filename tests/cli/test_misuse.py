@@ -1,7 +1,13 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import bridge
 from bridge.store.engine import REVISION
 
+ROOT = Path(bridge.__file__).parents[1]
 NO_APP_ID = (
     "HEAP_APP_ID: not set; write the id of your Heap environment, digits only (in Heap under "
     "Account, Manage, Projects)\n"
@@ -38,8 +44,37 @@ def test_every_fault_is_told_at_once_and_no_secret_with_it(run, monkeypatch):
     assert "not_this" not in told.output
 
 
+def test_web_tells_of_a_number_of_processes_that_is_none(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-m", "bridge", "web"],
+        env={"PYTHONPATH": str(ROOT), "WEB_CONCURRENCY": "two", "HEAP_APP_ID": "12345"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (told.returncode, told.stderr) == (
+        2,
+        "WEB_CONCURRENCY: a number of web processes, 1 to 64; it is 'two'\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "events", "parked", "replay --parked", "show e1", "erasures", "backup"]
+)
+def test_a_database_that_is_not_there_is_named_and_not_made(run, command, tmp_path):
+    told = run(*command.split())
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert told.stderr == (
+        f"DATABASE_URL: there is no database at {tmp_path}/bridge.db yet: `bridge serve` or "
+        "`bridge migrate` makes it\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("command", ["status", "events", "parked", "replay --parked", "show e1"])
-def test_a_database_without_tables_names_the_command_that_helps(run, command):
+def test_a_database_without_tables_names_the_command_that_helps(run, command, tmp_path):
+    (tmp_path / "bridge.db").touch()
     told = run(*command.split())
     assert (told.exit_code, told.stdout) == (2, "")
     assert told.stderr.splitlines() == [
@@ -77,6 +112,7 @@ def test_a_folder_that_is_not_there_is_a_fault_of_configuration(run, monkeypatch
         "send-sample example --to ftp://bridge.example",
         "check --url bridge.example",
         "web --sandbox-url https://elsewhere.example",
+        "sandbox --port 99999",
         "nothing",
     ],
 )
