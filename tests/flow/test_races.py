@@ -115,14 +115,14 @@ def test_four_workers_over_a_shuffled_heap_write_what_one_worker_writes(rig, thi
 
 
 @on_postgresql
-def test_four_workers_on_one_destination_send_each_event_once(rig, things):
+def test_eight_workers_on_one_destination_send_each_event_once(rig, things):
     for number in range(200):
         charge = things.charge(f"ch_{number}")
         rig.post("stripe", "", things.event("charge.succeeded", charge))
     rig.clock.turn(seconds=120)
     while rig.normaliser.step():
         pass
-    stores = [Store.open(rig.config.database_url) for _ in range(4)]
+    stores = [Store.open(rig.config.database_url) for _ in range(8)]
     stop = threading.Event()
 
     def work(store: Store) -> None:

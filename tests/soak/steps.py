@@ -1,6 +1,13 @@
 """The steps of a soak, in their order; each room adds its own here."""
 
-from tests.soak import clocks, machines, outage, steady, web
+from tests.soak import claims, clocks, machines, outage, steady, web
 from tests.soak.world import Step
 
-STEPS: tuple[Step, ...] = (*steady.STEPS, *machines.STEPS, *outage.STEPS, *web.STEPS, *clocks.STEPS)
+STEPS: tuple[Step, ...] = (
+    *steady.STEPS,
+    *machines.STEPS,
+    *claims.STEPS,
+    *outage.STEPS,
+    *web.STEPS,
+    *clocks.STEPS,
+)
