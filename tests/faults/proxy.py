@@ -112,6 +112,9 @@ class Proxy:
             if self.fault == "drip":
                 self.taken += 1
                 for byte in piece:
+                    # Who has had enough has gone.
+                    if writer.is_closing():
+                        break
                     writer.write(bytes([byte]))
                     await asyncio.sleep(_DRIP_SECONDS)
                 continue

@@ -25,7 +25,7 @@ from adapters.registry import adapters
 from bridge.heap.sandbox import Sandbox
 from bridge.samples import SHOP
 from bridge.store import Store
-from bridge.store.tables import batches, inbox, orders
+from bridge.store.tables import batches, destinations, inbox, orders
 
 SECRETS = {"stripe": "whsec_processes", "shopify": "shop-processes", "example": "ex-processes"}
 
@@ -85,8 +85,9 @@ class Processes:
     def end_leases(self) -> None:
         """Let the time pass that leases last; to be called while no worker runs."""
         store = Store.open(self.environ["BRIDGE_TEST_URL"])
-        store.write(lambda c: c.execute(update(inbox).values(lease_until=None)))
-        store.write(lambda c: c.execute(update(batches).values(lease_until=None)))
+        ended = [update(table).values(lease_until=None) for table in (inbox, orders, batches)]
+        ended.append(update(destinations).values(alone_until=None))
+        store.write(lambda connection: [connection.execute(one) for one in ended])
         store.close()
 
     def drained(self, seconds: float = 60) -> None:
