@@ -54,6 +54,8 @@ def bridge(environ, tmp_path):
 def start(environ, tmp_path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Start a command that runs until it is stopped."""
     running: list[subprocess.Popen[str]] = []
+    # Whoever runs the tests in the background ignores this signal, and so would what they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*arguments: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
@@ -67,6 +69,7 @@ def start(environ, tmp_path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]
         return process
 
     yield start
+    signal.signal(signal.SIGINT, before)
     for process in running:
         process.terminate()
         process.communicate(timeout=_SECONDS)

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -58,16 +57,15 @@ def test_g15_a_full_disk_under_sqlite(tmp_path, sandbox) -> None:
             fleet.start("web")
             fleet.start("worker")
             until_alive("127.0.0.1", port)
-            pids = [pid for one in fleet.running.values() for pid in family(one.pid)]
-            worker = fleet.running["worker"].pid
             with Load(ledger, [("127.0.0.1", port)], 80.0, connections=4):
                 until(accepted_more(ledger, 40), "nothing is accepted")
                 assert ballast.stat().st_size == BALLAST
                 # So much is left to it that no log on the disk has room for what it writes.
-                os.killpg(worker, signal.SIGSTOP)
+                fleet.kill("worker")
                 until(accepted_more(ledger, 300), "nothing more is accepted")
+                pids = [pid for one in fleet.running.values() for pid in family(one.pid)]
                 disk.fill(pids)
-                os.killpg(worker, signal.SIGCONT)
+                fleet.start("worker")
                 until(refused_more(ledger, 10), "nothing is refused")
                 before = len(ledger.accepted)
                 assert asked(port, "/healthz")[0] == 200
