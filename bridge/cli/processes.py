@@ -1,14 +1,11 @@
 """Web and worker as child processes: started together, ended together."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 import bridge
 
@@ -68,19 +65,3 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-@contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """Give what SIGTERM and SIGINT set, for as long as the block runs."""
-    stop = threading.Event()
-
-    def set_(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, set_) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)

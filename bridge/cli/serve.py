@@ -11,9 +11,10 @@ import click
 from bridge.cli.group import MISUSED, WRONG
 from bridge.cli.migrate import bring_up
 from bridge.cli.opened import configured, store_of
-from bridge.cli.processes import Processes, stopping
+from bridge.cli.processes import Processes
 from bridge.config import Config, database, values
 from bridge.heap.sandbox import Sandbox
+from bridge.signals import stopping
 
 
 def serve(host: str) -> None:

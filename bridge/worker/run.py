@@ -1,6 +1,5 @@
 """The worker process: one thread that normalises, some per destination that deliver, one clock."""
 
-import signal
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from bridge.config import Config
 from bridge.heap.client import HeapClient
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS, Endpoint
 from bridge.logs import logger
+from bridge.signals import stopping
 from bridge.store import Store, inbox, leases, ledger, outbox, sources
 from bridge.store.processes import Presence
 from bridge.worker import alerts, watch
@@ -116,9 +116,11 @@ def run(config: Config) -> None:
     Raises ConfigurationError for a second worker on one SQLite file, StoreOutdated before
     `bridge migrate` has run, StoreUnavailable where the database is not there.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    with stopping() as stop:
+        _run(config, stop)
+
+
+def _run(config: Config, stop: threading.Event) -> None:
     store = Store.open(config.database_url, connections=2, gives_way=True)
     busy = Busy()
     presence = Presence(store, "worker", allowed=config.database_connections, busy=busy.seconds)

@@ -138,6 +138,28 @@ def test_serve_stops_all_when_one_of_its_processes_dies(start, environ, which):
     assert not any(alive(pid) for pid in pids)
 
 
+# Python runs what a signal calls between two steps of the main thread. So that it comes at the
+# worst of them, it is raised where an event's wait, with its lock in hand, calls its condition's.
+SIGNALLED = """
+import signal, sys
+from bridge.signals import stopping
+
+def begun(frame, event, _):
+    if event == "call" and frame.f_code.co_name == frame.f_back.f_code.co_name == "wait":
+        signal.raise_signal(signal.SIGTERM)
+
+with stopping() as stop:
+    sys.setprofile(begun)
+    while not stop.wait(0.01):
+        pass
+"""
+
+
+def test_a_signal_at_the_worst_moment_stops_all_the_same():
+    told = subprocess.run([sys.executable, "-c", SIGNALLED], check=False, timeout=_SECONDS)
+    assert told.returncode == 0
+
+
 def test_a_sample_to_nobody_ends_with_1(bridge):
     told = bridge("send-sample", "example", "paid-two-items")
     assert told.returncode == 1
