@@ -66,8 +66,10 @@ def _announce(config: Config, host: str, sandbox_url: str | None) -> None:
     if config.on_sqlite:
         click.echo("On SQLite there is one web process and one worker.")
     if sandbox_url:
+        tried = [one.name for one in config.sources.values() if one.destination.is_sandbox]
+        whose = "" if len(tried) == len(config.sources) else f" of {', '.join(tried)}"
         click.echo(
-            f"HEAP_APP_ID is not set: orders go to a local Heap sandbox at {sandbox_url} "
+            f"HEAP_APP_ID is not set: orders{whose} go to a local Heap sandbox at {sandbox_url} "
             "and are recorded as sandbox, never as delivered."
         )
     for source in config.sources.values():

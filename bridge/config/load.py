@@ -75,6 +75,8 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
             f"(BRIDGE_PAYLOAD_DAYS is {config.payload_days})",
         )
     faults.tell()
+    if config.erase_at_heap and config.heap_api_key is None:
+        faults.warn("BRIDGE_ERASE_AT_HEAP", "no user is deleted at Heap before HEAP_API_KEY is set")
     if not sources:
         faults.warn("no source", "set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET")
     variables.warn_of_misspelled(("BRIDGE_", "HEAP_", "STRIPE_", "SHOPIFY_"))

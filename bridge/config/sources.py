@@ -53,7 +53,7 @@ class Choices:
         return Choices(
             destination=Destination(
                 app_id=read("heap_app_id", values.app_id, common.app_id),
-                url=read("heap_api_url", values.api_url, common.url),
+                url=read("heap_api_url", values.heap_url, common.url),
             ),
             since=read("since", values.moment, self.since),
             no_identity=read("no_identity", values.no_identity, self.no_identity),

@@ -129,6 +129,14 @@ def api_url(value: Any) -> str:
     return _address(str(value), "https://…, or http:// on loopback only", query=False)
 
 
+def heap_url(value: Any) -> str:
+    """Read the address of Heap, to which each endpoint is added."""
+    address = api_url(value)
+    if urlsplit(address).path.startswith("/api/"):
+        raise Unfit("Heap's host alone, such as https://heapanalytics.com, without /api/…")
+    return address
+
+
 def alert_url(value: Any) -> str:
     """Read the address alerts are posted to; it may hold a token, so it is never shown."""
     try:

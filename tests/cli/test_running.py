@@ -128,13 +128,25 @@ def test_serve_takes_a_sample_through_to_its_own_sandbox(start, bridge, environ)
     assert "example: paste https://<your address>/webhooks/example in Example Shop" in told
 
 
+ELSEWHERE = """
+[[source]]
+name = "eu"
+provider = "example"
+webhook_secret_env = "EXAMPLE_WEBHOOK_SECRET"
+heap_app_id = "1234567890"
+"""
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["web", "worker"])
-def test_serve_stops_all_when_one_of_its_processes_dies(start, environ, which):
+def test_serve_stops_all_when_one_of_its_processes_dies(start, environ, tmp_path, which):
+    (tmp_path / "bridge.toml").write_text(ELSEWHERE, encoding="utf-8")
     serve = start("serve")
     until(lambda: answers(f"http://127.0.0.1:{environ['PORT']}/readyz"))
     pids = children(serve)
     os.kill(pids[which], signal.SIGKILL)
-    assert serve.wait(_SECONDS) == 1
+    told, _ = serve.communicate(timeout=_SECONDS)
+    assert serve.returncode == 1
+    assert "HEAP_APP_ID is not set: orders of example go to a local Heap sandbox" in told
     assert not any(alive(pid) for pid in pids)
 
 

@@ -172,6 +172,14 @@ WRONG = [
         "https://…, or http:// on loopback only, without ? or #; it is 'https://heap.example/?a=1'",
     ),
     (
+        "HEAP_API_URL",
+        "https://heap.example/api/track",
+        (
+            "Heap's host alone, such as https://heapanalytics.com, without /api/…; "
+            "it is 'https://heap.example/api/track'"
+        ),
+    ),
+    (
         "HEAP_ORDER_EVENT",
         "Order\n2",
         "the name of an event, printable, at most 1023 characters; it is 'Order\\n2'",
@@ -481,12 +489,14 @@ def test_what_is_odd_and_harmless_is_a_warning(tmp_path: Path) -> None:
         "STRIPE_WEBHOOK_SECRETS": "x",
         "HEAP_REFUND_EVENT": "Refund",
         "HEAP_PURCHASE_EVENT": "Order",
+        "BRIDGE_ERASE_AT_HEAP": "customers",
         "PATH": "/bin",
     }
     assert load(environ, tmp_path).warnings == (
         "SHOPIFY_SHOP: has no effect without SHOPIFY_WEBHOOK_SECRET",
         "WEB_CONCURRENCY: is 4, but on SQLite there is one web process",
         "HEAP_PURCHASE_EVENT: named like HEAP_ORDER_EVENT; sums count money twice",
+        "BRIDGE_ERASE_AT_HEAP: no user is deleted at Heap before HEAP_API_KEY is set",
         "no source: set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET",
         "BRIDGE_EMAILCASE: not a variable of the bridge; is BRIDGE_EMAIL_CASE meant?",
         "STRIPE_WEBHOOK_SECRETS: not a variable of the bridge; is STRIPE_WEBHOOK_SECRET meant?",
