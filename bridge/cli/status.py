@@ -46,7 +46,7 @@ def status(*, as_json: bool) -> None:
             }
         )
     else:
-        _show(sources, silent, destinations, oldest)
+        _show(sources, destinations)
         paper.table(
             "Look-ups that rest",
             ("source", "account", "which", "why", "next try"),
@@ -58,6 +58,7 @@ def status(*, as_json: bool) -> None:
         _show_processes(running)
         for name, told in notices.items():
             paper.say(f"Source {name}: {told}.")
+        _advise(sources, silent, oldest)
     idle = oldest is not None and not any(_works(one) for one in running)
     if idle and not as_json:
         paper.say("No worker is at work, so nothing is sent: start `bridge worker`.")
@@ -111,12 +112,7 @@ def _as_json(source: SourceStatus, silent: list[str]) -> dict[str, Any]:
     }
 
 
-def _show(
-    sources: list[SourceStatus],
-    silent: list[str],
-    destinations: list[DestinationStatus],
-    oldest: datetime | None,
-) -> None:
+def _show(sources: list[SourceStatus], destinations: list[DestinationStatus]) -> None:
     paper.table(
         "Sources (times in UTC)",
         ("source", "last event", "verified by", "refused in 1 h", "new", "queued", "parked"),
@@ -151,6 +147,10 @@ def _show(
             for one in destinations
         ],
     )
+
+
+def _advise(sources: list[SourceStatus], silent: list[str], oldest: datetime | None) -> None:
+    """Say in sentences what wants a person, below all tables, where it is seen."""
     if not sources:
         paper.say("No source is configured, and none ever was: `bridge check` says what to set.")
     if oldest is not None:

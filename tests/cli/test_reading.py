@@ -5,6 +5,7 @@ import pytest
 
 from adapters.shopify import SHOPIFY
 from bridge.samples import SHOP, fresh, stories
+from bridge.store.processes import Presence
 
 ORDER_KEY = "example:self:ord_1001:order"
 BASKET = b'{"id": "ev_9", "topic": "basket.left", "sent_at": "2026-11-20T09:00:00Z"}'
@@ -126,4 +127,11 @@ def test_parked_says_what_to_do_and_status_ends_with_1(told):
     assert "bridge show e4" in event["what_to_do"]
     assert (order["kind"], order["id"]) == ("order", "o2")
     assert told.run("parked").exit_code == 0
-    assert told.run("status").exit_code == 1
+    present = Presence(told.store, "worker", allowed=20)
+    present.start()
+    status = told.run("status")
+    present.stop()
+    assert status.exit_code == 1
+    assert "at work" in status.stdout
+    # Below every table, where it is seen.
+    assert status.stdout.endswith("`bridge parked` lists what is parked, and what to do.\n")
