@@ -82,12 +82,13 @@ class Rig:
 
     def work(self) -> None:
         """Normalise and deliver until there is nothing to do at this moment."""
-        while (
-            self.normaliser.step()
-            + sum(asker.step() for asker in self.askers)
-            + sum(sender.step() for sender in self.senders)
-        ) or self.eraser.step() + self.expirer.step():
-            pass
+        done = 1
+        while done:
+            while self.normaliser.step() + sum(asker.step() for asker in self.askers):
+                pass
+            while sum(sender.step() for sender in self.senders):
+                pass
+            done = self.eraser.step() + self.expirer.step()
 
     def sent(self, event: str | None = None) -> list[dict[str, Any]]:
         """Give what the sandbox holds, by its key."""

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 
 from tests.stripe_api import shapes
 from tests.stripe_api.shapes import Item
 from tests.stripe_api.world import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Cart:
     """What is bought, and what it comes to; minor units.
 
@@ -34,11 +35,11 @@ class Cart:
     settled: tuple[int, str, Decimal] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def gross(self) -> list[int]:
         return [item.unit * item.quantity for item in self.items]
 
-    @property
+    @cached_property
     def discounts(self) -> list[int]:
         """Each line's share, by largest remainder; a negative line takes none."""
         weights = [max(amount, 0) for amount in self.gross]
@@ -49,7 +50,7 @@ class Cart:
             shares[i] += 1
         return shares
 
-    @property
+    @cached_property
     def taxes(self) -> list[int]:
         taxed = zip(self.items, self.gross, self.discounts, strict=True)
         return [self._tax(gross - off, *self.rate(item)) for item, gross, off in taxed]
