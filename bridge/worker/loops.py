@@ -22,7 +22,7 @@ class Busy:
     """The steps under way, by thread; one that never ends is seen by whoever looks from outside."""
 
     def __init__(self) -> None:
-        # By thread: the time, and the thread's processor time with the clock that tells it.
+        # By thread: the time, and the thread's processor time by the clock that tells it.
         self._began: dict[int, tuple[float, float, int | None]] = {}
 
     @contextmanager
@@ -30,7 +30,8 @@ class Busy:
         """Count the block as a step."""
         me = threading.get_ident()
         clock = time.pthread_getcpuclockid(me) if _HAS_CLOCKS else None
-        self._began[me] = time.monotonic(), time.thread_time(), clock
+        spent = time.clock_gettime(clock) if clock is not None else 0.0
+        self._began[me] = time.monotonic(), spent, clock
         try:
             yield
         finally:

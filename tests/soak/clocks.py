@@ -14,19 +14,20 @@ from tests.soak.world import Step, World
 
 RATE = 50.0
 # `make system` installs faketime. Time that only passes is left alone: faked, a lock's wait with a
-# time limit never ends, which befalls no machine.
+# time limit never ends, which befalls no machine. Of gunicorn's processes none is faked: a plain
+# sleep, which it takes and a worker does not, fails under it now and then.
 FAKED = ("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f")
-AHEAD, BEHIND, OFF = ((*FAKED, by) for by in ("+1h", "-1h", "+10m"))
+AHEAD, BEHIND = ((*FAKED, by) for by in ("+1h", "-1h"))
 
 
 def run(world: World) -> Iterator[Figure]:
-    """Let a web process ten minutes ahead take in, and two workers two hours apart work."""
+    """Let a web process take in, and two workers work whose clocks are two hours apart."""
     url = world.database("postgresql")
     heap = world.after.enter_context(elsewhere("sandbox"))
     port = free_port()
     fleet = world.fleet(url, heap.url, PORT=str(port), WEB_CONCURRENCY="1")
-    fleet.within = {"web": OFF, "worker": BEHIND, "worker-2": AHEAD}
-    for name in fleet.within:
+    fleet.within = {"worker": BEHIND, "worker-2": AHEAD}
+    for name in ("web", *fleet.within):
         fleet.start(name)
     until_alive("127.0.0.1", port)
     ledger = Ledger()
