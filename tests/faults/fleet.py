@@ -14,6 +14,8 @@ from bridge.samples import SHOP
 from bridge.store import Store
 
 SECRET = "fleet-shopify-secret"
+# Whatever befalls a process, it prints neither the secret nor whose orders they are (G25).
+CANARIES = (SECRET, "@example.com")
 # So long a web process may take to answer, on a busy machine too.
 _ALIVE_SECONDS = 60.0
 
@@ -77,9 +79,12 @@ class Fleet:
         return process.wait(60)
 
     def stop(self) -> None:
-        """Kill whatever still runs."""
+        """Kill whatever still runs, and see that none of them has named anybody."""
         for name in list(self.running):
             self.kill(name)
+        printed = self.printed()
+        named = [canary for canary in CANARIES if canary in printed]
+        assert named == [], f"printed in {self.folder}: {named}"
 
     def memory(self, name: str) -> int:
         """Tell the bytes that a name's processes keep in memory."""
