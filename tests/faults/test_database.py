@@ -3,18 +3,16 @@
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
-from sqlalchemy.engine import make_url
 
 from bridge.heap.sandbox import Sandbox
 from tests.faults.fleet import Fleet, migrated, until_alive, variables
 from tests.faults.ledger import Ledger
 from tests.faults.load import Load
+from tests.faults.used_up import used_up
 from tests.postgres import Postgres, cluster, free_port
 from tests.soak.waiting import drained
 
@@ -113,26 +111,13 @@ def test_g14_a_database_that_is_away_for_a_while(town: Town) -> None:
 
 def test_g14_connections_that_are_all_in_use(town: Town) -> None:
     ledger = Ledger()
-    bridges = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-    name = make_url(town.url).database
-    with ExitStack() as kept, town.load(ledger):
+    with town.load(ledger):
         accepted(ledger, 30)
-        mine = psycopg.connect(town.postgres.url, autocommit=True)
-        kept.callback(mine.close)
-        own = mine.execute(bridges, (name,)).fetchall()
-        # Two of the web process and two of the worker, at most.
-        assert 0 < len(own) <= 4
-        full = False
-        while not full:
-            for (pid,) in mine.execute(bridges, (name,)).fetchall():
-                mine.execute("SELECT pg_terminate_backend(%s)", (pid,))
-            try:
-                kept.callback(psycopg.connect(town.postgres.url).close)
-            except psycopg.OperationalError:
-                full = not mine.execute(bridges, (name,)).fetchall()
-        refused(ledger, 20)
-        assert max(ledger.seconds) < SOON
-        kept.pop_all().close()
+        with used_up(town.postgres, town.url) as own:
+            # Two of the web process and two of the worker, at most.
+            assert 0 < own <= 4
+            refused(ledger, 20)
+            assert max(ledger.seconds) < SOON
         accepted(ledger, 30)
     assert town.missing(ledger) == 0
     assert set(ledger.statuses) <= {200, 503}

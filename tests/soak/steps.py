@@ -1,6 +1,6 @@
 """The steps of a soak, in their order; each room adds its own here."""
 
-from tests.soak import claims, clocks, machines, outage, steady, web
+from tests.soak import claims, clocks, database, machines, outage, steady, web
 from tests.soak.world import Step
 
 STEPS: tuple[Step, ...] = (
@@ -9,5 +9,6 @@ STEPS: tuple[Step, ...] = (
     *claims.STEPS,
     *outage.STEPS,
     *web.STEPS,
+    *database.STEPS,
     *clocks.STEPS,
 )

@@ -30,6 +30,10 @@ class World:
             return migrated(f"sqlite:///{self.folder / 'bridge.db'}")
         url = self.postgres.create()
         self.after.callback(self.postgres.drop, url)
+        return self.migrated(url)
+
+    def migrated(self, url: str) -> str:
+        """Bring a PostgreSQL database to this release; gives its URL as the store takes it."""
         return migrated(url.replace("postgresql://", "postgresql+psycopg://"))
 
     def fleet(self, database_url: str, heap_url: str, **environ: str) -> Fleet:
