@@ -178,8 +178,9 @@ class Normaliser:
             kept = group.purchases[0]
             if len(group.purchases) > 1:
                 kept = merge(settling, group.purchases)
-            first = min(kept.first_event_at, group.first_event_at)
-            purchases.append((replace(kept, first_event_at=first), group))
+            if group.first_event_at < kept.first_event_at:
+                kept = replace(kept, first_event_at=group.first_event_at)
+            purchases.append((kept, group))
             settling.ends += [End(row, "joined", None, kept.id) for row in group.members]
         there = [kept.id for kept, group in purchases if group.rows]
         siblings = inbox.of_orders(connection, there)

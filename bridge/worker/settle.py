@@ -147,8 +147,7 @@ class Settling(Gathered):
         purchase = replace(purchase, due_at=None, tries=0)
         # What is left of one that has expired says nothing of its other half.
         if purchase.counterpart_group and not purchase.expired:
-            now = self._counterpart(purchase, outcomes)
-            purchase = replace(now, placed_at=purchase.placed_at)
+            purchase = self._counterpart(purchase, outcomes)
         order = ORDER.validate_json(purchase.record or "")
         session = self.session(source, order)
         voice = self.voice(source, order, session, purchase)
@@ -222,17 +221,22 @@ class Settling(Gathered):
             self.park(purchase, "two of its lines have the same id")
             return
         destination = source.destination.name
-        sent = replace(
-            purchase,
-            key=order.id,
-            settled_at=self.now,
-            destination=destination,
-            identity=voice["identity"].written(),
-        )
         sent, since = since_sent(
-            sent, order, outcomes, Sent(), came=came, received_at=received_at, voice=voice
+            purchase, order, outcomes, Sent(), came=came, received_at=received_at, voice=voice
         )
-        self.stand(sent, "settled")
+        self.purchases.append(
+            replace(
+                sent,
+                state="settled",
+                reason=None,
+                due_at=None,
+                tries=0,
+                key=order.id,
+                settled_at=self.now,
+                destination=destination,
+                identity=voice["identity"].written(),
+            )
+        )
         self.send(
             source,
             purchase.id,
@@ -277,17 +281,14 @@ class Settling(Gathered):
         # A renewal that does not count still is the other half of its payment.
         told = [found for found in outcomes if isinstance(found, Order | Ignored)]
         counterpart = next(filter(None, (found.counterpart for found in told)), None)
-        placed_at = (found.placed_at for found in told if isinstance(found, Order))
+        if not (counterpart or purchase.counterpart_group):
+            return purchase
         group = counterpart.group if counterpart else None
         if purchase.counterpart_group and purchase.counterpart_group != group:
             self.write()
             former = purchase.counterpart_group
             counterparts.wake(self.store, self.connection, purchase, former, self.now)
-        return replace(
-            purchase,
-            **facing(counterpart),
-            placed_at=next(placed_at, purchase.placed_at),
-        )
+        return replace(purchase, **facing(counterpart))
 
     def _held(self, source: Source, order: Order) -> str | None:
         """Say why an order is recorded and not sent."""
