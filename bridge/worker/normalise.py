@@ -34,7 +34,7 @@ log = logger()
 
 _Claimed = TypeVar("_Claimed", Stored, Due)
 # One transaction's worth; on SQLite the web process waits while it is written, some 10 ms.
-_SLICE, _SLICE_ON_SQLITE = 48, 12
+_SLICE, _SLICE_ON_SQLITE = 48, 16
 _CLAIM = 96
 # A step that did so much found a backlog: the next follows at once.
 FULL = 48
