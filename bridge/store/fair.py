@@ -1,37 +1,43 @@
 """Fairness between sources: what one has waiting by the thousand does not stand before another's.
 
-Whoever takes from a queue asks which sources have something in it, which takes one step in the
-index for each, and takes from all of them alike.
+Whoever takes from a queue asks which sources have something in it, and where that begins; and takes
+from all of them alike, each from there on. What has left a queue stays in PostgreSQL's index until
+the table is vacuumed, before all that is left: it is walked over once, and not by every statement.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, select
 
 _T = TypeVar("_T")
 
 
-def queue(table: Table, queued: ColumnElement[bool]) -> Select[str]:
-    """Say once how a queue's sources are found: to build the statement takes far longer than it.
+def queue(by: Column[_T], queued: ColumnElement[bool]) -> Select[str, _T]:
+    """Say once how the heads of a queue are found: to build the statement takes far longer than it.
 
-    queued: what makes a row one of the queue; its index has the source next.
+    by: the column that the queue is in the order of. queued: what makes a row one of the queue; its
+    index has the source next, then that column.
     """
-    least = func.min(table.c.source)
-    first = select(least.label("source")).where(queued)
-    found = first.cte("found", recursive=True)
-    next_ = select(least).where(queued, table.c.source > found.c.source).scalar_subquery()
-    found = found.union_all(select(next_).where(found.c.source.is_not(None)))
-    return select(found.c.source).where(found.c.source.is_not(None))
+    source = by.table.c.source
+    later = queued & (source > bindparam("after"))
+    return select(source, by).where(later).order_by(source, by).limit(1)
 
 
-def sources(connection: Connection, asked: Select[str], **values: str) -> list[str]:
-    """Name the sources that have rows of a queue. values: of the parameters it was said with."""
-    return list(connection.execute(asked, values).scalars())
+def heads(connection: Connection, asked: Select[str, _T], **values: str) -> dict[str, _T]:
+    """Give the sources that have rows of a queue, and where each one's begin.
+
+    values: of the parameters the queue was said with.
+    """
+    found: dict[str, _T] = {}
+    after = ""
+    while head := connection.execute(asked, {**values, "after": after}).first():
+        after, found[head[0]] = head[0], head[1]
+    return found
 
 
-def share(whole: int, among: Sequence[str], least: int = 1) -> int:
+def share(whole: int, among: Collection[str], least: int = 1) -> int:
     """Tell how many each may have."""
     return max(least, -(-whole // max(1, len(among))))
 

@@ -47,7 +47,7 @@ class End:
 
 
 _NEW = inbox.c.state == "new"
-_QUEUE = fair.queue(inbox, _NEW)
+_QUEUE = fair.queue(inbox.c.id, _NEW)
 
 
 def claim(store: Store, limit: int) -> list[Stored]:
@@ -61,12 +61,11 @@ def claim(store: Store, limit: int) -> list[Stored]:
     def work(connection: Connection) -> list[Stored]:
         now = store.now(connection)
         free = inbox.c.lease_until.is_(None) | (inbox.c.lease_until < now)
-        waiting = fair.sources(connection, _QUEUE)
         found: list[Row[Any]] = []
-        for source in waiting:
+        for source, first in waiting.items():
             rows = connection.execute(
                 select(inbox)
-                .where(_NEW, inbox.c.source == source, free)
+                .where(_NEW, inbox.c.source == source, inbox.c.id >= first, free)
                 .order_by(inbox.c.id)
                 .limit(fair.share(limit, waiting, _LEAST))
                 .with_for_update(skip_locked=True)
@@ -83,9 +82,8 @@ def claim(store: Store, limit: int) -> list[Stored]:
             )
         return [_stored(row, tries=row.tries + 1) for row in found]
 
-    if not store.read(_any_new):
-        return []
-    return store.write(work)
+    waiting = store.read(lambda connection: fair.heads(connection, _QUEUE))
+    return store.write(work) if waiting else []
 
 
 def is_known(store: Store, astray: Stored) -> bool:
@@ -110,8 +108,10 @@ def oldest_new(connection: Connection) -> dict[str, datetime]:
     """
     found = {}
     untried = _NEW & (inbox.c.tries <= 1) & inbox.c.reason.is_(None)
-    for source in fair.sources(connection, _QUEUE):
-        oldest = select(inbox.c.received_at).where(untried, inbox.c.source == source)
+    for source, first in fair.heads(connection, _QUEUE).items():
+        oldest = select(inbox.c.received_at).where(
+            untried, inbox.c.source == source, inbox.c.id >= first
+        )
         moment = connection.execute(oldest.order_by(inbox.c.id).limit(1)).scalar()
         if moment is not None:
             found[source] = moment
@@ -126,11 +126,6 @@ def release(store: Store) -> None:
     """
     new = update(inbox).values(lease_until=None).where(inbox.c.state == "new", inbox.c.tries <= 1)
     store.write(lambda connection: connection.execute(new))
-
-
-def _any_new(connection: Connection) -> bool:
-    found = connection.execute(select(inbox.c.id).where(_NEW).limit(1))
-    return found.first() is not None
 
 
 _OF_ORDERS = (

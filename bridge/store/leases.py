@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from bridge.store.engine import Store
-from bridge.store.offers import Look, may_go
+from bridge.store.offers import Look, waiting
 from bridge.store.tables import attempts, batches, destinations, outbox
 from bridge.store.types import among
 
@@ -104,7 +104,14 @@ def lease(
     def work(connection: Connection) -> tuple[State, list[Any]] | None:
         state = _locked(store, connection, destination)
         at = store.now(connection)
-        look = Look(connection=connection, destination=destination, now=now, at=at, newest=newest)
+        look = Look(
+            connection=connection,
+            destination=destination,
+            waiting=due,
+            now=now,
+            at=at,
+            newest=newest,
+        )
         rows, alone = look.offered(state.alone_until)
         picked = pick(state, rows, at.timestamp())
         if picked.later:
@@ -134,7 +141,8 @@ def lease(
         by_id = {row.id: row for row in rows}
         return left, [by_id[id_] for id_ in picked.ids]
 
-    if not store.read(lambda connection: may_go(connection, destination, now)):
+    due = store.read(lambda connection: waiting(connection, destination, now))
+    if not due:
         return None
     leased = store.write(work)
     if leased is None:

@@ -53,7 +53,7 @@ class Purchase:
 
 _VALUES = [field.name for field in fields(Purchase) if field.name != "id"]
 _COLUMNS = [orders.c.id, *(orders.c[name] for name in _VALUES)]
-_QUEUE = fair.queue(orders, orders.c.due_at.is_not(None))
+_QUEUE = fair.queue(orders.c.due_at, orders.c.due_at.is_not(None))
 _LOCK = (
     select(*_COLUMNS)
     .where(orders.c.id.in_(bindparam("rows", expanding=True)))
@@ -109,13 +109,16 @@ def claim(store: Store, now: datetime, limit: int) -> list[Due]:
     is_due = (orders.c.due_at <= now) & orders.c.state.in_(["waiting", "settled"]) & free
 
     def look(connection: Connection) -> list[int]:
-        waiting = fair.sources(connection, _QUEUE)
+        heads = fair.heads(connection, _QUEUE)
+        waiting = {source: first for source, first in heads.items() if first and first <= now}
         if not waiting:
             return []
         oldest = oldest_new(connection)
         queues = []
-        for source in waiting:
-            wanted = select(orders.c.id, orders.c.tries).where(orders.c.source == source, is_due)
+        for source, first in waiting.items():
+            wanted = select(orders.c.id, orders.c.tries).where(
+                orders.c.source == source, orders.c.due_at >= first, is_due
+            )
             if source in oldest:
                 wanted = wanted.where(orders.c.due_at < oldest[source])
             queue = wanted.order_by(orders.c.due_at).limit(fair.share(limit, waiting))

@@ -1,6 +1,6 @@
 """Which batches the next request to a destination may carry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ log = logger()
 # A look at so many batches fills a request even where each holds one order of two events.
 _LOOK = 500
 _QUEUE = fair.queue(
-    batches,
+    batches.c.due_at,
     (batches.c.destination == bindparam("destination")) & (batches.c.state == "queued"),
 )
 
@@ -27,12 +27,14 @@ _QUEUE = fair.queue(
 class Look:
     """A look at what is due, under the lock of the destination's row.
 
-    now: the worker's time. at: the database's. newest: only the newest batch of a user goes, and
+    waiting: the sources that have something due, as `waiting` gives them. now: the worker's time.
+    at: the database's. newest: only the newest batch of a user goes, and
     none while another of theirs is under way.
     """
 
     connection: Connection
     destination: str
+    waiting: Mapping[str, datetime]
     now: datetime
     at: datetime
     newest: bool
@@ -63,9 +65,9 @@ class Look:
         connection, now = self.connection, self.now
         queued = (batches.c.destination == self.destination) & (batches.c.state == "queued")
         free = batches.c.lease_until.is_(None) | (batches.c.lease_until < self.at)
-        waiting = fair.sources(connection, _QUEUE, destination=self.destination)
         queues: list[Sequence[Any]] = []
-        for source in waiting:
+        for source, first in self.waiting.items():
+            theirs = queued & (batches.c.source == source) & (batches.c.due_at >= first)
             queue = (
                 select(
                     batches.c.id,
@@ -74,9 +76,9 @@ class Look:
                     batches.c.attempts,
                     batches.c.tries,
                 )
-                .where(queued, batches.c.source == source, batches.c.due_at <= now, free, *also)
+                .where(theirs, batches.c.due_at <= now, free, *also)
                 .order_by(batches.c.due_at, batches.c.id)
-                .limit(fair.share(_LOOK, waiting))
+                .limit(fair.share(_LOOK, self.waiting))
             )
             if rows := connection.execute(queue).all():
                 queues.append(rows)
@@ -127,15 +129,12 @@ class Look:
         return ~under_way.exists()
 
 
-def may_go(connection: Connection, destination: str, now: datetime) -> bool:
-    """Tell whether there is something due, and the destination does not rest."""
-    queued = (batches.c.destination == destination) & (batches.c.state == "queued")
-    waiting = fair.sources(connection, _QUEUE, destination=destination)
-    if not waiting:
-        return False
+def waiting(connection: Connection, destination: str, now: datetime) -> dict[str, datetime]:
+    """Give the sources that have something due, and since when; none while it rests."""
+    heads = fair.heads(connection, _QUEUE, destination=destination)
+    due = {source: first for source, first in heads.items() if first <= now}
+    if not due:
+        return {}
     rest = select(destinations.c.not_before).where(destinations.c.name == destination)
     not_before = connection.execute(rest).scalar()
-    if not_before is not None and not_before > now:
-        return False
-    is_due = select(batches.c.id).where(queued, batches.c.due_at <= now).limit(1)
-    return any(connection.execute(is_due.where(batches.c.source == one)).first() for one in waiting)
+    return {} if not_before is not None and not_before > now else due
