@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import msgspec
+
 from adapters.errors import MalformedPayload
 
 _T = TypeVar("_T")
@@ -35,7 +37,7 @@ def parse(body: bytes) -> "Payload":
     numbers (NaN, Infinity, ten thousand digits) and nesting deeper than the parser can follow.
     """
     try:
-        value = _READER.decode(body.decode("utf-8"))
+        value = _read(body)
     except UnicodeDecodeError:
         raise MalformedPayload("$", "not UTF-8") from None
     except RecursionError:
@@ -228,7 +230,17 @@ def _refuse(_name: str) -> Any:
     raise ValueError
 
 
-_READER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
+_READER = msgspec.json.Decoder(float_hook=Decimal)
+_PATIENT_READER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return _READER.decode(body)
+    except (msgspec.MsgspecError, ValueError, InvalidOperation):
+        # It refuses lone surrogates, which half an emoji in a shop's text leaves; and whatever else
+        # it refuses, the standard library says why.
+        return _PATIENT_READER.decode(body.decode("utf-8"))
 
 
 def _exact(value: str | int | Decimal) -> Decimal | None:
