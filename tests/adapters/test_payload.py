@@ -1,6 +1,7 @@
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pytest
@@ -44,6 +45,46 @@ ANY = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=5,
 )
+
+
+# Tokens of JSON, valid and not, as they stand in a body.
+TOKENS = st.sampled_from(
+    [
+        *["0", "-0", "-0.0", "1.10", "1e2", "1E+400", "01", "1.", "9" * 30, "9" * 5000],
+        *["0.1234567890123456789012345678901234567890", "1e99999999999999999999", "NaN"],
+        *["null", "true", "tru", "[", "]", "{}", ",", " ", '"a"', '"ß"', '"\x01"'],
+        *['"\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"'],
+    ]
+)
+
+
+def standard(body: bytes) -> object:
+    """Read a body by the standard library; None where it refuses it."""
+
+    def refuse(_name: str) -> object:
+        raise ValueError
+
+    reader = json.JSONDecoder(parse_float=Decimal, parse_constant=refuse)
+    try:
+        return reader.decode(body.decode("utf-8"))
+    except (ValueError, InvalidOperation):
+        return None
+
+
+@given(
+    st.lists(TOKENS, max_size=6).map("".join)
+    | ANY.map(lambda value: json.dumps(value, default=str))
+)
+def test_a_body_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    body = f'{{"first": 1, "value": {text}, "first": 2}}'.encode("utf-8", "replace")
+    expected = standard(body)
+    if expected is None:
+        with pytest.raises(MalformedPayload):
+            parse(body)
+    else:
+        # As text: Decimal("1.10") and 1.1 are equal, and so are 0 and -0.0.
+        assert repr(parse(body).raw("value")) == repr(expected["value"])  # type: ignore[index] # an object
+        assert parse(body).raw("first") == 2
 
 
 @pytest.mark.parametrize(
