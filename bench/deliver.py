@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench.backlog import EVENTS, fill
 from bench.ground import Ground, Values
 from bench.lines import Line
 from bench.machine import cpu_ms, largest_mb
+from bench.orders import empty
 from bench.servers import heap_variables, started
 from bridge.heap.client import HeapClient
 from bridge.store import Store, leases
@@ -57,36 +59,35 @@ def figures(ground: Ground) -> Iterator[Line]:
 
 def drain(ground: Ground) -> Iterator[Line]:
     """Send 300,000 events, and tell whether the last claim takes longer than the first."""
-    for kind in ("sqlite", "postgres"):
-        with (
-            tempfile.TemporaryDirectory(dir=ground.folder) as folder,
-            elsewhere("sink") as heap,
-        ):
-            url = _database(ground, kind, Path(folder))
-            _filled(url, heap.url, _BACKLOG)
-            ended = subprocess.run(  # noqa: S603 - our own command
-                [sys.executable, "-m", "bench.deliver", url, heap.url],
-                capture_output=True,
-                check=True,
-            )
-            values = json.loads(ended.stdout)
-            ratios = {"last_claim_of_first": values["last_claim_ms"] / values["first_claim_ms"]}
-            yield Line(
-                figure=f"drain-{kind}",
-                about="300,000 events at HEAP_EVENTS_PER_MINUTE=300000; claims: median of a tenth",
-                ratios=ratios,
-                values=values,
-                goals={"last_claim_of_first": "<= 1.5", "grown_mb": "<= 50"},
-            )
+    found = ground.in_turn(
+        {kind: partial(_drained, ground, kind) for kind in ("sqlite", "postgres")}
+    )
+    for kind, values in found.items():
+        yield Line(
+            figure=f"drain-{kind}",
+            about="300,000 events at HEAP_EVENTS_PER_MINUTE=300000; claims: median of a tenth",
+            ratios={"last_claim_of_first": values["last_claim_ms"] / values["first_claim_ms"]},
+            values=values,
+            goals={"last_claim_of_first": "<= 1.5", "grown_mb": "<= 50"},
+        )
+
+
+def _drained(ground: Ground, kind: str) -> Values:
+    with _database(ground, kind) as url, elsewhere("sink") as heap:
+        _filled(url, heap.url, _BACKLOG)
+        ended = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "bench.deliver", url, heap.url], capture_output=True, check=True
+        )
+    return dict(json.loads(ended.stdout))
 
 
 def _run(ground: Ground, kind: str, away: float) -> Values:
     orders = int(_RATE * ground.seconds) // EVENTS
     with (
         tempfile.TemporaryDirectory(dir=ground.folder) as folder,
+        _database(ground, kind) as url,
         elsewhere("sink", str(away)) as heap,
     ):
-        url = _database(ground, kind, Path(folder))
         _filled(url, heap.url, orders * EVENTS)
         with started(
             Path(folder), ["-m", "bridge", "worker"], heap_variables(url, heap.url)
@@ -123,10 +124,10 @@ def _until(url: str, events: int) -> tuple[float, int]:
     raise AssertionError(f"{found} of {events} events have left")
 
 
-def _database(ground: Ground, kind: str, folder: Path) -> str:
-    if kind == "sqlite":
-        return f"sqlite:///{folder / 'bridge.db'}"
-    return ground.postgres.create().replace("postgresql:", "postgresql+psycopg:")
+@contextmanager
+def _database(ground: Ground, kind: str) -> Iterator[str]:
+    with empty(ground, on_sqlite=kind == "sqlite") as url:
+        yield url.replace("postgresql:", "postgresql+psycopg:")
 
 
 def _filled(url: str, heap_url: str, events: int) -> None:

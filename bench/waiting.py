@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
-from bench.ground import Ground
+from bench.ground import Ground, Values
 from bench.lines import Line
 from bench.orders import bridge, empty, fill
 from bridge.worker.memory import search_seldom
@@ -18,15 +19,10 @@ _AT_ONCE = 1000
 
 def figures(ground: Ground) -> Iterator[Line]:
     """Normalise a backlog in a process of its own, as a worker that was down for an hour."""
-    for kind in ("sqlite", "postgres"):
-        with empty(ground, on_sqlite=kind == "sqlite") as url:
-            with bridge(url) as (store, _):
-                for first in range(1, _ORDERS, _AT_ONCE):
-                    fill(store, first, _AT_ONCE)
-            ended = subprocess.run(  # noqa: S603 - our own command
-                [sys.executable, "-m", "bench.waiting", url], capture_output=True, check=True
-            )
-        values = json.loads(ended.stdout)
+    found = ground.in_turn(
+        {kind: partial(_drained, ground, kind) for kind in ("sqlite", "postgres")}
+    )
+    for kind, values in found.items():
         yield Line(
             figure=f"waiting-{kind}",
             about=f"{_ORDERS} Shopify orders wait; CPU of the last tenth of them over the first's",
@@ -34,6 +30,17 @@ def figures(ground: Ground) -> Iterator[Line]:
             values=values,
             goals={"grown_mb": "<= 50", "last_of_first": "<= 1.5"},
         )
+
+
+def _drained(ground: Ground, kind: str) -> Values:
+    with empty(ground, on_sqlite=kind == "sqlite") as url:
+        with bridge(url) as (store, _):
+            for first in range(1, _ORDERS, _AT_ONCE):
+                fill(store, first, _AT_ONCE)
+        ended = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "bench.waiting", url], capture_output=True, check=True
+        )
+    return dict(json.loads(ended.stdout))
 
 
 def _drain_here(url: str) -> dict[str, float]:
