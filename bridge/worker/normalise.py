@@ -33,8 +33,8 @@ from bridge.worker.stumbling import event_stumbled, order_given_up, order_stumbl
 log = logger()
 
 _Claimed = TypeVar("_Claimed", Stored, Due)
-# One transaction's worth; on SQLite the web process waits while it is written, some 10 ms.
-_SLICE, _SLICE_ON_SQLITE = 48, 16
+# One transaction's worth; on SQLite the web process waits while it is written, some 15 ms.
+_SLICE, _SLICE_ON_SQLITE = 96, 24
 _CLAIM = 96
 # A step that did so much found a backlog: the next follows at once.
 FULL = 48
