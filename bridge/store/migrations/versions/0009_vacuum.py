@@ -11,11 +11,10 @@ from alembic import op
 revision = "0009"
 down_revision = "0008"
 
-_QUEUES = ("inbox", "orders", "batches")
-
 
 def upgrade() -> None:
     """Say so on PostgreSQL; SQLite has nothing of the kind."""
     if op.get_context().dialect.name == "postgresql":
-        for table in _QUEUES:
-            op.execute(f"ALTER TABLE {table} SET (autovacuum_vacuum_scale_factor = 0.02)")
+        op.execute("ALTER TABLE inbox SET (autovacuum_vacuum_scale_factor = 0.02)")
+        op.execute("ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.02)")
+        op.execute("ALTER TABLE batches SET (autovacuum_vacuum_scale_factor = 0.02)")
