@@ -149,7 +149,8 @@ class Gathered:
         *,
         reason: str | None = None,
         due_at: datetime | None = None,
+        **also: Any,
     ) -> None:
-        """Say where a purchase stands now."""
-        stands = replace(purchase, state=state, reason=reason, due_at=due_at, tries=0)
+        """Say where a purchase stands now. also: what else of it changes with that, by field."""
+        stands = replace(purchase, state=state, reason=reason, due_at=due_at, tries=0, **also)
         self.purchases.append(stands)

@@ -224,18 +224,13 @@ class Settling(Gathered):
         sent, since = since_sent(
             purchase, order, outcomes, Sent(), came=came, received_at=received_at, voice=voice
         )
-        self.purchases.append(
-            replace(
-                sent,
-                state="settled",
-                reason=None,
-                due_at=None,
-                tries=0,
-                key=order.id,
-                settled_at=self.now,
-                destination=destination,
-                identity=voice["identity"].written(),
-            )
+        self.stand(
+            sent,
+            "settled",
+            key=order.id,
+            settled_at=self.now,
+            destination=destination,
+            identity=voice["identity"].written(),
         )
         self.send(
             source,
