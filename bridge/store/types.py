@@ -33,16 +33,12 @@ class Moment(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive moment; it would mean another time on another machine."""
-        if value is None:
-            return None
-        value = _in_utc(value)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
-        """Do the same in one step, in the form the driver takes: an order binds a dozen."""
-        return _written if dialect.name == "sqlite" else _in_utc_or_none
+        """Give what brings a moment into the form the driver takes; an order binds a dozen.
+
+        It refuses a naive one (ValueError), which would mean another time on another machine.
+        """
+        return _written if dialect.name == "sqlite" else _in_utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class names it
         """Give it back aware, in UTC."""
@@ -51,23 +47,18 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _in_utc(value: datetime) -> datetime:
-    if value.tzinfo is UTC:
+def _in_utc(value: datetime | None) -> datetime | None:
+    if value is None or value.tzinfo is UTC:
         return value
     if value.tzinfo is None:
         raise ValueError("a moment in the store needs its time zone")
     return value.astimezone(UTC)
 
 
-def _in_utc_or_none(value: datetime | None) -> datetime | None:
-    return None if value is None else _in_utc(value)
-
-
 def _written(value: datetime | None) -> str | None:
     """Write a moment with the digits that SQLAlchemy writes a datetime with on SQLite."""
-    if value is None:
-        return None
-    return _in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+    moment = _in_utc(value)
+    return None if moment is None else moment.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def among(
