@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.backlog import EVENTS, fill
-from bench.ground import Ground, Values
+from bench.ground import Ground, Values, empty
 from bench.lines import Line
 from bench.machine import cpu_ms, largest_mb
-from bench.orders import empty
 from bench.servers import heap_variables, started
 from bridge.heap.client import HeapClient
 from bridge.store import Store, leases

@@ -1,8 +1,9 @@
 """What every figure stands on: a folder, a PostgreSQL, and runs that take turns."""
 
 import statistics
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,7 @@ class Ground:
         for _ in range(self.rounds):
             for name, run in runs.items():
                 found[name].append(run())
-        return {name: _medians(values) for name, values in found.items()}
+        return {name: _summed_up(values) for name, values in found.items()}
 
     def close(self) -> None:
         """Stop what was started."""
@@ -62,7 +63,17 @@ Group = Callable[[Ground], Iterator[Line]]
 """Figures that are measured together, in one run, beside their floors."""
 
 
-def _medians(runs: list[Values]) -> dict[str, float]:
+@contextmanager
+def empty(ground: Ground, *, on_sqlite: bool) -> Iterator[str]:
+    """Give the URL of an empty database, which goes with the block."""
+    with tempfile.TemporaryDirectory(dir=ground.folder) as folder:
+        url = f"sqlite:///{folder}/bridge.db" if on_sqlite else ground.postgres.create()
+        yield url
+        if not on_sqlite:
+            ground.postgres.drop(url)
+
+
+def _summed_up(runs: list[Values]) -> dict[str, float]:
     return {
         name: (max if name in _NEVER else statistics.median)([run[name] for run in runs])
         for name in runs[0]

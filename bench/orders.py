@@ -5,7 +5,6 @@ machine does meanwhile. The floor is reading the same body as JSON, which any wo
 """
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from sqlalchemy import insert
 
 from adapters.contract import Known, WebhookEvent
 from adapters.registry import adapters
-from bench.ground import Ground, Run, Values
+from bench.ground import Ground, Run, Values, empty
 from bench.lines import Line
 from bench.machine import cpu_ms
 from bench.webhooks import SHOPIFY, VARIABLES
@@ -114,16 +113,6 @@ def _settle(ground: Ground, *, on_sqlite: bool) -> Run:
             return found
 
     return run
-
-
-@contextmanager
-def empty(ground: Ground, *, on_sqlite: bool) -> Iterator[str]:
-    """Give the URL of an empty database, which goes with the block."""
-    with tempfile.TemporaryDirectory(dir=ground.folder) as folder:
-        url = f"sqlite:///{folder}/bridge.db" if on_sqlite else ground.postgres.create()
-        yield url
-        if not on_sqlite:
-            ground.postgres.drop(url)
 
 
 @contextmanager

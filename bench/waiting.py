@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from bench.ground import Ground, Values
+from bench.ground import Ground, Values, empty
 from bench.lines import Line
-from bench.orders import bridge, empty, fill
+from bench.orders import bridge, fill
 from bridge.worker.memory import search_seldom
 
 _ORDERS = 12_000
