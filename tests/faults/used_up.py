@@ -1,7 +1,7 @@
 """A PostgreSQL whose connections are all taken by others."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
 from sqlalchemy.engine import make_url
@@ -21,12 +21,13 @@ def used_up(postgres: Postgres, url: str) -> Iterator[int]:
     with ExitStack() as kept:
         mine = kept.enter_context(psycopg.connect(postgres.url, autocommit=True))
         own = len(mine.execute(_BRIDGES, (name,)).fetchall())
-        full = False
-        while not full:
+        (most,) = mine.execute("SELECT current_setting('max_connections')::int").fetchone() or (0,)
+        held = 1
+        # Counted, because one that is being opened belongs to no database yet.
+        while held < most:
             for (pid,) in mine.execute(_BRIDGES, (name,)).fetchall():
                 mine.execute("SELECT pg_terminate_backend(%s)", (pid,))
-            try:
+            with suppress(psycopg.OperationalError):
                 kept.callback(psycopg.connect(postgres.url).close)
-            except psycopg.OperationalError:
-                full = not mine.execute(_BRIDGES, (name,)).fetchall()
+                held += 1
         yield own
