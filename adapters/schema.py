@@ -9,6 +9,8 @@ figure. What each amount means is the same for every provider:
 - `subtotal` = sum of net_price less the tax inside the lines' prices.
 - `total` = sum of net_price + shipping + (tax - tax_included) + tip + duties - uncaptured, and
   equals the provider's own total, which is never altered.
+- `credit_applied` = total - money collected for the order, if the customer's balance at the
+  provider makes them differ.
 """
 
 from dataclasses import dataclass, field
@@ -17,8 +19,11 @@ from decimal import Decimal
 from typing import Literal
 
 from adapters.lookups import Json, Need
+from adapters.money import ZERO
 
 TaxesIncluded = Literal["true", "false", "mixed"]
+# `LineItem.type` of a gift card that is sold.
+GIFT_CARD = "gift_card"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,7 @@ class LineItem:
         on a line that is not.
     discount_codes: codes the shopper used that touch this line, in their order, each once.
     tax: all tax on this line, whether inside the price or on top.
+    tax_included: the part of it inside the price; None if the provider states it for no line.
     bundle_id, bundle_name: of the bundle it was sold as a part of; None for what stands alone.
     unknown: the provider gave no lines; this one stands for all goods of the order.
     """
@@ -45,6 +51,7 @@ class LineItem:
     discount: Decimal | None = None
     discount_codes: tuple[str, ...] = ()
     tax: Decimal | None = None
+    tax_included: Decimal | None = None
     taxes_included: TaxesIncluded | None = None
     name: str | None = None
     category: str | None = None
@@ -55,6 +62,11 @@ class LineItem:
     bundle_id: str | None = None
     bundle_name: str | None = None
     unknown: bool = False
+
+    @property
+    def is_gift_card(self) -> bool:
+        """Whether the line sells a gift card, which counts as revenue when it is spent."""
+        return self.type == GIFT_CARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +117,9 @@ class Order:
     discount: every discount, shipping's included; `shipping_discount` is that part alone.
     tax_included: the part of `tax` inside the prices.
     duties: duties and other fees.
-    uncaptured: what was ordered and not captured; `total` is what was captured.
+    uncaptured: ordered - captured, negative if more was captured; `total` is what was captured.
+    credit_applied: total - money collected for the order, if the customer's balance at the
+        provider makes them differ; negative if more was collected than the total. None otherwise.
     order_count: which of the customer's orders this is, 1 for the first; None where unknown.
     presentment_total, presentment_currency: what the shopper saw, where it differs.
     settlement_total, settlement_currency: what reached the account, by the provider's own rate.
@@ -138,6 +152,7 @@ class Order:
     tip: Decimal | None = None
     duties: Decimal | None = None
     uncaptured: Decimal | None = None
+    credit_applied: Decimal | None = None
     order_count: int | None = None
     order_name: str | None = None
     channel: str | None = None
@@ -175,8 +190,9 @@ class Parked:
 class Units:
     """Units of one line that left the order.
 
-    line_id: of the order's line. quantity: positive. amount: their share of the line's net_price,
-        positive; what the units of several refunds share adds up to the line.
+    line_id: of the order's line. quantity: positive; zero only for a line of quantity 0 that
+        carries money. amount: their share of the line's net_price, positive; the shares of all
+        units add up to the line.
     """
 
     line_id: str
@@ -185,15 +201,35 @@ class Units:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundStep:
+    """What happened to a refund after its money went back the first time.
+
+    kind: `failed`, some of the money came back to the shop; `again`, it went back once more.
+    n: which step of its kind this is, by the provider's own bookings or transactions; the first
+        failure is 1, the first repeat is 2. It enters the idempotency key.
+    at: when. amount: positive; zero for a part that is not known to have gone back before.
+    settlement_total: what moved in the account, positive; None if unknown.
+    """
+
+    kind: Literal["failed", "again"]
+    n: int
+    at: datetime
+    amount: Decimal
+    settlement_total: Decimal | None = None
+    settlement_currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
     """Money that went back, once it has succeeded, and the units that left with it.
 
     id: the provider's, of the refund or dispute; it enters the idempotency key.
-    at: when it was made. amount: positive; zero where only units left.
+    at: when it was made. amount: what went back the first time, positive; zero if only units left.
     reason: the provider's word; `dispute` for a dispute that was lost.
-    shipping, tax: the parts of amount that are shipping and tax, where the provider tells them.
-    failed_at: set where it, or a part of it, failed: what had succeeded of that is then taken back.
-    failed_amount: how much of amount failed where it was not all of it.
+    shipping, tax: the parts of amount that are shipping and tax, if the provider states them;
+        shipping is never more than amount.
+    steps: failures and repeats, oldest first; those of one kind are numbered in that order.
+    settlement_total: what left the account for `amount`, positive; None if unknown.
     """
 
     id: str
@@ -204,17 +240,15 @@ class Refund:
     shipping: Decimal | None = None
     tax: Decimal | None = None
     items: tuple[Units, ...] = ()
-    failed_at: datetime | None = None
-    failed_amount: Decimal | None = None
+    steps: tuple[RefundStep, ...] = ()
     settlement_total: Decimal | None = None
     settlement_currency: str | None = None
 
     @property
-    def failed(self) -> Decimal:
-        """Give how much of it failed."""
-        if self.failed_at is None:
-            return Decimal(0)
-        return self.amount if self.failed_amount is None else self.failed_amount
+    def total_back(self) -> Decimal:
+        """What has gone back for good: the amount less failures, plus repeats."""
+        signs = {"failed": -1, "again": 1}
+        return self.amount + sum((signs[step.kind] * step.amount for step in self.steps), ZERO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,11 +259,13 @@ class LineStanding:
     at: when it first had so many. Units that Heap was not told of are a Purchase of their own.
     removed: how many of them left and are in no refund; they are Refunded Items.
     removed_at: when so many had first left; None where none did.
+    gone: how many of them left in all, with refunds or without; it enters the key of a removal.
     """
 
     item: LineItem
     at: datetime
     removed: Decimal = Decimal(0)
+    gone: Decimal = Decimal(0)
     removed_at: datetime | None = None
 
 
@@ -237,14 +273,19 @@ class LineStanding:
 class Standing:
     """What an order comes to by its newest state, refunds left aside.
 
-    at: when that state was made. total: what the shop collected or is owed, before refunds. Where
-        it departs from what Heap was told, an Order Changed of the difference is sent.
-    reason: why it may differ.
+    at: when that state was made.
+    state: names that state in the key of an Order Changed, from the provider's own figures alone,
+        such as the total and the units ever and gone; the same state has the same name whichever
+        events showed it. No colon and no space.
+    total: what the shop collected or is owed, before refunds. If it departs from what Heap has, an
+        Order Changed with the difference is sent. reason: why it may differ.
+    credit_applied: as in `Order`. settlement_total: what reached the account by now, in all.
     lines: what its lines come to; empty where the provider never changes them.
     The other figures are those of the newest state; None where it does not tell.
     """
 
     at: datetime
+    state: str
     total: Decimal
     reason: Literal["edit", "capture", "uncollected", "tax", "other"]
     subtotal: Decimal | None = None
@@ -253,6 +294,9 @@ class Standing:
     tax: Decimal | None = None
     tip: Decimal | None = None
     duties: Decimal | None = None
+    credit_applied: Decimal | None = None
+    settlement_total: Decimal | None = None
+    settlement_currency: str | None = None
     lines: tuple[LineStanding, ...] = ()
 
 
