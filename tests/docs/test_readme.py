@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from adapters.registry import ADAPTERS
-from adapters.schema import Cancellation, LineItem, Order, Refund, Units
+from adapters.schema import Cancellation, LineItem, Order, Refund, RefundStep, Units
 from adapters.shopify.settings import ShopifySettings
 from bridge.cli import main
 from bridge.config import EventNames, database, load
@@ -130,8 +130,7 @@ def full_refund() -> Refund:
         shipping=one,
         tax=one,
         items=(Units(line_id="1", quantity=one, amount=one),),
-        failed_at=AT,
-        failed_amount=one,
+        steps=(RefundStep(kind="failed", n=1, at=AT, amount=one),),
         settlement_total=one,
         settlement_currency="CHF",
     )
