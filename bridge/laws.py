@@ -7,15 +7,35 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from adapters.money import ZERO, digits
-from adapters.schema import LineItem, Order
+from adapters.schema import LineItem, Order, Refund
+from bridge.heap.sales import cards_in, net_sales
 
 
-def broken(order: Order) -> list[str]:
-    """Say which meanings an order's figures break; empty where they hold.
+def broken(outcome: object) -> list[str]:
+    """Return which meanings the figures of an order or a refund break; empty if they hold.
 
-    An order whose figures the provider itself contradicts breaks none: it is sent as it stands.
+    An order whose figures the provider itself contradicts breaks none: it is sent as stated.
     """
-    return [] if order.contradiction else [*_of_order(order), *_of_lines(order)]
+    match outcome:
+        case Order(contradiction=None):
+            return [*_of_order(outcome), *_of_lines(outcome)]
+        case Refund():
+            return list(_of_refund(outcome))
+        case _:
+            return []
+
+
+def _of_refund(refund: Refund) -> Iterator[str]:
+    if refund.amount < 0 or refund.total_back < 0:
+        yield f"refund {refund.id}: less than nothing went back"
+    if refund.shipping is not None and refund.shipping > refund.amount:
+        yield f"refund {refund.id}: shipping {refund.shipping} is more than its amount"
+    if any(units.quantity < 0 or units.amount < 0 for units in refund.items):
+        yield f"refund {refund.id}: its items have a negative share or quantity"
+    if any(step.amount < 0 for step in refund.steps):
+        yield f"refund {refund.id}: a failure or repeat of less than nothing"
+    if len({(step.kind, step.n) for step in refund.steps}) < len(refund.steps):
+        yield f"refund {refund.id}: two of its steps have one number"
 
 
 def _of_order(order: Order) -> Iterator[str]:
@@ -27,6 +47,12 @@ def _of_order(order: Order) -> Iterator[str]:
     goods = net - sum((_included(line) for line in order.lines), ZERO)
     if order.subtotal is not None and _taxes_told(order) and order.subtotal != goods:
         yield f"subtotal {order.subtotal} is not the goods without their tax, {goods}"
+    sales = [net_sales(order)[line.id] for line in order.lines]
+    if order.subtotal is not None:
+        cards = cards_in(order.lines)
+        sold = sum((_or_zero(one) for one in sales), ZERO)
+        if None in sales or (not cards and sold != order.subtotal):
+            yield f"net_sales add up to {sold}, and subtotal is {order.subtotal}"
     discount = _or_zero(order.shipping_discount)
     discount += sum((_or_zero(line.discount) for line in order.lines), ZERO)
     if order.discount is not None and order.discount != discount:
