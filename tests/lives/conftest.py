@@ -1,0 +1,31 @@
+"""The rig of the flow tests, and a second bridge with an empty database at the same Heap."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.flow.conftest import Rig, make_rig
+
+__all__ = ["make_rig"]
+
+
+@pytest.fixture
+def rebuilt(
+    make_rig: Callable[..., Rig],  # noqa: F811 # the fixture that is imported above
+    blank_file: Path,
+    tmp_path: Path,
+) -> Callable[..., Rig]:
+    """Make a bridge whose database was lost: an empty one that sends to the sandbox of another."""
+
+    def make(rig: Rig, **environ: str) -> Rig:
+        file = tmp_path / "rebuilt.db"
+        shutil.copy(blank_file, file)
+        url = {"DATABASE_URL": f"sqlite:///{file}", "HEAP_API_URL": rig.sandbox.url}
+        made = make_rig(**environ, **url)
+        made.sandbox.stop()
+        made.sandbox = rig.sandbox
+        return made
+
+    return make

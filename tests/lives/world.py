@@ -1,0 +1,137 @@
+"""The merchant's own books: what a life of an order left in the shop, in minor units.
+
+Nothing here knows the bridge. The books hold what contract and docs promise of the sums at Heap:
+what was kept or is owed, what was collected for it, which units and gift cards are out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+
+Json = dict[str, Any]
+Thing = TypeVar("Thing")
+
+
+def major(minor: int, places: int = 2) -> Decimal:
+    return Decimal(minor).scaleb(-places)
+
+
+def text_of(minor: int) -> str:
+    return f"{major(minor):f}"
+
+
+@dataclass(frozen=True)
+class Goods:
+    """One line in the books: units ever and gone, the net sales of those that are there.
+
+    slack: what the split of the line's figures among its units may round by.
+    """
+
+    ever: int
+    gone: int
+    sales: int
+    slack: int = 0
+
+
+@dataclass(frozen=True)
+class Books:
+    """One order after a step.
+
+    counts: whether it is a purchase by now. came_to: what was paid for it or is owed, before
+    refunds. back: what has gone back. credit: `came_to` less what was collected, if a balance at the
+    provider makes them differ. cards: net price of gift cards that were sold and not repaid.
+    goods: by line ID; empty if no webhook tells the lines. cancelled: whether it was called off.
+    """
+
+    counts: bool
+    came_to: int = 0
+    back: int = 0
+    credit: int = 0
+    cards: int = 0
+    goods: Mapping[str, Goods] = field(default_factory=dict)
+    cancelled: bool = False
+
+    @property
+    def kept(self) -> int:
+        return self.came_to - self.back
+
+    @property
+    def revenue(self) -> int:
+        return self.kept - self.credit - self.cards
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One signed body. second: when it was triggered, in the order's own time, with a fraction."""
+
+    topic: str
+    body: Json
+    second: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened at once, the webhooks that tell of it, and the books after it."""
+
+    name: str
+    webhooks: tuple[Webhook, ...]
+    books: Books
+
+
+@dataclass(frozen=True)
+class Life:
+    """One order from its first webhook to the last one.
+
+    order_id: as the events at Heap name it. places: decimals of its currency.
+    last: the last whole state alone, as a database knows it that was lost and built anew.
+    unsure: why a rebuilt database cannot know some units; None if it can.
+    """
+
+    order_id: str
+    steps: tuple[Step, ...]
+    last: tuple[Webhook, ...]
+    places: int = 2
+    unsure: str | None = None
+    notes: Sequence[str] = ()
+
+    @property
+    def webhooks(self) -> list[Webhook]:
+        return [webhook for step in self.steps for webhook in step.webhooks]
+
+    @property
+    def end(self) -> Books:
+        return self.steps[-1].books
+
+    def __repr__(self) -> str:
+        told = "; ".join(f"{step.name} -> kept {step.books.kept}" for step in self.steps)
+        return f"<Life {self.order_id}: {told}>"
+
+
+class Draw:
+    """Draws by hypothesis, so that a life that breaks a law shrinks to the shortest one."""
+
+    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
+        self._draw = draw
+
+    def number(self, low: int, high: int) -> int:
+        found: int = self._draw(st.integers(low, max(low, high)))
+        return found
+
+    def pick(self, options: Sequence[Thing]) -> Thing:
+        found: Thing = self._draw(st.sampled_from(options))
+        return found
+
+    def chance(self, percent: int) -> bool:
+        """Draw true so often; false is the simpler one."""
+        return self.number(0, 99) >= 100 - percent
+
+    def shuffled(self, things: Sequence[Thing]) -> list[Thing]:
+        found: list[Thing] = self._draw(st.permutations(things))
+        return found
+
+    def some(self, things: Sequence[Thing], most: int) -> list[Thing]:
+        found: list[Thing] = self._draw(st.lists(st.sampled_from(things), max_size=most))
+        return found
