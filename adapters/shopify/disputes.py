@@ -1,8 +1,8 @@
 """Chargebacks: disputes of Shopify Payments, told by disputes/create and disputes/update.
 
 The bank takes the money when a chargeback is opened and leaves it there if it is lost, so a lost
-or accepted one is a refund with the reason `dispute`. An inquiry moves no money; neither does one
-that was prevented, or that a refund settled (`charge_refunded`), because that refund is the order's.
+or accepted one is a refund with the reason `dispute`. An inquiry moves no money; nor does one
+that was prevented, or settled by a refund (`charge_refunded`), which is the order's own.
 No figure of an order shows a dispute. Should Shopify book a refund of the same money as well, made
 after the dispute was opened, the two are one: the one that came first is sent, the other is not.
 Source: samples of disputes/create, API 2023-07 to 2026-07, which name the order by `order_id`;

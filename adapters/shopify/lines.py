@@ -110,9 +110,7 @@ def _line(
     )
 
 
-def _inside(
-    tax: Decimal | None, included: TaxesIncluded | None, *, stated: bool
-) -> Decimal | None:
+def _inside(tax: Decimal | None, included: TaxesIncluded | None, *, stated: bool) -> Decimal | None:
     """Return the tax inside a line's price; None if it is known only of the whole order."""
     if included == "false":
         return ZERO

@@ -194,12 +194,12 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
         if not unknown:
             return found
         return _wait_for_the_rest(found, max(unknown), story, known.settings)
-    returning = [*story.refunds, *(one for one in story.disputes if one.is_lost)]
-    if returning and known.partial:
+    heard = [one.received_at for one in story.refunds]
+    heard += [one.received_at for one in story.disputes if one.is_lost]
+    if heard and known.partial:
         return (Ignored(_NOT_SENT),)
-    if returning:
-        since = min(one.received_at for one in returning)
-        return _without_an_order(story, since, known)
+    if heard:
+        return _without_an_order(story, min(heard), known)
     if story.others:
         return (Ignored(why_no_order(story.others[0])),)
     return (Ignored("tells of an order that no webhook has told of yet"),)

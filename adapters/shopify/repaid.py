@@ -199,5 +199,3 @@ def _converted(
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     return sum(amounts, ZERO)
-
-

@@ -7,6 +7,7 @@ Source: Shopify's Order and LineItem references and real orders, read 2026-11.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -41,14 +42,14 @@ def standing_of(
     telling = [one for one, _ in told]
     newest, total = told[-1]
     stand = _lines(telling, {line.id: line for line in now.lines}, gone)
-    return Standing(
+    standing = Standing(
         at=_since(telling, [total for _, total in told]),
         state=_name(total, newest, order.currency),
         total=total,
         reason=_reason(order, newest, now, total, stand),
         lines=stand,
-        **(_figures(newest, now) if total == newest.costs else {}),
     )
+    return _with_figures(standing, newest, now) if total == newest.costs else standing
 
 
 def moved(order: Order, standing: Standing) -> bool:
@@ -128,8 +129,8 @@ def _reason(
     return "other"
 
 
-def _figures(state: State, now: Order) -> dict[str, Decimal | None]:
-    """Give the figures that stand beside the total, each in the meaning that `Order` has for it.
+def _with_figures(standing: Standing, state: State, now: Order) -> Standing:
+    """Add the figures beside the total, each in the meaning that `Order` has for it.
 
     None of them where refunds are mixed in, or where they do not make what the order costs now.
     now: the order as this state has it.
@@ -138,20 +139,21 @@ def _figures(state: State, now: Order) -> dict[str, Decimal | None]:
     goods = payload.decimal_or_none("current_subtotal_price")
     tax = payload.decimal_or_none("current_total_tax")
     if payload.objects_or_empty("refunds") or goods is None or tax is None:
-        return {}
+        return standing
     inside = now.taxes_included == "true"
     duties = duties_in(payload, "current")
     parts = (goods, now.shipping, ZERO if inside else tax, now.tip, duties)
     if state.costs != sum((part for part in parts if part is not None), ZERO):
-        return {}
-    return {
-        "subtotal": goods - (tax - _tax_on_shipping(payload)) if inside else goods,
-        "shipping": now.shipping,
-        "discount": payload.decimal_or_none("current_total_discounts"),
-        "tax": tax,
-        "tip": now.tip,
-        "duties": duties,
-    }
+        return standing
+    return replace(
+        standing,
+        subtotal=goods - (tax - _tax_on_shipping(payload)) if inside else goods,
+        shipping=now.shipping,
+        discount=payload.decimal_or_none("current_total_discounts"),
+        tax=tax,
+        tip=now.tip,
+        duties=duties,
+    )
 
 
 def _tax_on_shipping(payload: Payload) -> Decimal:

@@ -20,9 +20,9 @@ class Story:
     """The events of one order, the same for any order and repetition of them.
 
     states: the order's, the earliest first. refunds: as they were told, those inside states too.
-    moves: transactions told by themselves. disputes: chargebacks and inquiries. edits: the `order_edit` objects. summaries: those that
-    name this order as its customer's last. deletions, others: events. heard_at: when the last of
-    all of them came.
+    moves: transactions told by themselves. disputes: chargebacks and inquiries. edits: the
+    `order_edit` objects. summaries: those that name this order as its customer's last. deletions,
+    others: events. heard_at: when the last of all of them came.
     """
 
     states: list[State] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What an order is worth by one of its states, before refunds: the total that Order Changed follows.
+"""What an order is worth by one of its states, before refunds: the total of an Order Changed.
 
 Shopify's figures of a state are connected: `current_total_price` is the price after edits and
 returns; adjustments are what refunds paid above or below that; `total_outstanding` is price and
@@ -50,7 +50,7 @@ class _Refunded:
         return min(max(over, ZERO), self.parts.in_shops_favor)
 
     def unexplained(self, money: Decimal) -> Decimal:
-        """The part of money which did not move that no adjustment accounts for."""
+        """Return how much of money that did not move is in no adjustment either."""
         if self.parts.in_shops_favor >= money:
             return ZERO
         return min(money, max(self.parts.money - self.money.through, ZERO))
