@@ -59,21 +59,38 @@ class Moved:
 
 @dataclass(slots=True)
 class _Move:
-    """One transaction of a refund. statuses: all that it was ever told with."""
+    """One transaction of a refund. statuses: all that it was ever told with.
+
+    failed_at: when it failed, by the provider. heard_through, heard_failed: when the bridge first
+    heard that it went through, or failed.
+    """
 
     id: str
     thing: Payload
     statuses: set[str] = field(default_factory=set)
     failed_at: datetime | None = None
-    through_at: datetime | None = None
+    heard_through: datetime | None = None
+    heard_failed: datetime | None = None
 
     def tell(self, status: str, at: datetime, received_at: datetime) -> None:
         self.statuses.add(status)
         if status in _FAILED:
             at = min(at, received_at)
             self.failed_at = min(self.failed_at or at, at)
+            self.heard_failed = min(self.heard_failed or received_at, received_at)
         if status == "success":
-            self.through_at = min(self.through_at or received_at, received_at)
+            self.heard_through = min(self.heard_through or received_at, received_at)
+
+    @property
+    def went_through(self) -> bool:
+        """Whether it counts as money that went back.
+
+        One whose failure was known before its success never did: Heap was not sent it, and must
+        not be sent that it came back.
+        """
+        if self.heard_through is None:
+            return False
+        return self.heard_failed is None or self.heard_through < self.heard_failed
 
     @property
     def is_pending(self) -> bool:
@@ -90,11 +107,11 @@ def repaid(order: Order, told: Sequence[Told], moved: Sequence[Told]) -> Repaid:
         return Repaid(ZERO)
     amounts = _of_shop(order, told[-1].thing, [move.thing for move in moves])
     both = list(zip(moves, amounts, strict=True))
-    through = [(move, amount) for move, amount in both if move.through_at]
+    heard = [move.heard_through for move in moves if move.heard_through]
     return Repaid(
-        amount=_sum(amount for _, amount in through),
+        amount=_sum(amount for move, amount in both if move.went_through),
         steps=_steps(both),
-        through_at=min((move.through_at for move, _ in through if move.through_at), default=None),
+        through_at=min(heard, default=None),
     )
 
 
@@ -125,18 +142,26 @@ def progress(refund: Payload) -> tuple[int, int, int]:
 
 
 def _steps(moves: Sequence[tuple[_Move, Decimal]]) -> tuple[RefundStep, ...]:
-    """Make a step of each part that failed, in the order in which they did.
+    """Make a step of each part that failed, in the order in which the bridge heard of them.
 
-    One that is not known to have gone through comes last, with no amount.
+    That order never changes: what is heard of later comes later, and so keeps the keys of what was
+    sent. A part that is not known to have gone through comes last, with no amount.
     """
-    failed = [
-        (not move.through_at, move.failed_at, move.id, amount if move.through_at else ZERO)
-        for move, amount in moves
+    failed = [(move, amount if move.went_through else ZERO) for move, amount in moves]
+    listed = [
+        (
+            not move.went_through,
+            move.heard_failed or move.failed_at,
+            move.failed_at,
+            move.id,
+            amount,
+        )
+        for move, amount in failed
         if move.failed_at
     ]
     return tuple(
         RefundStep(kind="failed", n=place, at=at, amount=amount)
-        for place, (_, at, _, amount) in enumerate(sorted(failed), start=1)
+        for place, (_, _, at, _, amount) in enumerate(sorted(listed), start=1)
     )
 
 
