@@ -17,15 +17,19 @@ def rebuilt(
     blank_file: Path,
     tmp_path: Path,
 ) -> Callable[..., Rig]:
-    """Make a bridge whose database was lost: an empty one that sends to the sandbox of another."""
+    """Make a bridge beside another, with an empty database, as if that one's was lost.
 
-    def make(rig: Rig, **environ: str) -> Rig:
+    It sends to the same sandbox, or to one of its own.
+    """
+
+    def make(rig: Rig, *, own_heap: bool = False, **environ: str) -> Rig:
         file = tmp_path / "rebuilt.db"
         shutil.copy(blank_file, file)
-        url = {"DATABASE_URL": f"sqlite:///{file}", "HEAP_API_URL": rig.sandbox.url}
-        made = make_rig(**environ, **url)
-        made.sandbox.stop()
-        made.sandbox = rig.sandbox
+        heap = {} if own_heap else {"HEAP_API_URL": rig.sandbox.url}
+        made = make_rig(DATABASE_URL=f"sqlite:///{file}", **heap, **environ)
+        if not own_heap:
+            made.sandbox.stop()
+            made.sandbox = rig.sandbox
         return made
 
     return make

@@ -8,7 +8,8 @@ from adapters.contract import WebhookEvent
 from adapters.registry import adapters
 from bridge.samples import SHOP
 from tests.flow.conftest import SECRETS, Rig
-from tests.lives.world import Json, Life, Webhook
+from tests.lives.invariants import Sums, broken, by_key, changed_once, summed
+from tests.lives.world import Books, Draw, Json, Life, Webhook
 
 # When a life's own time begins; before the rig's clock, as everything that is told has happened.
 BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -48,17 +49,89 @@ class Player:
         for _ in range(2):
             self.work(self.settle_seconds + 1)
 
+    def is_quiet(self) -> None:
+        """Check that nothing was refused, parked, or sent again with other bytes."""
+        assert self.rig.sandbox.refusals == []
+        assert self.rig.sandbox.conflicts == []
+        assert self.rig.parked_heap_events() == []
+
     def events(self, life: Life) -> list[Json]:
         """Give what Heap holds of one order, in the order of arrival."""
         found = self.rig.sandbox.events()
         return [event for event in found if event["properties"]["order_id"] == life.order_id]
 
 
-def forgotten(rig: Rig, lives: Sequence[Life]) -> None:
-    """Check that nothing is parked or in conflict once all is told."""
-    assert rig.parked_heap_events() == []
-    assert rig.sandbox.refusals == []
-    assert {state for state, _ in rig.stands()} <= {"settled", "ignored", "open"}, lives
+def every_step(player: Player, life: Life, draw: Draw) -> None:
+    """Play a life step by step; the laws hold after each, and each makes one change at most."""
+    player.rig.sandbox.clear()
+    was, before = Books(counts=False), Sums()
+    for step in life.steps:
+        player.post(draw.shuffled(step.webhooks))
+        player.settle()
+        events = player.events(life)
+        after = summed(events)
+        found = broken(events, step.books, life.places)
+        found += changed_once(before, after, was, step.books, life.places)
+        assert not found, (step.name, found, life)
+        was, before = step.books, after
+    player.is_quiet()
+
+
+def any_order(player: Player, life: Life, draw: Draw) -> None:
+    """Play a life in any order, some webhooks twice, with pauses; the laws hold in the end."""
+    player.rig.sandbox.clear()
+    webhooks = draw.shuffled([*life.webhooks, *draw.some(life.webhooks, 3)])
+    for webhook in webhooks:
+        player.post([webhook])
+        if draw.chance(30):
+            player.work(draw.pick([0, 3, 60]))
+    player.settle()
+    found = broken(player.events(life), life.end, life.places)
+    assert not found, (found, life)
+    player.is_quiet()
+
+
+def at_once(players: Sequence[Player], life: Life, draw: Draw) -> None:
+    """Play a life at several bridges in several orders; Heap holds the same of each."""
+    told = []
+    for player in players:
+        player.rig.sandbox.clear()
+        player.post(draw.shuffled([*life.webhooks, *draw.some(life.webhooks, 3)]))
+        player.settle()
+        told.append(by_key(player.events(life)))
+        assert not (found := broken(list(told[-1].values()), life.end, life.places)), (found, life)
+    first, *others = told
+    for other in others:
+        assert sorted(first) == sorted(other), life
+        assert first == other, life
+
+
+def from_last_state(again: Player, life: Life) -> None:
+    """Show the last state alone to a bridge with an empty database; no sum at Heap moves."""
+    before = summed(again.events(life))
+    again.post(life.steps[-1].last)
+    again.settle()
+    after = summed(again.events(life))
+    if life.unsure:
+        after.left = before.left
+        after.sales = before.sales
+    assert after == before, life
+
+
+def goes_on(player: Player, again: Player, life: Life, draw: Draw) -> None:
+    """Lose the database after some step; from its last state on, the laws hold as before."""
+    player.rig.sandbox.clear()
+    cut = draw.number(1, len(life.steps))
+    for step in life.steps[:cut]:
+        player.post(draw.shuffled(step.webhooks))
+        player.settle()
+    again.post(life.steps[cut - 1].last)
+    again.settle()
+    for step in life.steps[cut:]:
+        again.post(draw.shuffled(step.webhooks))
+        again.settle()
+        found = broken(again.events(life), step.books, life.places)
+        assert not found, (cut, step.name, found, life)
 
 
 def _headers(webhook: Webhook) -> dict[str, str]:

@@ -74,8 +74,11 @@ class Back:
     doubles: bool = False
 
     def back(self) -> int:
-        through = [move for move in self.moves if move.thing["status"] == "success"]
-        return 0 if self.doubles else sum(move.amount for move in through)
+        """Return what has gone back; a refund waits for all of its transactions."""
+        statuses = {move.thing["status"] for move in self.moves}
+        if self.doubles or "pending" in statuses:
+            return 0
+        return sum(move.amount for move in self.moves if move.thing["status"] == "success")
 
 
 class ShopOrder:
@@ -92,6 +95,7 @@ class ShopOrder:
         self.ticks = 0
         self.steps: list[Step] = []
         self.told: list[Webhook] = []
+        self.last: Webhook
         self.lines: list[Line] = []
         self.refunds: list[Back] = []
         self.losses: list[Back] = []
@@ -131,7 +135,7 @@ class ShopOrder:
         unsure = None
         if self.recorded_late:
             unsure = "a refund record names units that an edit had taken out before"
-        return Life(str(self.id), tuple(self.steps), (self.last,), unsure=unsure)
+        return Life(str(self.id), tuple(self.steps), unsure=unsure)
 
     # --- the books -------------------------------------------------------------------------------
 
@@ -200,9 +204,6 @@ class ShopOrder:
 
     def repay_cards(self) -> None:
         """Count the gift cards that refunds repaid, and those that were never paid for."""
-        uncollected = max(self.came_before - self.came_to, 0)
-        self.cards_repaid += min(max(self.cards_gone, 0), uncollected)
-        self.came_before = self.came_to
         for refund in (*self.refunds, *self.losses):
             back, before = refund.back(), refund.cards or 0
             listed = refund.listed
@@ -213,6 +214,9 @@ class ShopOrder:
             if back or refund.cards is not None:
                 self.cards_repaid += now - before
                 refund.cards = now
+        uncollected = max(self.came_before - self.came_to, 0)
+        self.cards_repaid += min(max(self.cards_gone, 0), uncollected)
+        self.came_before = self.came_to
 
     def goods_of(self, line: Line) -> Goods:
         def sales(units: int) -> int:
@@ -233,7 +237,8 @@ class ShopOrder:
 
     def close(self, name: str) -> None:
         if self.told:
-            self.steps.append(Step(name, tuple(self.told), self.books()))
+            whole = [self.last] + [one for one in self.told if one.topic == "orders/delete"]
+            self.steps.append(Step(name, tuple(self.told), self.books(), tuple(whole)))
             self.told = []
 
     def do_tag(self) -> None:

@@ -74,11 +74,15 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Step:
-    """What happened at once, the webhooks that tell of it, and the books after it."""
+    """What happened at once, the webhooks that tell of it, and the books after it.
+
+    last: the order's last whole state alone, as a database sees it that was lost and built anew.
+    """
 
     name: str
     webhooks: tuple[Webhook, ...]
     books: Books
+    last: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,16 +90,13 @@ class Life:
     """One order from its first webhook to the last one.
 
     order_id: as the events at Heap name it. places: decimals of its currency.
-    last: the last whole state alone, as a database knows it that was lost and built anew.
     unsure: why a rebuilt database cannot know some units; None if it can.
     """
 
     order_id: str
     steps: tuple[Step, ...]
-    last: tuple[Webhook, ...]
     places: int = 2
     unsure: str | None = None
-    notes: Sequence[str] = ()
 
     @property
     def webhooks(self) -> list[Webhook]:
