@@ -75,10 +75,13 @@ def _money(sums: Sums, books: Books, places: int) -> list[str]:
         "Refund.amount": (sums.back, major(books.back, places)),
         "kept": (sums.came_to - sums.back, major(books.kept, places)),
         "credit_applied": (sums.credit, major(books.credit, places)),
-        "revenue": (sums.revenue, major(books.revenue, places)),
         "Order Cancelled events": (sums.cancelled, int(books.cancelled)),
     }
-    return [f"{name}: {at} at Heap, {is_}" for name, (at, is_) in told.items() if at != is_]
+    found = [f"{name}: {at} at Heap, {is_}" for name, (at, is_) in told.items() if at != is_]
+    least, most = (major(one, places) for one in (books.revenue - books.more, books.revenue))
+    if not least <= sums.revenue <= most:
+        found.append(f"revenue: {sums.revenue} at Heap, {least} to {most}")
+    return found
 
 
 def _goods(sums: Sums, books: Books, places: int) -> list[str]:

@@ -117,7 +117,6 @@ class ShopOrder:
         self.duties = self.duties_left = draw.pick([0, 0, 240])
         self.total = self.costs
         self.first_tax = self.tax
-        self.came_before = 0
         self.state("orders/create")
         self.close("place")
 
@@ -184,26 +183,30 @@ class ShopOrder:
 
     @property
     def cards_gone(self) -> int:
-        """Net price of gift cards that left and whose money has not gone back."""
+        """Net price of gift cards that left and whose money has not gone back by refunds."""
         cards = [line for line in self.lines if line.is_card]
         left = sum(line.net(line.ever) - line.net(line.now) for line in cards)
-        return left - self.cards_repaid
+        return max(left - self.cards_repaid, 0)
 
     def books(self) -> Books:
         counts = self.order_on == "created" or self.paid > 0
         self.repay_cards()
-        cards = sum(line.net(line.ever) for line in self.lines if line.is_card)
+        here = sum(line.net(line.now) for line in self.lines if line.is_card)
+        # Nobody repays a card that was never paid for: money is due for what is owed back alone.
+        due = min(self.cards_gone, max(-self.owed, 0))
         return Books(
             counts=counts,
             came_to=self.came_to,
             back=self.back,
-            cards=cards - self.cards_repaid,
+            cards=here + due,
+            more=self.cards_gone - due if self.paid else 0,
             goods={str(line.id): self.goods_of(line) for line in self.lines},
             cancelled=bool(self.cancelled_at) or self.is_deleted,
+            half_paid=self.order_on == "paid" and self.status == "partially_paid",
         )
 
     def repay_cards(self) -> None:
-        """Count the gift cards that refunds repaid, and those that were never paid for."""
+        """Count the gift cards that refunds repaid."""
         for refund in (*self.refunds, *self.losses):
             back, before = refund.back(), refund.cards or 0
             listed = refund.listed
@@ -214,9 +217,6 @@ class ShopOrder:
             if back or refund.cards is not None:
                 self.cards_repaid += now - before
                 refund.cards = now
-        uncollected = max(self.came_before - self.came_to, 0)
-        self.cards_repaid += min(max(self.cards_gone, 0), uncollected)
-        self.came_before = self.came_to
 
     def goods_of(self, line: Line) -> Goods:
         def sales(units: int) -> int:
@@ -238,7 +238,8 @@ class ShopOrder:
     def close(self, name: str) -> None:
         if self.told:
             whole = [self.last] + [one for one in self.told if one.topic == "orders/delete"]
-            self.steps.append(Step(name, tuple(self.told), self.books(), tuple(whole)))
+            hides = bool(self.losses)
+            self.steps.append(Step(name, tuple(self.told), self.books(), tuple(whole), hides))
             self.told = []
 
     def do_tag(self) -> None:

@@ -42,8 +42,11 @@ class Books:
 
     counts: whether it is a purchase by now. came_to: what was paid for it or is owed, before
     refunds. back: what has gone back. credit: `came_to` less what was collected, if a balance at the
-    provider makes them differ. cards: net price of gift cards that were sold and not repaid.
-    goods: by line ID; empty if no webhook tells the lines. cancelled: whether it was called off.
+    provider makes them differ. cards: net price of gift cards that were sold and not repaid; more is
+    that of cards that left and whose money the shop used for other goods or kept as a fee, of which
+    the contract does not say whether it repaid them.
+    goods: by line ID; empty if no webhook tells the lines. cancelled: whether it was called off. half_paid:
+    whether its state alone says that it is not paid, though it was once.
     """
 
     counts: bool
@@ -51,8 +54,10 @@ class Books:
     back: int = 0
     credit: int = 0
     cards: int = 0
+    more: int = 0
     goods: Mapping[str, Goods] = field(default_factory=dict)
     cancelled: bool = False
+    half_paid: bool = False
 
     @property
     def kept(self) -> int:
@@ -61,6 +66,11 @@ class Books:
     @property
     def revenue(self) -> int:
         return self.kept - self.credit - self.cards
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a bridge that sees only this state knows that it counts."""
+        return self.counts and not self.half_paid
 
 
 @dataclass(frozen=True)
@@ -77,12 +87,14 @@ class Step:
     """What happened at once, the webhooks that tell of it, and the books after it.
 
     last: the order's last whole state alone, as a database sees it that was lost and built anew.
+    hides: whether that state lacks something that is at Heap by now.
     """
 
     name: str
     webhooks: tuple[Webhook, ...]
     books: Books
     last: tuple[Webhook, ...] = ()
+    hides: bool = False
 
 
 @dataclass(frozen=True)
