@@ -73,10 +73,13 @@ class Back:
     cards: int | None = None
     doubles: bool = False
 
+    @property
+    def waits(self) -> bool:
+        return any(move.thing["status"] == "pending" for move in self.moves)
+
     def back(self) -> int:
         """Return what has gone back; a refund waits for all of its transactions."""
-        statuses = {move.thing["status"] for move in self.moves}
-        if self.doubles or "pending" in statuses:
+        if self.doubles or self.waits:
             return 0
         return sum(move.amount for move in self.moves if move.thing["status"] == "success")
 
@@ -169,13 +172,17 @@ class ShopOrder:
         return [move for move in moves if move.thing["status"] == "pending"]
 
     @property
-    def pending_sum(self) -> int:
-        return sum(move.amount for move in self.pending)
+    def waiting(self) -> int:
+        """What is on its way back, in refunds that are not through."""
+        refunds = [refund for refund in self.refunds if refund.waits and not refund.doubles]
+        moves = [move for refund in refunds for move in refund.moves]
+        return sum(move.amount for move in moves if move.thing["status"] in {"pending", "success"})
 
     @property
     def owed(self) -> int:
-        """What the shopper still owes; negative if the shop does."""
-        return self.costs - self.paid + self.back - self.gift + self.withheld
+        """What the shopper still owes; negative if the shop does beside what is on its way."""
+        back = self.back + self.waiting
+        return self.costs - self.paid + back - self.gift + self.withheld
 
     @property
     def came_to(self) -> int:
@@ -193,7 +200,7 @@ class ShopOrder:
         self.repay_cards()
         here = sum(line.net(line.now) for line in self.lines if line.is_card)
         # Nobody repays a card that was never paid for: money is due for what is owed back alone.
-        due = min(self.cards_gone, max(-self.owed, 0))
+        due = min(self.cards_gone, max(-self.owed, 0) + self.waiting)
         return Books(
             counts=counts,
             came_to=self.came_to,
@@ -360,12 +367,12 @@ class ShopOrder:
         return self.give_back([], -self.owed, shipping=(amount, tax - self.shipping_tax))
 
     def do_goodwill(self) -> None:
-        most = self.paid - self.back - self.pending_sum
+        most = self.paid - self.back - self.waiting
         if most <= 0 or self.owed > 0:
             return self.do_tag()
         amount = self.draw.number(1, min(most, 997))
         # Money that the shop owes is paid back before it is a present.
-        gift = max(amount - max(-self.owed - self.pending_sum, 0), 0)
+        gift = max(amount - max(-self.owed, 0), 0)
         self.gift += gift
         return self.give_back([], amount, lump=True)
 
@@ -373,7 +380,9 @@ class ShopOrder:
         """Let a pending transaction go through or fail; it is told by itself too."""
         if not self.pending:
             return self.do_tag()
-        self.end(self.draw.pick(self.pending), "failure" if self.draw.chance(35) else "success")
+        # If the shopper owes money by then, what failed would have to be set off against it.
+        fails = self.draw.chance(35) and self.owed <= 0
+        self.end(self.draw.pick(self.pending), "failure" if fails else "success")
         return self.state()
 
     def do_bounce(self) -> None:
@@ -390,7 +399,7 @@ class ShopOrder:
         return self.state()
 
     def do_chargeback(self) -> None:
-        most = self.paid - self.back - self.pending_sum
+        most = self.paid - self.back - self.waiting
         if self.disputed or most <= 0 or self.owed > 0 or self.shopper or self.pending:
             return self.do_tag()
         amount = self.draw.pick([most, max(most // 2, 1)])
@@ -403,7 +412,7 @@ class ShopOrder:
         if not self.disputed or self.disputed["status"] != "needs_response":
             return self.do_chargeback()
         amount = self.disputed["minor"]
-        is_lost = self.draw.chance(70) and amount <= self.paid - self.back - self.pending_sum
+        is_lost = self.draw.chance(70) and amount <= self.paid - self.back - self.waiting
         self.disputed["status"] = "lost" if is_lost else "won"
         self.tell("disputes/update", self.dispute())
         if not is_lost:
@@ -664,7 +673,7 @@ class ShopOrder:
     def body(self) -> Json:
         placed = sum(line.price * line.ever for line in self.placed)
         off = sum(line.off for line in self.placed)
-        outstanding = 0 if self.cancelled_at and not self.paid else self.owed + self.pending_sum
+        outstanding = 0 if self.cancelled_at and not self.paid else self.owed
         return {
             "id": self.id,
             "order_number": self.number,
