@@ -181,9 +181,14 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """It cannot be right without an operator or a further event; why, and what would help."""
+    """It cannot be right without an operator or a further event; why, and what would help.
+
+    events: the keys of the webhooks that are parked if an order stands beside it, so that the order
+        is sent without what they say. Without an order the order itself is parked.
+    """
 
     reason: str
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
