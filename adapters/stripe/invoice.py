@@ -1,19 +1,29 @@
 """Invoice -> sums. Its webhook carries the first page of its lines, discounts and taxes."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from adapters.payload import Payload
 from adapters.schema import LineItem
-from adapters.stripe.lines import Line, Tax, invoice_lines, line_items, read_tax, share_discount
-from adapters.stripe.money import Sums, currency_of, unknown_line, where_taxed
+from adapters.stripe.lines import (
+    Line,
+    billing_credits,
+    invoice_lines,
+    line_items,
+    read_tax,
+    share_discount,
+)
+from adapters.stripe.money import currency_of
 from adapters.stripe.sighting import Sighting
+from adapters.stripe.sums import Sums, Tax, sums_of, unknown_line
 
 
-def invoice_sums(invoice: Payload, name: str | None) -> Sums:
+def invoice_sums(invoice: Payload, name: str | None, collected: int | None = None) -> Sums:
     """Read a paid invoice into its lines and sums.
 
     total = invoice.total: customer balance and payment outside Stripe are ways of
     paying it. What a credit note took off before it was paid is never collected: `uncaptured`.
+    collected: the money that came in for it, minor units.
     Where the payload does not hold all lines, one line stands for the goods' value.
     Raises MalformedPayload where the total, the currency or a line's amount is missing.
     Source: API shapes of 2018 to 2026-10-28.endive; taxes moved from total_tax_amounts to
@@ -21,7 +31,7 @@ def invoice_sums(invoice: Payload, name: str | None) -> Sums:
     """
     lines = invoice_lines(invoice)
     # Whether the invoice's own sum of taxes holds shipping's differs; the figures tell.
-    readings = [_sums(invoice, lines, tax, name) for tax in _taxes(invoice, lines)]
+    readings = [_sums(invoice, lines, tax, name, collected) for tax in _taxes(invoice, lines)]
     for sums in readings:
         if not sums.difference():
             return sums
@@ -37,17 +47,39 @@ def payable(invoice: Payload) -> int:
     return invoice.integer("total") - _credited(invoice)
 
 
-def charged(invoice: Payload) -> int:
-    """Tell how much of the invoice a payment through Stripe took, minor units.
+def is_paid(invoice: Payload) -> bool:
+    """Whether an invoice is paid, by whatever means.
 
-    What customer balance or a payment outside Stripe covered is not in it, so that a charge of
-    this amount may be its other half.
+    `status` came in 2018; before it, `paid`. Customer balance and payment outside Stripe count.
     """
+    return invoice.text_or_none("status") == "paid" or invoice.raw("paid") is True
+
+
+def collected_for(invoice: Payload) -> int:
+    """Return the money that came in for a paid invoice, minor units, however it was paid.
+
+    What was overpaid is in it: Stripe keeps that as credit on the customer's balance. What the
+    balance itself paid is not. Since basil amount_paid contains payment outside Stripe; before,
+    only `paid_out_of_band` says so, and then all that was due came in that way.
+    Source: docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-
+    on-invoices, and Stripe's page on customer invoice balances, read November 2026.
+    """
+    paid, due = (invoice.integer_or_none(key) for key in ("amount_paid", "amount_due"))
+    if paid is None:
+        return payable(invoice) if due is None else due
     if invoice.flag("paid_out_of_band"):
-        return 0
-    paid = invoice.integer_or_none("amount_paid")
-    outside = invoice.integer_or_none("amount_paid_off_stripe") or 0
-    return (invoice.integer("total") if paid is None else paid) - outside
+        return max(paid, due or 0)
+    return paid + (invoice.integer_or_none("amount_overpaid") or 0)
+
+
+def credit_given(invoice: Payload) -> Decimal | None:
+    """Return what a negative invoice adds to the customer's balance; None for any other.
+
+    A downgrade bills less than it takes back; nothing is paid out, and a later invoice uses it up.
+    Source: Stripe's page on customer invoice balances, read November 2026.
+    """
+    total = invoice.integer_or_none("total") or 0
+    return currency_of(invoice).major(-total) if total < 0 else None
 
 
 def still_due(invoice: Payload, captured: int) -> bool:
@@ -87,42 +119,40 @@ def first_of_subscription(invoice: Sighting) -> str | None:
 
 
 def _sums(
-    invoice: Payload, lines: tuple[Line, ...] | None, tax: Tax | None, name: str | None
+    invoice: Payload,
+    lines: tuple[Line, ...] | None,
+    tax: Tax | None,
+    name: str | None,
+    collected: int | None,
 ) -> Sums:
-    money = currency_of(invoice)
-    total, credited = invoice.integer("total"), _credited(invoice)
+    money, total = currency_of(invoice), invoice.integer("total")
     told = _told(lines)
     shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax, told)
     goods = total - (shipping or 0) - (tax.whole - tax.included if tax else 0)
     discount = _discount(invoice, lines, goods)
     goods_tax = _goods_tax(tax, told, shipping_tax)
-    inside = goods_tax.included if goods_tax else 0
     if lines is None:
         lump = unknown_line(
             money,
             gross=goods + discount,
             discount=discount,
             tax=goods_tax.whole if goods_tax else None,
-            included=inside,
+            included=goods_tax.included if goods_tax else None,
             name=name,
         )
         items: tuple[LineItem, ...] = (lump,)
-        net = goods
     else:
-        lines = share_discount(lines, discount)
-        items = line_items(lines, money)
-        net = sum(line.net for line in lines)
-    return Sums(
-        currency=money,
-        total=money.major(total - credited),
-        lines=items,
-        subtotal=money.major(net - inside),
-        shipping=money.major_or_none(shipping),
-        discount=money.major(discount),
-        tax=money.major(tax.whole) if tax else None,
-        tax_included=money.major(tax.included) if tax and tax.whole else None,
-        taxes_included=where_taxed(tax.whole, tax.included) if tax else None,
-        uncaptured=money.major(credited) if credited else None,
+        items = line_items(share_discount(lines, discount), money)
+    return sums_of(
+        money,
+        items,
+        ordered=total,
+        captured=payable(invoice),
+        collected=collected,
+        tax=tax,
+        inside=goods_tax.included if goods_tax else 0,
+        shipping=shipping,
+        discount=discount,
     )
 
 
@@ -174,12 +204,15 @@ def _shipping(cost: Payload | None, tax: Tax | None, told: Tax | None) -> tuple[
 def _discount(invoice: Payload, lines: tuple[Line, ...] | None, goods: int) -> int:
     """Add up all discounts on goods: the lines' or the invoice's, whichever says more.
 
+    Billing credits are among them, also if only the first page of lines is there.
+
     Shapes before 2020 name a coupon and no amount: there it is what the lines cost beyond `goods`,
     what was paid for them.
     """
     on_lines = sum(line.discount for line in lines or ())
     listed = invoice.objects_or_empty("total_discount_amounts")
-    told = max(on_lines, sum(entry.integer("amount") for entry in listed))
+    credits = billing_credits(invoice, "total_pretax_credit_amounts")
+    told = max(on_lines, sum(entry.integer("amount") for entry in listed) + credits)
     if told or "total_discount_amounts" in invoice or invoice.object_or_none("discount") is None:
         return told
     subtotal = invoice.integer_or_none("subtotal") or 0
