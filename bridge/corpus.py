@@ -109,7 +109,7 @@ def _line(outcome: Outcome | Lone) -> str:
             text = f"order of {outcome.total} {outcome.currency}, {len(outcome.lines)} lines"
             return text + (f" ({outcome.contradiction})" if outcome.contradiction else "")
         case Refund():
-            taken_back = ", which failed later" if outcome.failed else ""
+            taken_back = ", which failed later" if outcome.steps else ""
             return f"refund of {outcome.amount} {outcome.currency}{taken_back}"
         case Standing():
             return f"stands at {outcome.total}"

@@ -5,57 +5,127 @@ because Heap keeps the first event of a key and passes over later ones.
 """
 
 from collections.abc import Container, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from adapters.schema import Cancellation, LineItem, Order, Refund, Units
+from adapters.money import ZERO
+from adapters.schema import Cancellation, LineItem, Order, Refund, RefundStep, Units
 from bridge.config.settings import EventNames
 from bridge.heap.events import HeapEvent, line_properties, order_count
 from bridge.heap.form import Value, common, product, upper, written
 from bridge.heap.identity import Identity
 
-_SECOND = timedelta(seconds=1)
+# The figures of an Order Changed that are differences of the order's own.
+FIGURES = (
+    *("total", "subtotal", "shipping", "discount", "tax", "tip", "duties"),
+    *("credit_applied", "settlement_total"),
+)
+# Of an order that was sent under two keys, one is taken back: nothing is left of it.
+_NOTHING = "0"
 
-# What an Order Changed tells the differences of.
-FIGURES = ("total", "subtotal", "shipping", "discount", "tax", "tip", "duties")
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Units that left an order, as a Refunded Item has them.
+
+    thing: the line, for the product's facts; None if it is not known. sales: the units' share of
+    its net sales, positive; None if unknown.
+    """
+
+    units: Units
+    thing: LineItem | None
+    sales: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Money that went back, or came back. key: what follows the refund's ID in the event's key.
+
+    amount, settlement: signed, positive if it went back. cards: the part of amount that repaid gift
+    cards, with its sign.
+    """
+
+    key: str
+    at: datetime
+    amount: Decimal
+    cards: Decimal
+    reason: str | None
+    settlement: Decimal | None = None
+    settlement_currency: str | None = None
 
 
 def refund_events(
     order: Order,
     refund: Refund,
-    things: Mapping[str, LineItem],
+    items: Sequence[Left],
+    cards: Decimal,
     *,
+    context: Sequence[tuple[str, Value]],
     provider: str,
     source: str,
     names: EventNames,
     identity: Identity,
 ) -> tuple[HeapEvent, ...]:
-    """Make a refund's events: its money, the units of each line, its failure where it failed.
+    """Make a refund's events: its money, the units of each line, its failures and repeats.
 
-    order: as it was sent; the refund goes to its user. things: its lines by their ids, for the
-    product facts of the items. A restock without money makes Refunded Items only.
+    order: as it was sent; the refund goes to its user. items: the units that Heap was not sent yet.
+    cards: how much of the amount repaid gift cards. context: what describes the order. A restock
+    without money makes Refunded Items only.
     """
     stem = f"{_stem(order, provider)}:refund:{refund.id}"
     about = [*common(order, provider, source), ("refund_id", refund.id)]
     events = []
     if names.refund and refund.amount:
-        told = [(stem, refund.at, refund.amount, refund.reason)]
-        if refund.failed_at is not None:
-            back = refund.failed.copy_negate()
-            told.append((f"{stem}:failed", refund.failed_at, back, "failed"))
-        for key, at, amount, reason in told:
-            properties = [*about, *_money(refund, amount, reason)]
-            events.append(
-                HeapEvent(key, "refund", written(identity, names.refund, at, key, properties))
-            )
+        for money in money_of(refund, cards):
+            key = f"{stem}{money.key}"
+            properties = [*about, *_money(refund, money), *context]
+            body = written(identity, names.refund, money.at, key, properties)
+            events.append(HeapEvent(key, "refund", body))
     if names.refunded_item:
-        for units in refund.items:
-            key = f"{stem}:item:{units.line_id}"
-            thing = product(things[units.line_id]) if units.line_id in things else []
-            properties = [*about, *thing, *_units(units)]
+        for left in items:
+            key = f"{stem}:item:{left.units.line_id}"
+            properties = [*about, *_left(left), *context]
             body = written(identity, names.refunded_item, refund.at, key, properties)
             events.append(HeapEvent(key, "refunded_item", body))
     return tuple(events)
+
+
+def money_of(refund: Refund, cards: Decimal) -> list[Money]:
+    """List what a refund moved: the amount, then each failure and repeat, with their signs.
+
+    cards: how much of the amount repaid gift cards. The money that is back repays them first, so
+    that a failure in part leaves them repaid as far as the rest reaches.
+    """
+    back, repaid = refund.amount, cards
+    own = refund.settlement_total
+    found = [Money("", refund.at, back, repaid, refund.reason, own, refund.settlement_currency)]
+    for step in refund.steps:
+        sign = -1 if step.kind == "failed" else 1
+        back += sign * step.amount
+        before, repaid = repaid, min(back, cards)
+        settlement, currency = _settled(refund, step)
+        found.append(
+            Money(
+                f":{step.kind}" if step.n == 1 else f":{step.kind}:{step.n}",
+                step.at,
+                sign * step.amount,
+                repaid - before,
+                "failed" if step.kind == "failed" else refund.reason,
+                None if settlement is None else sign * settlement,
+                currency,
+            )
+        )
+    return found
+
+
+def _settled(refund: Refund, step: RefundStep) -> tuple[Decimal | None, str | None]:
+    """Return what a step moved in the account: its own booking, else the refund's."""
+    if step.settlement_total is not None:
+        return step.settlement_total, step.settlement_currency
+    whole = step.amount == refund.amount
+    return (refund.settlement_total if whole else None), refund.settlement_currency
 
 
 def added_event(
@@ -64,7 +134,8 @@ def added_event(
     at: datetime,
     keys: Container[str],
     *,
-    new: bool,
+    ever: Decimal | None,
+    sales: Decimal | None,
     came: Sequence[tuple[str, Value]],
     received_at: datetime,
     provider: str,
@@ -74,45 +145,46 @@ def added_event(
 ) -> tuple[HeapEvent, ...]:
     """Make the Purchase of units that came to an order later.
 
-    line: just those units. at: when they came. new: the order did not have this line before.
+    line: just those units. at: when they came. ever: units that the line ever had by then; None if
+    the order did not have the line before. sales: their net sales.
     came: what stands on all Purchases of the order, as `came_with` gives it.
-    keys: of the events there are; a line that grows twice within a second has keys of its own.
-    received_at: when the webhook came that told of it; no event is dated later than that.
+    keys: of the events there are. received_at: when the webhook came that showed them; no event is
+    dated later than that.
     """
     if not names.purchase:
         return ()
     stem, rest = _stem(order, provider), f":item:{line.id}"
-    key = f"{stem}{rest}" if new else _free(f"{stem}:change:", at, rest, keys)
+    key = f"{stem}{rest}" if ever is None else _change(stem, f"ever-{ever}", rest, keys)
     count = order_count(order, identity, provider)
     about = common(order, provider, source)
-    properties = [*about, *line_properties(line, order), ("order_count", count), *came]
+    properties = [*about, *line_properties(line, order, sales), ("order_count", count), *came]
     body = written(identity, names.purchase, min(at, received_at), key, properties)
     return (HeapEvent(key, "purchase", body),)
 
 
 def removal_event(
     order: Order,
-    thing: LineItem,
-    units: Units,
+    left: Left,
+    state: str,
     at: datetime,
     keys: Container[str],
     *,
+    context: Sequence[tuple[str, Value]],
     received_at: datetime,
     provider: str,
     source: str,
     names: EventNames,
     identity: Identity,
 ) -> tuple[HeapEvent, ...]:
-    """Make the Refunded Item of units that an edit took out; no refund tells of them.
+    """Make the Refunded Item of units that an edit took out and no refund lists.
 
-    keys: of the events there are; two removals within a second have keys of their own.
-    received_at: as for `added_event`.
+    state: names the line's state after it. keys, received_at: as for `added_event`.
     """
     if not names.refunded_item:
         return ()
-    stem = f"{_stem(order, provider)}:change:"
-    key = _free(stem, at, f":item:{units.line_id}", keys)
-    properties = [*common(order, provider, source), *product(thing), *_units(units)]
+    stem = _stem(order, provider)
+    key = _change(stem, state, f":item:{left.units.line_id}", keys)
+    properties = [*common(order, provider, source), *_left(left), *context]
     body = written(identity, names.refunded_item, min(at, received_at), key, properties)
     return (HeapEvent(key, "refunded_item", body),)
 
@@ -121,6 +193,7 @@ def cancellation_event(
     order: Order,
     cancellation: Cancellation,
     *,
+    context: Sequence[tuple[str, Value]],
     provider: str,
     source: str,
     names: EventNames,
@@ -132,8 +205,10 @@ def cancellation_event(
     key = f"{_stem(order, provider)}:cancelled"
     properties: list[tuple[str, Value]] = [
         *common(order, provider, source),
-        ("total", order.total),
+        # Not `total`: a sum of totals must never count it.
+        ("cancelled_total", order.total),
         ("reason", cancellation.reason),
+        *context,
     ]
     body = written(identity, names.cancellation, cancellation.at, key, properties)
     return (HeapEvent(key, "cancelled", body),)
@@ -142,86 +217,122 @@ def cancellation_event(
 def change_event(
     order: Order,
     differences: Mapping[str, Decimal | None],
+    revenue: Decimal,
+    *,
     reason: str,
+    state: str,
     at: datetime,
     keys: Container[str],
-    *,
+    context: Sequence[tuple[str, Value]],
     received_at: datetime,
     provider: str,
     source: str,
     names: EventNames,
     identity: Identity,
+    settlement_currency: str | None = None,
 ) -> tuple[HeapEvent, ...]:
-    """Make the Order Changed of signed differences; none where that event is switched off.
+    """Make the Order Changed of signed differences; none if that event is switched off.
 
-    order: as it was sent. at: when the state was made that shows the change; it enters the key.
-    keys: of the events there are; two changes within a second have keys of their own.
-    received_at: as for `added_event`.
+    order: as it was sent. state: names the state after the change; it enters the key, so that the
+    same change has the same key whichever webhooks showed it. at: when that state was made.
+    keys: of the events there are. received_at: as for `added_event`.
     """
     if not names.change:
         return ()
-    key = _free(f"{_stem(order, provider)}:change:", at, "", keys)
-    about = common(order, provider, source)
-    told = [(figure, differences.get(figure)) for figure in FIGURES]
-    properties = [*about, *told, ("reason", reason)]
+    key = _change(_stem(order, provider), state, "", keys)
+    settled = differences.get("settlement_total") is not None
+    properties: list[tuple[str, Value]] = [
+        *common(order, provider, source),
+        *((figure, differences.get(figure)) for figure in FIGURES),
+        ("settlement_currency", upper(settlement_currency) if settled else None),
+        ("revenue", revenue),
+        ("reason", reason),
+        *context,
+    ]
     body = written(identity, names.change, min(at, received_at), key, properties)
     return (HeapEvent(key, "change", body),)
 
 
 def correction(
     order: Order,
+    figures: Mapping[str, Decimal | None],
+    revenue: Decimal,
+    items: Sequence[Left],
     *,
     at: datetime,
+    context: Sequence[tuple[str, Value]],
     provider: str,
     source: str,
     names: EventNames,
     identity: Identity,
 ) -> tuple[HeapEvent, ...]:
-    """Make the Order Changed that takes an order back, for a purchase that was told twice.
+    """Make the events that take an order back because it was sent under two keys.
 
-    at: the moment the doubling was found, aware.
-    None is made where that event is switched off, or where there is no money to take back.
+    figures, revenue: what it added so far, with its changes. items: its units that are still there.
+    at: when the doubling was found. An event that is switched off is not made, nor an Order Changed
+    if there is no money to take back.
     """
-    figures: dict[str, Decimal | None] = {name: getattr(order, name) for name in FIGURES}
-    if not any(figures.values()):
-        return ()
-    back = {name: figure and figure.copy_negate() for name, figure in figures.items()}
-    return change_event(
-        order,
-        back,
-        "other",
-        at,
-        (),
-        received_at=at,
-        provider=provider,
-        source=source,
-        names=names,
-        identity=identity,
-    )
+    voice: dict[str, Any] = {
+        "context": context,
+        "received_at": at,
+        "provider": provider,
+        "source": source,
+        "names": names,
+        "identity": identity,
+    }
+    events: list[HeapEvent] = []
+    if any(figures.values()):
+        back = {name: figure and figure.copy_negate() for name, figure in figures.items()}
+        currency = order.settlement_currency
+        events += change_event(
+            order,
+            back,
+            ZERO - revenue,
+            reason="other",
+            state=_NOTHING,
+            at=at,
+            keys=(),
+            settlement_currency=currency,
+            **voice,
+        )
+    for left in items:
+        events += removal_event(order, left, _NOTHING, at, (), **voice)
+    return tuple(events)
 
 
 def _stem(order: Order, provider: str) -> str:
     return f"{provider}:{order.account}:{order.id}"
 
 
-def _free(stem: str, at: datetime, rest: str, keys: Container[str]) -> str:
-    """Make the key of a change at a moment, the first from there on that is not taken."""
-    while (key := f"{stem}{at.astimezone(UTC):%Y%m%dT%H%M%SZ}{rest}") in keys:
-        at += _SECOND
+def _change(stem: str, state: str, rest: str, keys: Container[str]) -> str:
+    """Return the key of a change by the state after it; if that state returns, it is numbered."""
+    key, n = f"{stem}:change:{state}{rest}", 1
+    while key in keys:
+        n += 1
+        key = f"{stem}:change:{state}:again:{n}{rest}"
     return key
 
 
-def _money(refund: Refund, amount: Decimal, reason: str | None) -> list[tuple[str, Value]]:
+def _money(refund: Refund, money: Money) -> list[tuple[str, Value]]:
+    settled = money.settlement is not None
     return [
-        ("amount", amount),
+        ("amount", money.amount),
+        ("revenue", money.cards - money.amount),
         ("currency", upper(refund.currency)),
-        ("reason", reason),
+        ("reason", money.reason),
         ("shipping", refund.shipping),
         ("tax", refund.tax),
-        ("settlement_total", refund.settlement_total),
-        ("settlement_currency", upper(refund.settlement_currency)),
+        ("settlement_total", money.settlement),
+        ("settlement_currency", upper(money.settlement_currency) if settled else None),
     ]
 
 
-def _units(units: Units) -> list[tuple[str, Value]]:
-    return [("line_id", units.line_id), ("quantity", units.quantity), ("amount", units.amount)]
+def _left(left: Left) -> list[tuple[str, Value]]:
+    units = left.units
+    return [
+        *(product(left.thing) if left.thing else ()),
+        ("line_id", units.line_id),
+        ("quantity", units.quantity),
+        ("amount", units.amount),
+        ("net_sales", None if left.sales is None else ZERO - left.sales),
+    ]

@@ -6,15 +6,16 @@ Pure: the same order, names, identity and moments give the same bytes.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context
+from decimal import Context, Decimal
 from functools import reduce
 from typing import Literal
 
 from adapters.money import ZERO
 from adapters.schema import LineItem, Order
 from bridge.config.settings import EventNames
-from bridge.heap.form import Value, common, members, product, upper, written
+from bridge.heap.form import Value, common, members, moment, product, upper, written
 from bridge.heap.identity import Identity, is_pseudonym
+from bridge.heap.sales import net_sales, order_revenue
 from bridge.heap.session import MARKETING, Session
 
 # Sums are exact: the usual context would round at 28 digits.
@@ -64,14 +65,20 @@ def heap_events(
         body = written(identity, names.order, at, key, figures, shared=shared, session_id=own)
         events.append(HeapEvent(key, "order", body))
     if names.purchase:
-        for line in order.lines:
+        sales = net_sales(order)
+        for line in filter(_counts, order.lines):
             key = f"{stem}:item:{line.id}"
-            figures = line_properties(line, order)
+            figures = line_properties(line, order, sales[line.id])
             body = written(
                 identity, names.purchase, at, key, figures, shared=shared, session_id=own
             )
             events.append(HeapEvent(key, "purchase", body))
     return tuple(events)
+
+
+def _counts(line: LineItem) -> bool:
+    """Whether a line has units or carries money."""
+    return bool(line.quantity or line.gross_price or line.net_price)
 
 
 def came_with(order: Order, session: Session, extra: Collection[str]) -> list[tuple[str, Value]]:
@@ -80,10 +87,31 @@ def came_with(order: Order, session: Session, extra: Collection[str]) -> list[tu
     Heap's reports then need no session to tell a campaign. extra: names of `Order.extra`;
     `metadata.shelf` becomes x_shelf.
     """
-    told: list[tuple[str, Value]] = [(name, session.told.get(name)) for name in MARKETING]
     asked = [(name, value) for name, value in order.extra if name in extra]
     copied = [(f"x_{name.partition('.')[2] or name}", value) for name, value in asked]
-    return [*told, ("heap_session_id", session.session_id), *copied]
+    return [*_campaign(session), *copied]
+
+
+def _campaign(session: Session) -> list[tuple[str, Value]]:
+    told: list[tuple[str, Value]] = [(name, session.told.get(name)) for name in MARKETING]
+    return [*told, ("heap_session_id", session.session_id)]
+
+
+def context_of(
+    order: Order, session: Session, identity: Identity, provider: str
+) -> list[tuple[str, Value]]:
+    """List what describes an order on the events that follow it, such as refunds.
+
+    order: as it was sent, so that `order_placed_at` is its Order's timestamp.
+    """
+    return [
+        ("order_name", order.order_name),
+        ("order_placed_at", moment(order.placed_at)),
+        ("channel", order.channel),
+        ("discount_code", order.discount_codes),
+        ("order_count", order_count(order, identity, provider)),
+        *_campaign(session),
+    ]
 
 
 def order_count(order: Order, identity: Identity, provider: str) -> int | None:
@@ -98,6 +126,8 @@ def _order_properties(order: Order) -> list[tuple[str, Value]]:
     return [
         ("subtotal", order.subtotal),
         ("total", order.total),
+        ("revenue", order_revenue(order)),
+        ("credit_applied", order.credit_applied),
         ("shipping", order.shipping),
         ("discount", order.discount),
         ("discount_code", order.discount_codes),
@@ -120,8 +150,11 @@ def _order_properties(order: Order) -> list[tuple[str, Value]]:
     ]
 
 
-def line_properties(line: LineItem, order: Order) -> list[tuple[str, Value]]:
-    """List a line's own figures: schema.LineItem → Heap's property."""
+def line_properties(line: LineItem, order: Order, sales: Decimal | None) -> list[tuple[str, Value]]:
+    """List a line's own figures: schema.LineItem → Heap's property.
+
+    sales: its net sales; None if unknown.
+    """
     return [
         *product(line),
         ("price", line.price),
@@ -130,6 +163,7 @@ def line_properties(line: LineItem, order: Order) -> list[tuple[str, Value]]:
         ("discount_code", line.discount_codes),
         ("gross_price", line.gross_price),
         ("net_price", line.net_price),
+        ("net_sales", sales),
         ("tax", line.tax),
         ("taxes_included", line.taxes_included),
         ("lines", "unknown" if line.unknown else None),

@@ -15,6 +15,9 @@ Value = str | int | bool | Decimal | tuple[str, ...] | None
 
 # Heap's track reference (read November 2026) wants fewer than 1,024 characters.
 TEXT_LIMIT = 1023
+# Heap's own form of a list, which can be typed as an Array and grouped by its values (Heap's page
+# on data types, read November 2026).
+LIST_SEPARATOR = "||"
 
 # A text as JSON.
 quoted: Callable[[str], str] = encode_basestring
@@ -25,7 +28,7 @@ def product(line: LineItem) -> list[tuple[str, Value]]:
     return [
         ("line_id", line.id),
         ("product_id", line.product_id),
-        ("name", line.name),
+        ("name", line.name or line.sku or _readable(line.product_id)),
         ("category", line.category),
         ("brand", line.brand),
         ("type", line.type),
@@ -35,6 +38,11 @@ def product(line: LineItem) -> list[tuple[str, Value]]:
         ("bundle_id", line.bundle_id),
         ("bundle_name", line.bundle_name),
     ]
+
+
+def _readable(product_id: str) -> str:
+    """Return the name of a line that has none of its own."""
+    return "Item" if product_id.startswith("line:") else product_id
 
 
 def common(order: Order, provider: str, source: str) -> list[tuple[str, Value]]:
@@ -122,7 +130,7 @@ def _form(value: Value) -> str | None:
     than half as long, which shows where thousands of events are made a second.
     """
     if isinstance(value, tuple):
-        value = ",".join(dict.fromkeys(code.strip() for code in value if code.strip()))
+        value = LIST_SEPARATOR.join(dict.fromkeys(text for one in value if (text := one.strip())))
     if isinstance(value, str):
         text = value.strip()[:TEXT_LIMIT]
         return quoted(text) if text else None

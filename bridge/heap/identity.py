@@ -16,6 +16,8 @@ Field = Literal["identity", "user_id"]
 
 # Heap's track reference (read November 2026): a longer identity is refused.
 IDENTITY_LIMIT = 255
+# How much of a pseudonym that is too long stays beside its hash.
+_READABLE = IDENTITY_LIMIT - len(":") - 64
 
 # What scripts write where there is nobody. Heap would merge everyone so named into one user, and
 # cannot take them apart again (Heap's reference and community pages, read November 2026).
@@ -93,17 +95,22 @@ def identify(
         return None
     customer = order.customer_id
     if customer and not _is_placeholder(customer):
-        pseudonym = f"{_customer_prefix(provider, order)}{customer.strip()}"
-        if len(pseudonym) <= IDENTITY_LIMIT:
-            return Identity(pseudonym)
-    pseudonym = f"{_order_prefix(provider, order)}{order.id}"
-    return Identity(pseudonym) if len(pseudonym) <= IDENTITY_LIMIT else None
+        return Identity(_shortened(f"{_customer_prefix(provider, order)}{customer.strip()}"))
+    return Identity(_shortened(f"{_order_prefix(provider, order)}{order.id}"))
 
 
 def is_pseudonym(identity: Identity, order: Order, *, provider: str) -> bool:
     """Whether this identity of this order is one that `identify` made up."""
-    made_up = (_customer_prefix(provider, order), _order_prefix(provider, order))
-    return identity.value.startswith(made_up)
+    prefixes = (_customer_prefix(provider, order), _order_prefix(provider, order))
+    return identity.value.startswith(tuple(prefix[:_READABLE] for prefix in prefixes))
+
+
+def _shortened(pseudonym: str) -> str:
+    """Keep a pseudonym within Heap's limit; the hash of all of it tells long ones apart."""
+    if len(pseudonym) <= IDENTITY_LIMIT:
+        return pseudonym
+    digest = hashlib.sha256(pseudonym.encode("utf-8", "replace")).hexdigest()
+    return f"{pseudonym[:_READABLE]}:{digest}"
 
 
 def _customer_id(order: Order, choice: Choice) -> str | None:

@@ -93,7 +93,7 @@ def kept(purchase: Purchase) -> Kept:
         return Kept(None, None, None)
     order, told = ORDER.validate_json(purchase.record), Told.read(purchase.told)
     if not told.lines:
-        told.count(order.lines)
+        told.count(order)
     told.added = {}
     user = Identity.read(purchase.identity).value if purchase.identity else None
     return Kept(ORDER.dump_json(_bones(order), exclude_none=True).decode(), told.written(), user)

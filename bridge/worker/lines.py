@@ -4,47 +4,73 @@ It holds whichever webhook tells of it first.
 """
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from adapters.money import ZERO, digits, rounded
 from adapters.schema import LineItem, LineStanding, Order, Refund, Units
+from bridge.heap.sales import line_sales, share
 from bridge.worker.told import LineTold, Told
 
 
-def bought_since(
-    lines: Sequence[LineStanding], told: Told
-) -> Iterator[tuple[LineItem, datetime, bool]]:
-    """Give the units that Heap was not told of: as a line, when, and whether the line is new.
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Units that came to an order later. item: just those units. at: when they came.
 
-    What is given counts as told.
+    ever: units that the line ever had, these included; None if the order did not have the line.
+    sales: their net sales; None if unknown.
     """
+
+    item: LineItem
+    at: datetime
+    ever: Decimal | None
+    sales: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Units that left. at: when they left. gone: units of the line that had left by then.
+
+    sales: their share of the line's net sales, positive as their amount; None if unknown.
+    """
+
+    units: Units
+    at: datetime
+    gone: Decimal
+    sales: Decimal | None
+
+
+def bought_since(lines: Sequence[LineStanding], told: Told) -> Iterator[Added]:
+    """Return the units that Heap was not sent yet, and count them."""
     for line in lines:
-        before = told.lines.get(line.item.id)
+        item, before = line.item, told.lines.get(line.item.id)
         if before is None:
-            told.count([line.item])
-            yield line.item, line.at, True
-        elif line.item.quantity > before.units:
-            more = _more(line.item, before)
-            before.add(more)
-            yield more, line.at, False
+            sales = line_sales(item, item.tax_included)
+            told.lines.setdefault(item.id, LineTold()).add(item, sales)
+            yield Added(item, line.at, None, sales)
+        elif item.quantity > before.units:
+            more = _more(item, before)
+            sales = line_sales(more, more.tax_included)
+            before.add(more, sales)
+            yield Added(more, line.at, item.quantity, sales)
 
 
-def removed_since(
-    order: Order, lines: Sequence[LineStanding], told: Told
-) -> Iterator[tuple[Units, datetime]]:
-    """Give the units that left without a refund and that Heap was not told of.
-
-    What is given counts as told.
-    """
-    places = digits(order.currency)
+def removed_since(order: Order, lines: Sequence[LineStanding], told: Told) -> Iterator[Removed]:
+    """Return the units that left without a refund and that Heap was not sent yet; count them."""
     for line in lines:
         before = told.lines.setdefault(line.item.id, LineTold())
         gone = line.removed - before.removed
         if gone > 0 and line.removed_at is not None and line.item.quantity:
-            share = rounded(line.item.net_price * gone / line.item.quantity, places)
+            item, currency = line.item, order.currency
+            # Shares of cumulated units, so that those of all units add up to the line.
+            after = min(before.units_left + gone, item.quantity)
+            amount = share(item.net_price, after, item.quantity, currency)
+            amount -= share(item.net_price, after - gone, item.quantity, currency)
             before.removed += gone
-            yield Units(line_id=line.item.id, quantity=gone, amount=share), line.removed_at
+            units = Units(line_id=item.id, quantity=gone, amount=amount)
+            sales = before.leave(units, currency)
+            yield Removed(units, line.removed_at, max(line.gone, line.removed), sales)
 
 
 def less_removed(
@@ -89,7 +115,15 @@ def _more(item: LineItem, before: LineTold) -> LineItem:
         discount=discount,
         net_price=gross - (discount or ZERO),
         tax=None if item.tax is None else item.tax - before.tax,
+        tax_included=_more_inside(item, before, gross - (discount or ZERO)),
     )
+
+
+def _more_inside(item: LineItem, before: LineTold, net: Decimal) -> Decimal | None:
+    """Return the included tax of the units that came later; None if it is unknown."""
+    if item.tax_included is None or not before.sales_known:
+        return None
+    return net - (item.net_price - item.tax_included - before.sales)
 
 
 def items_of(order: Order, lines: Sequence[LineStanding]) -> dict[str, LineItem]:

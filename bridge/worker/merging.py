@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from adapters.money import ZERO
-from bridge.heap.after import FIGURES, correction
+from adapters.schema import Order, Units
+from bridge.heap.after import FIGURES, Left, correction
+from bridge.heap.events import context_of
+from bridge.heap.sales import order_revenue
 from bridge.logs import logger
 from bridge.store import counterparts, ledger
 from bridge.store.counterparts import facing
@@ -43,7 +47,9 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
 def _with_refunds(kept: Purchase, also: Purchase) -> Purchase:
     """Count as the kept one's what went back under the other's key."""
     told = Told.read(kept.told)
-    told.refunds = Told.read(also.told).refunds | told.refunds
+    theirs = Told.read(also.told)
+    told.refunds = theirs.refunds | told.refunds
+    told.card_parts = theirs.card_parts | told.card_parts
     return replace(kept, told=told.written()) if told else kept
 
 
@@ -58,16 +64,35 @@ def _take_back(gathered: Gathered, purchase: Purchase, kept: Purchase) -> None:
         kept=kept.key,
         corrected=purchase.key,
     )
-    # What it was changed by since is taken back with it; its refunds stay, as the kept one's.
+    # Its changes are taken back with it; its refunds stay, as the kept one's.
     told = Told.read(purchase.told)
-    order = replace(
-        order,
-        **{
-            name: figure + told.figures.get(name, ZERO)
-            for name in FIGURES
-            if (figure := getattr(order, name)) is not None
-        },
-    )
-    back = correction(order, at=gathered.now, **voice)
+    revenue = order_revenue(order) + told.revenue
+    figures = {name: _by_now(name, order, told) for name in FIGURES}
+    session = gathered.session(source, order)
+    context = context_of(order, session, voice["identity"], voice["provider"])
+    items = _still_there(order, told)
+    back = correction(order, figures, revenue, items, at=gathered.now, context=context, **voice)
     destination = purchase.destination or ""
     gathered.send(source, kept.id, order, back, destination=destination, voice=voice)
+
+
+def _by_now(name: str, order: Order, told: Told) -> Decimal | None:
+    """Return a figure of an order with all that its changes added."""
+    figure: Decimal | None = getattr(order, name)
+    added = told.figures.get(name)
+    return figure if added is None else (figure or ZERO) + added
+
+
+def _still_there(order: Order, told: Told) -> list[Left]:
+    """Return the units of an order that have not left it by what Heap was sent."""
+    if not told.lines:
+        told.count(order)
+    things = told.added | {line.id: line for line in order.lines}
+    found = []
+    for own, line in told.lines.items():
+        units = Units(
+            line_id=own, quantity=line.units - line.units_left, amount=line.net - line.left
+        )
+        if units.quantity or units.amount:
+            found.append(Left(units, things.get(own), line.leave(units, order.currency)))
+    return found

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Source
-from bridge.heap.events import came_with, heap_events
-from bridge.heap.form import Value
+from bridge.heap.events import came_with, context_of, heap_events
 from bridge.heap.session import Session
 from bridge.logs import logger
 from bridge.store import counterparts, inbox, joining, outbox
@@ -19,7 +18,7 @@ from bridge.store.inbox import End, Stored
 from bridge.store.joining import Naming
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Sent
-from bridge.worker.after import since_sent
+from bridge.worker.after import Follow, since_sent
 from bridge.worker.gathered import ORDER, Gathered
 from bridge.worker.merging import merge
 from bridge.worker.reading import Found, Reader
@@ -153,13 +152,12 @@ class Settling(Gathered):
         voice = self.voice(source, order, session, purchase)
         received_at = max((one.event.received_at or self.now for one in events), default=self.now)
         sent = self._sent(purchase)
-        came = self._came(order, session)
-        how: dict[str, Any] = {"came": came, "received_at": received_at, "voice": voice}
-        after, sending = since_sent(purchase, order, outcomes, sent, **how)
+        follow = self._follow(order, session, received_at, voice)
+        after, sending = since_sent(purchase, outcomes, sent, follow)
         if purchase.expired == DETAILS:
             self.purchases.append(purchase)
             if sending:
-                self.ends += self._too_late(source, purchase, events, sent, how)
+                self.ends += self._too_late(source, purchase, events, sent, follow)
             return
         self.purchases.append(after)
         destination = after.destination or ""
@@ -171,15 +169,14 @@ class Settling(Gathered):
         purchase: Purchase,
         events: Sequence[Stored],
         sent: Sent,
-        how: Mapping[str, Any],
+        follow: Follow,
     ) -> list[End]:
         """Park what tells of something new, of an order whose details have expired."""
-        order = ORDER.validate_json(purchase.record or "")
         telling = []
         for stored in events:
             found = self._normalize(source, purchase, [stored])
             outcomes = found.otherwise if isinstance(found, Wait) else found
-            if since_sent(purchase, order, outcomes, sent, **how)[1]:
+            if since_sent(purchase, outcomes, sent, follow)[1]:
                 telling.append(stored.id)
         log.warning("event parked", source=source.name, order=f"o{purchase.id}", at=_TOO_LATE)
         # Where only several of them together tell of it, the last one stands for them.
@@ -195,6 +192,10 @@ class Settling(Gathered):
         events: Sequence[Stored],
     ) -> None:
         """Gather an order that counts: sent, held, parked, or waiting for its other half."""
+        # Not the first webhook: that may have told of an invoice long before it was paid.
+        received_at = max(stored.event.received_at or self.now for stored in events)
+        # As its Order is dated, so that its later events name the same time.
+        order = replace(order, placed_at=min(order.placed_at, received_at))
         purchase = replace(
             purchase,
             order_id=order.order_id,
@@ -213,17 +214,15 @@ class Settling(Gathered):
         if voice["identity"] is None:
             self.park(purchase, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
             return
-        # Not the first webhook: that may have told of an invoice long before it was paid.
-        received_at = max(stored.event.received_at or self.now for stored in events)
-        came = self._came(order, session)
-        sending = heap_events(order, received_at=received_at, session=session, came=came, **voice)
+        follow = self._follow(order, session, received_at, voice)
+        sending = heap_events(
+            order, received_at=received_at, session=session, came=follow.came, **voice
+        )
         if len({event.key for event in sending}) < len(sending):
             self.park(purchase, "two of its lines have the same id")
             return
         destination = source.destination.name
-        sent, since = since_sent(
-            purchase, order, outcomes, Sent(), came=came, received_at=received_at, voice=voice
-        )
+        sent, since = since_sent(purchase, outcomes, Sent(), follow)
         self.stand(
             sent,
             "settled",
@@ -250,8 +249,16 @@ class Settling(Gathered):
         mine = (parcel for parcel in self.parcels if parcel.order_row == purchase.id)
         return sent | {event.key for parcel in mine for event in parcel.events}
 
-    def _came(self, order: Order, session: Session) -> list[tuple[str, Value]]:
-        return came_with(order, session, self.config.extra_properties)
+    def _follow(
+        self, order: Order, session: Session, received_at: datetime, voice: Mapping[str, Any]
+    ) -> Follow:
+        return Follow(
+            order=order,
+            came=came_with(order, session, self.config.extra_properties),
+            context=context_of(order, session, voice["identity"], voice["provider"]),
+            received_at=received_at,
+            voice=voice,
+        )
 
     def _unlinked(self, purchase: Purchase, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""

@@ -4,7 +4,6 @@ Kept for ever in the ledger, without personal data, so that no webhook can be to
 late it comes.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,15 +12,21 @@ from typing import Self
 from pydantic import TypeAdapter
 
 from adapters.money import ZERO
-from adapters.schema import LineItem, Refund
+from adapters.schema import LineItem, Order, Refund, RefundStep, Units
+from bridge.heap.sales import cards_in, net_sales, share
 
 
 @dataclass(slots=True)
 class LineTold:
-    """What Heap was told of one line, as sums over all events of it.
+    """What Heap was sent of one line, as sums over all events of it.
 
-    units, gross, net, discount, tax: by Purchases. removed: units by Refunded Items of no refund.
-    covered: units of a refund, by its id, that had so been told before the refund was known.
+    units, gross, net, discount, tax, sales: by Purchases; sales are their net sales.
+    sales_known: whether those of every Purchase are known.
+    removed: units by Refunded Items of no refund.
+    covered: units of a refund, by its ID, that were sent before the refund was known.
+    units_left, left, sales_left: units, net price and net sales of all that left, by Refunded
+    Items.
+    is_card: whether the line sells gift cards.
     """
 
     units: Decimal = ZERO
@@ -29,16 +34,37 @@ class LineTold:
     net: Decimal = ZERO
     discount: Decimal = ZERO
     tax: Decimal = ZERO
+    sales: Decimal = ZERO
+    sales_known: bool = True
     removed: Decimal = ZERO
     covered: dict[str, Decimal] = field(default_factory=dict)
+    units_left: Decimal = ZERO
+    left: Decimal = ZERO
+    sales_left: Decimal = ZERO
+    is_card: bool = False
 
-    def add(self, item: LineItem) -> None:
-        """Count a Purchase of a line."""
+    def add(self, item: LineItem, sales: Decimal | None) -> None:
+        """Count a Purchase of a line. sales: its net sales; None if unknown."""
         self.units += item.quantity
         self.gross += item.gross_price
         self.net += item.net_price
         self.discount += item.discount or ZERO
         self.tax += item.tax or ZERO
+        self.sales += sales or ZERO
+        self.sales_known = self.sales_known and sales is not None
+        self.is_card = item.is_gift_card
+
+    def leave(self, units: Units, currency: str) -> Decimal | None:
+        """Count units that left; return their share of the line's net sales.
+
+        The shares of all units add up to the line's net sales. None if those are unknown.
+        """
+        self.units_left += units.quantity
+        self.left += units.amount
+        if not self.sales_known:
+            return None
+        before, self.sales_left = self.sales_left, share(self.sales, self.left, self.net, currency)
+        return self.sales_left - before
 
 
 @dataclass(slots=True)
@@ -47,6 +73,9 @@ class Told:
 
     added: lines that the order as it was sent does not have, by their ids. refunds: by their ids,
     without their reasons. newest: when the newest state was made of which was told.
+    revenue: of Order Changed events. cards_sold: net price of gift cards that the revenue sent so
+    far leaves out. cards_repaid: of those whose money went back or was never collected.
+    card_parts: how much of a refund, by its ID, repaid gift cards.
     """
 
     figures: dict[str, Decimal] = field(default_factory=dict)
@@ -54,10 +83,14 @@ class Told:
     added: dict[str, LineItem] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
     newest: datetime | None = None
+    revenue: Decimal = ZERO
+    cards_sold: Decimal = ZERO
+    cards_repaid: Decimal = ZERO
+    card_parts: dict[str, Decimal] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to be kept."""
-        return bool(self.figures or self.lines or self.refunds)
+        return bool(self.figures or self.lines or self.refunds or self.revenue)
 
     @classmethod
     def read(cls, text: str | None) -> Self:
@@ -68,28 +101,57 @@ class Told:
         """Give it as the ledger keeps it."""
         return TOLD.dump_json(self, exclude_none=True).decode()
 
-    def count(self, items: Iterable[LineItem]) -> None:
+    def count(self, order: Order) -> None:
         """Count the Purchases that went out with the order itself."""
-        for item in items:
-            self.lines.setdefault(item.id, LineTold()).add(item)
+        sales = net_sales(order)
+        for item in order.lines:
+            self.lines.setdefault(item.id, LineTold()).add(item, sales[item.id])
+        self.cards_sold = cards_in(order.lines)
+
+    def sell_cards(self) -> Decimal:
+        """Count the gift cards that Purchases added since; return their net price."""
+        if not self.lines:
+            return ZERO
+        cards = sum((line.net for line in self.lines.values() if line.is_card), ZERO)
+        before, self.cards_sold = self.cards_sold, cards
+        return cards - before
+
+    def cards_gone(self) -> Decimal:
+        """Return the net price of gift cards that left and whose money has not gone back."""
+        left = (line.left for line in self.lines.values() if line.is_card)
+        return max(sum(left, ZERO) - self.cards_repaid, ZERO)
+
+    def repays_cards(self, refund: Refund) -> Decimal:
+        """Count how much of a refund repays gift cards: those it lists.
+
+        One without lines first repays cards that left the order before.
+        """
+        part = self.card_parts.get(refund.id)
+        if part is None:
+            listed = [units.amount for units in refund.items if self._is_card(units.line_id)]
+            cards = sum(listed, ZERO) if refund.items else self.cards_gone()
+            part = min(refund.amount, cards)
+            self.cards_repaid += part
+            if part:
+                self.card_parts[refund.id] = part
+        return part
+
+    def _is_card(self, line_id: str) -> bool:
+        line = self.lines.get(line_id)
+        return line is not None and line.is_card
 
     def refund(self, refund: Refund) -> Refund:
-        """Count a refund; gives it as Heap is to know it.
+        """Count a refund; return it as Heap is to know it.
 
-        Its amount stays as it was told first, and what less it comes to by now has failed; one that
-        failed once has failed for good.
+        Its amount and its steps stay as they were sent first. If less has gone back by now than
+        was sent and a part is known to have failed, the difference failed.
         """
         before = self.refunds.get(refund.id)
         if before and before.amount:
-            lost = before.amount - (refund.amount - refund.failed)
-            part = lost if refund.failed_at else ZERO
-            refund = replace(refund, amount=before.amount, failed_amount=max(part, ZERO))
-        failed = before if before and before.failed else refund
-        refund = replace(
-            refund,
-            failed_at=failed.failed_at if failed.failed else None,
-            failed_amount=failed.failed if 0 < failed.failed < refund.amount else None,
-        )
+            refund = replace(
+                refund, amount=before.amount, steps=_steps(before, refund), items=refund.items
+            )
+        refund = replace(refund, steps=tuple(step for step in refund.steps if step.amount))
         self.refunds[refund.id] = replace(refund, reason=None)
         return refund
 
@@ -100,6 +162,22 @@ class Told:
     def is_older(self, at: datetime) -> bool:
         """Whether a state is older than one that was told of."""
         return self.newest is not None and at < self.newest
+
+
+def _steps(before: Refund, now: Refund) -> tuple[RefundStep, ...]:
+    """Return what was sent of a refund's steps, then those that are new.
+
+    before: as it was sent. now: as its events show it, of which some may be gone.
+    """
+    sent = {(step.kind, step.n) for step in before.steps}
+    new = [step for step in now.steps if (step.kind, step.n) not in sent]
+    # A part that failed without having been seen to succeed was in the amount that was sent.
+    missing = before.amount - now.amount
+    if missing > 0 and new and not before.steps:
+        place = next((n for n, step in enumerate(new) if step.kind == "failed"), None)
+        if place is not None:
+            new[place] = replace(new[place], amount=new[place].amount + missing)
+    return (*before.steps, *new)
 
 
 TOLD: TypeAdapter[Told] = TypeAdapter(Told)

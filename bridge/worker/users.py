@@ -153,7 +153,7 @@ def bought_in(sold: Sequence[Sold]) -> Bought:
         kept[currency] = kept.get(currency, ZERO) + total
         for refund in told.refunds.values():
             back = refund.currency.upper()
-            kept[back] = kept.get(back, ZERO) - refund.amount + refund.failed
+            kept[back] = kept.get(back, ZERO) - refund.total_back
         if record.get("order_count") is not None:
             numbers.append(int(record["order_count"]))
     placed = [one.placed_at for one in sold]
