@@ -1,10 +1,10 @@
 """Invoice -> sums. Its webhook carries the first page of its lines, discounts and taxes."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 from adapters.payload import Payload
 from adapters.schema import LineItem
+from adapters.stripe.bill import payable
 from adapters.stripe.lines import (
     Line,
     billing_credits,
@@ -14,7 +14,6 @@ from adapters.stripe.lines import (
     share_discount,
 )
 from adapters.stripe.money import currency_of
-from adapters.stripe.sighting import Sighting
 from adapters.stripe.sums import Sums, Tax, sums_of, unknown_line
 
 
@@ -37,85 +36,6 @@ def invoice_sums(invoice: Payload, name: str | None, collected: int | None = Non
             return sums
     difference = readings[0].difference()
     return readings[0].marked(f"total departs from its parts by {difference}")
-
-
-def payable(invoice: Payload) -> int:
-    """Tell what is left to be paid by credit notes given before it was, minor units.
-
-    They leave the invoice's total as it is. Raises MalformedPayload where it has none.
-    """
-    return invoice.integer("total") - _credited(invoice)
-
-
-def is_paid(invoice: Payload) -> bool:
-    """Whether an invoice is paid, by whatever means.
-
-    `status` came in 2018; before it, `paid`. Customer balance and payment outside Stripe count.
-    """
-    return invoice.text_or_none("status") == "paid" or invoice.raw("paid") is True
-
-
-def collected_for(invoice: Payload) -> int:
-    """Return the money that came in for a paid invoice, minor units, however it was paid.
-
-    What was overpaid is in it: Stripe keeps that as credit on the customer's balance. What the
-    balance itself paid is not. Since basil amount_paid contains payment outside Stripe; before,
-    only `paid_out_of_band` says so, and then all that was due came in that way.
-    Source: docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-
-    on-invoices, and Stripe's page on customer invoice balances, read November 2026.
-    """
-    paid, due = (invoice.integer_or_none(key) for key in ("amount_paid", "amount_due"))
-    if paid is None:
-        return payable(invoice) if due is None else due
-    if invoice.flag("paid_out_of_band"):
-        return max(paid, due or 0)
-    return paid + (invoice.integer_or_none("amount_overpaid") or 0)
-
-
-def credit_given(invoice: Payload) -> Decimal | None:
-    """Return what a negative invoice adds to the customer's balance; None for any other.
-
-    A downgrade bills less than it takes back; nothing is paid out, and a later invoice uses it up.
-    Source: Stripe's page on customer invoice balances, read November 2026.
-    """
-    total = invoice.integer_or_none("total") or 0
-    return currency_of(invoice).major(-total) if total < 0 else None
-
-
-def still_due(invoice: Payload, captured: int) -> bool:
-    """Whether an invoice that was seen open asks for more than this, minor units.
-
-    It may be paid by several payments, days apart, and is one purchase: it counts when it is paid.
-    """
-    due = invoice.integer_or_none("amount_due")
-    return invoice.text_or_none("status") == "open" and due is not None and captured < due
-
-
-def is_renewal(invoice: Sighting) -> bool:
-    """Whether a subscription's next period, not its start or a change, was billed."""
-    return invoice.thing.text_or_none("billing_reason") == "subscription_cycle"
-
-
-def is_of_subscription(invoice: Sighting) -> bool:
-    """Whether a subscription billed it; under `parent` since basil."""
-    thing = invoice.thing
-    parent = thing.object_or_none("parent")
-    since_basil = parent is not None and parent.text_or_none("type") == "subscription_details"
-    reason = thing.text_or_none("billing_reason") or ""
-    return (
-        since_basil or bool(thing.id_or_none("subscription")) or reason.startswith("subscription")
-    )
-
-
-def first_of_subscription(invoice: Sighting) -> str | None:
-    """Give the subscription that an invoice begins; None where it begins none."""
-    thing = invoice.thing
-    if thing.text_or_none("billing_reason") != "subscription_create":
-        return None
-    parent = thing.object_or_none("parent")
-    details = parent.object_or_none("subscription_details") if parent else None
-    named = details.id_or_none("subscription") if details else None
-    return named or thing.id_or_none("subscription")
 
 
 def _sums(
@@ -154,10 +74,6 @@ def _sums(
         shipping=shipping,
         discount=discount,
     )
-
-
-def _credited(invoice: Payload) -> int:
-    return max(invoice.integer_or_none("pre_payment_credit_notes_amount") or 0, 0)
 
 
 def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]:
@@ -211,8 +127,8 @@ def _discount(invoice: Payload, lines: tuple[Line, ...] | None, goods: int) -> i
     """
     on_lines = sum(line.discount for line in lines or ())
     listed = invoice.objects_or_empty("total_discount_amounts")
-    credits = billing_credits(invoice, "total_pretax_credit_amounts")
-    told = max(on_lines, sum(entry.integer("amount") for entry in listed) + credits)
+    spent = billing_credits(invoice, "total_pretax_credit_amounts")
+    told = max(on_lines, sum(entry.integer("amount") for entry in listed) + spent)
     if told or "total_discount_amounts" in invoice or invoice.object_or_none("discount") is None:
         return told
     subtotal = invoice.integer_or_none("subtotal") or 0

@@ -122,8 +122,8 @@ def line_items(lines: Sequence[Line], money: Currency) -> tuple[LineItem, ...]:
 def _line(thing: Payload) -> Line:
     discount = sum(_amounts(thing, "discount_amounts"))
     tax = read_tax(thing, "taxes", "tax_amounts")
-    credits = billing_credits(thing, "pretax_credit_amounts")
-    return Line(thing, thing.integer("amount"), discount + credits, tax)
+    spent = billing_credits(thing, "pretax_credit_amounts")
+    return Line(thing, thing.integer("amount"), discount + spent, tax)
 
 
 def _session_line(thing: Payload) -> Line:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adapters.payload import Payload
+from adapters.stripe.bill import is_paid
 from adapters.stripe.money import Currency, currency_of
 from adapters.stripe.sighting import Sighting
 from adapters.stripe.sums import Sums, sums_of, unknown_line
@@ -49,8 +50,7 @@ def taken(sighting: Sighting) -> int:
         one_off = thing.text_or_none("mode") in {None, "payment"}
         return int(one_off and thing.text_or_none("payment_status") in _PAID_SESSION)
     if sighting.kind == "invoice":
-        # `status` came in 2018; before it, `paid`. Out-of-band and balance count as paid too.
-        return int(thing.text_or_none("status") == "paid" or thing.raw("paid") is True)
+        return int(is_paid(thing))
     return 0
 
 
@@ -73,6 +73,17 @@ def payments(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
     ]
     found = [_payment(sighting) for sighting in charges + intents]
     return tuple(sorted(found, key=lambda payment: payment.sighting.rank))
+
+
+def captured_charges(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
+    """Return the charges that any topic shows as captured, in their newest states."""
+    newest: dict[str, Payment] = {}
+    for seen in sorted(sightings, key=lambda one: one.rank):
+        if seen.kind == "charge" and (captured := captured_of(seen.thing)):
+            ordered = seen.thing.integer("amount")
+            own = seen.thing.id("id")
+            newest[own] = Payment(seen, currency_of(seen.thing), ordered, captured)
+    return tuple(newest.values())
 
 
 def bare_sums(payments: tuple[Payment, ...], name: str | None, tip: int | None = None) -> Sums:
