@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from adapters.carried import carried_fields
 from adapters.payload import Payload
 from adapters.schema import Carried
-from adapters.stripe.invoice import is_renewal
+from adapters.stripe.bill import is_renewal, subscription_metadata
 from adapters.stripe.purchase import HEAP_REFERENCE, Purchase
 from adapters.stripe.sighting import Kind
 
@@ -26,12 +26,14 @@ _SHIPPED = (
 def carried_by(purchase: Purchase) -> Carried | None:
     """Read what a purchase carries; only a session or payment intent is bought in a browser.
 
-    A renewal is not: what its subscription carries is of the day on which that began.
+    So is a subscription's start, if the shop wrote on the subscription. A renewal is not: what its
+    subscription carries is of the day on which that began.
     """
     invoice = purchase.invoice
-    if invoice is not None and is_renewal(invoice):
+    if invoice is not None and is_renewal(invoice.thing):
         return None
-    if not (purchase.ids_of("session") or purchase.ids_of("payment_intent")):
+    begins = invoice is not None and subscription_metadata(invoice.thing)
+    if not (begins or purchase.ids_of("session") or purchase.ids_of("payment_intent")):
         return None
     fields = carried_fields(_pairs(purchase))
     return Carried(fields=fields) if fields else None
@@ -46,7 +48,7 @@ def extra_of(purchase: Purchase, names: Iterable[str]) -> tuple[tuple[str, str],
 def _value(purchase: Purchase, name: str) -> str | None:
     where, _, own = name.partition(".")
     if where == "metadata":
-        told = (metadata.text_or_none(own) for metadata in _metadata(purchase))
+        told = (metadata.text_or_none(own) for metadata in purchase.metadata(*_SOLD))
         return next(filter(None, told), None)
     if name == "shipping_country":
         told = (_country(thing, path) for thing in purchase.things(*_SOLD) for path in _SHIPPED)
@@ -62,7 +64,7 @@ def _country(thing: Payload, path: Iterable[str]) -> str | None:
 
 
 def _pairs(purchase: Purchase) -> Iterator[tuple[object, object]]:
-    for one in _metadata(purchase):
+    for one in purchase.metadata(*_SOLD):
         yield from ((name, one.raw(name)) for name in sorted(one.keys()))
     for session in purchase.things("session"):
         reference = session.text_or_none("client_reference_id") or ""
@@ -72,9 +74,3 @@ def _pairs(purchase: Purchase) -> Iterator[tuple[object, object]]:
             # The link was opened from the shop's page when Stripe made the session.
             if made := session.time_or_none("created"):
                 yield "heap_time", int(made.timestamp())
-
-
-def _metadata(purchase: Purchase) -> Iterator[Payload]:
-    for thing in purchase.things(*_SOLD):
-        if metadata := thing.object_or_none("metadata"):
-            yield metadata

@@ -1,25 +1,29 @@
 """What look-ups add to an order that is right already: product facts, codes, email, settlement."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
-from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
 from adapters.stripe.asked import Asked
-from adapters.stripe.booking import booked_as
 from adapters.stripe.counting import order_count
 from adapters.stripe.purchase import Purchase
 from adapters.stripe.settings import StripeSettings
+from adapters.stripe.settlement import settlement
 from adapters.stripe.sighting import Sighting
 
 
-def enriched(order: Order, purchase: Purchase, asked: Asked, settings: StripeSettings) -> Order:
+def enriched(
+    order: Order,
+    purchase: Purchase,
+    later: Sequence[Sighting],
+    asked: Asked,
+    settings: StripeSettings,
+) -> Order:
     """Describe an order as far as it is known yet; none of its amounts changes.
 
-    What is missing `asked` remembers.
+    What is missing `asked` remembers. later: the refunds of the purchase.
     """
     given = _given(purchase, asked)
     things = {thing.id_or_none("id"): thing for thing in _listed(purchase)}
@@ -29,7 +33,7 @@ def enriched(order: Order, purchase: Purchase, asked: Asked, settings: StripeSet
     )
     codes = [*given.values(), *(code for line in lines for code in line.discount_codes)]
     email = order.email or _email_of_customer(purchase, asked)
-    settled = _settlement(purchase, asked)
+    settled = settlement(purchase, later, asked)
     return replace(
         order,
         lines=lines,
@@ -160,40 +164,3 @@ def _email_of_customer(purchase: Purchase, asked: Asked) -> str | None:
     own = purchase.customer_id
     customer = asked.describing("customer", own) if own else None
     return customer.text_or_none("email") if customer else None
-
-
-def _settlement(purchase: Purchase, asked: Asked) -> tuple[Decimal, str] | None:
-    """Add up what the account was credited with for the payments, before Stripe's fees.
-
-    None where it is not known yet, or where payments were settled in several currencies.
-    """
-    if _has_unseen_payments(purchase, asked):
-        return None
-    booked = []
-    for payment in purchase.payments:
-        if payment.sighting.kind != "charge":
-            return None
-        own = payment.sighting.thing.id("id")
-        states = [one.thing for one in purchase.sightings if _shows_charge(one, own)]
-        booked.append(booked_as("charge", own, states, asked))
-    known = [one for one in booked if one]
-    codes = {code for _, code in known}
-    if len(known) < len(booked) or len(codes) != 1:
-        return None
-    return sum((amount for amount, _ in known), ZERO), codes.pop()
-
-
-def _has_unseen_payments(purchase: Purchase, asked: Asked) -> bool:
-    """Whether an invoice was paid in parts, and not all of them are known yet."""
-    bill = purchase.invoice
-    if bill is None or not purchase.is_paid_by_more:
-        return False
-    seen = {own for one in purchase.payments for own in one.sighting.linked("payment_intent")}
-    links = (one for one in purchase.sightings if one.kind == "invoice_payment")
-    paid = (one for one in links if one.thing.text_or_none("status") in {None, "paid"})
-    named = {own for link in paid for own in link.linked("payment_intent")}
-    return asked.waits_for("invoice_payments_of_invoice", bill.thing.id("id")) or not named <= seen
-
-
-def _shows_charge(seen: Sighting, own: str) -> bool:
-    return seen.kind == "charge" and seen.thing.id_or_none("id") == own

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from adapters.payload import Payload
 from adapters.schema import LineItem
-from adapters.stripe.lines import Line, Tax, line_items, share_discount
-from adapters.stripe.money import Currency, Sums, where_taxed
-from adapters.stripe.payment import Payment
+from adapters.stripe.lines import Line, line_items, share_discount
+from adapters.stripe.money import Currency
+from adapters.stripe.payment import Payment, captured_in, ordered_in
+from adapters.stripe.sums import Sums, Tax, sums_of
 
 
 def intent_sums(intent: Payload, payments: Sequence[Payment], tip: int | None) -> Sums | None:
@@ -26,28 +27,24 @@ def intent_sums(intent: Payload, payments: Sequence[Payment], tip: int | None) -
         return None
     details = intent.object_or_none("amount_details")
     money = payments[0].currency
-    alike = [payment for payment in payments if payment.currency == money]
     discount = details.integer_or_none("discount_amount") if details else None
     lines = share_discount(tuple(_line(thing) for thing in things), discount or 0)
     tax = sum(line.tax.whole for line in lines if line.tax)
     tax = tax or _amount(details, "tax", "total_tax_amount") or 0
     shipping = _amount(details, "shipping", "amount")
-    ordered = sum(payment.ordered for payment in alike)
+    ordered = ordered_in(payments, money, tip)
     net = sum(line.net for line in lines)
     inside = tax if ordered == net + (shipping or 0) + (tip or 0) else 0
-    released = sum(payment.released for payment in alike)
-    sums = Sums(
-        currency=money,
-        total=money.major(ordered - released),
-        lines=_items(lines, money, inside=bool(inside)),
-        subtotal=money.major(net - inside),
-        shipping=money.major_or_none(shipping),
-        discount=money.major(sum(line.discount for line in lines)),
-        tax=money.major(tax),
-        tax_included=money.major(inside) if tax else None,
-        taxes_included=where_taxed(tax, inside),
-        tip=money.major_or_none(tip),
-        uncaptured=money.major(released) if released else None,
+    sums = sums_of(
+        money,
+        _items(lines, money, inside=bool(inside)),
+        ordered=ordered,
+        captured=captured_in(payments, money),
+        tax=Tax(tax, inside),
+        inside=inside,
+        shipping=shipping,
+        discount=sum(line.discount for line in lines),
+        tip=tip,
     )
     difference = sums.difference()
     return sums.marked(f"amount departs from its parts by {difference}") if difference else sums

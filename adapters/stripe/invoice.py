@@ -4,16 +4,25 @@ from collections.abc import Iterable
 
 from adapters.payload import Payload
 from adapters.schema import LineItem
-from adapters.stripe.lines import Line, Tax, invoice_lines, line_items, read_tax, share_discount
-from adapters.stripe.money import Sums, currency_of, unknown_line, where_taxed
-from adapters.stripe.sighting import Sighting
+from adapters.stripe.bill import payable
+from adapters.stripe.lines import (
+    Line,
+    billing_credits,
+    invoice_lines,
+    line_items,
+    read_tax,
+    share_discount,
+)
+from adapters.stripe.money import currency_of
+from adapters.stripe.sums import Sums, Tax, sums_of, unknown_line
 
 
-def invoice_sums(invoice: Payload, name: str | None) -> Sums:
+def invoice_sums(invoice: Payload, name: str | None, collected: int | None = None) -> Sums:
     """Read a paid invoice into its lines and sums.
 
     total = invoice.total: customer balance and payment outside Stripe are ways of
     paying it. What a credit note took off before it was paid is never collected: `uncaptured`.
+    collected: the money that came in for it, minor units.
     Where the payload does not hold all lines, one line stands for the goods' value.
     Raises MalformedPayload where the total, the currency or a line's amount is missing.
     Source: API shapes of 2018 to 2026-10-28.endive; taxes moved from total_tax_amounts to
@@ -21,7 +30,7 @@ def invoice_sums(invoice: Payload, name: str | None) -> Sums:
     """
     lines = invoice_lines(invoice)
     # Whether the invoice's own sum of taxes holds shipping's differs; the figures tell.
-    readings = [_sums(invoice, lines, tax, name) for tax in _taxes(invoice, lines)]
+    readings = [_sums(invoice, lines, tax, name, collected) for tax in _taxes(invoice, lines)]
     for sums in readings:
         if not sums.difference():
             return sums
@@ -29,105 +38,42 @@ def invoice_sums(invoice: Payload, name: str | None) -> Sums:
     return readings[0].marked(f"total departs from its parts by {difference}")
 
 
-def payable(invoice: Payload) -> int:
-    """Tell what is left to be paid by credit notes given before it was, minor units.
-
-    They leave the invoice's total as it is. Raises MalformedPayload where it has none.
-    """
-    return invoice.integer("total") - _credited(invoice)
-
-
-def charged(invoice: Payload) -> int:
-    """Tell how much of the invoice a payment through Stripe took, minor units.
-
-    What customer balance or a payment outside Stripe covered is not in it, so that a charge of
-    this amount may be its other half.
-    """
-    if invoice.flag("paid_out_of_band"):
-        return 0
-    paid = invoice.integer_or_none("amount_paid")
-    outside = invoice.integer_or_none("amount_paid_off_stripe") or 0
-    return (invoice.integer("total") if paid is None else paid) - outside
-
-
-def still_due(invoice: Payload, captured: int) -> bool:
-    """Whether an invoice that was seen open asks for more than this, minor units.
-
-    It may be paid by several payments, days apart, and is one purchase: it counts when it is paid.
-    """
-    due = invoice.integer_or_none("amount_due")
-    return invoice.text_or_none("status") == "open" and due is not None and captured < due
-
-
-def is_renewal(invoice: Sighting) -> bool:
-    """Whether a subscription's next period, not its start or a change, was billed."""
-    return invoice.thing.text_or_none("billing_reason") == "subscription_cycle"
-
-
-def is_of_subscription(invoice: Sighting) -> bool:
-    """Whether a subscription billed it; under `parent` since basil."""
-    thing = invoice.thing
-    parent = thing.object_or_none("parent")
-    since_basil = parent is not None and parent.text_or_none("type") == "subscription_details"
-    reason = thing.text_or_none("billing_reason") or ""
-    return (
-        since_basil or bool(thing.id_or_none("subscription")) or reason.startswith("subscription")
-    )
-
-
-def first_of_subscription(invoice: Sighting) -> str | None:
-    """Give the subscription that an invoice begins; None where it begins none."""
-    thing = invoice.thing
-    if thing.text_or_none("billing_reason") != "subscription_create":
-        return None
-    parent = thing.object_or_none("parent")
-    details = parent.object_or_none("subscription_details") if parent else None
-    named = details.id_or_none("subscription") if details else None
-    return named or thing.id_or_none("subscription")
-
-
 def _sums(
-    invoice: Payload, lines: tuple[Line, ...] | None, tax: Tax | None, name: str | None
+    invoice: Payload,
+    lines: tuple[Line, ...] | None,
+    tax: Tax | None,
+    name: str | None,
+    collected: int | None,
 ) -> Sums:
-    money = currency_of(invoice)
-    total, credited = invoice.integer("total"), _credited(invoice)
+    money, total = currency_of(invoice), invoice.integer("total")
     told = _told(lines)
     shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax, told)
     goods = total - (shipping or 0) - (tax.whole - tax.included if tax else 0)
     discount = _discount(invoice, lines, goods)
     goods_tax = _goods_tax(tax, told, shipping_tax)
-    inside = goods_tax.included if goods_tax else 0
     if lines is None:
         lump = unknown_line(
             money,
             gross=goods + discount,
             discount=discount,
             tax=goods_tax.whole if goods_tax else None,
-            included=inside,
+            included=goods_tax.included if goods_tax else None,
             name=name,
         )
         items: tuple[LineItem, ...] = (lump,)
-        net = goods
     else:
-        lines = share_discount(lines, discount)
-        items = line_items(lines, money)
-        net = sum(line.net for line in lines)
-    return Sums(
-        currency=money,
-        total=money.major(total - credited),
-        lines=items,
-        subtotal=money.major(net - inside),
-        shipping=money.major_or_none(shipping),
-        discount=money.major(discount),
-        tax=money.major(tax.whole) if tax else None,
-        tax_included=money.major(tax.included) if tax and tax.whole else None,
-        taxes_included=where_taxed(tax.whole, tax.included) if tax else None,
-        uncaptured=money.major(credited) if credited else None,
+        items = line_items(share_discount(lines, discount), money)
+    return sums_of(
+        money,
+        items,
+        ordered=total,
+        captured=payable(invoice),
+        collected=collected,
+        tax=tax,
+        inside=goods_tax.included if goods_tax else 0,
+        shipping=shipping,
+        discount=discount,
     )
-
-
-def _credited(invoice: Payload) -> int:
-    return max(invoice.integer_or_none("pre_payment_credit_notes_amount") or 0, 0)
 
 
 def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]:
@@ -174,12 +120,15 @@ def _shipping(cost: Payload | None, tax: Tax | None, told: Tax | None) -> tuple[
 def _discount(invoice: Payload, lines: tuple[Line, ...] | None, goods: int) -> int:
     """Add up all discounts on goods: the lines' or the invoice's, whichever says more.
 
+    Billing credits are among them, also if only the first page of lines is there.
+
     Shapes before 2020 name a coupon and no amount: there it is what the lines cost beyond `goods`,
     what was paid for them.
     """
     on_lines = sum(line.discount for line in lines or ())
     listed = invoice.objects_or_empty("total_discount_amounts")
-    told = max(on_lines, sum(entry.integer("amount") for entry in listed))
+    spent = billing_credits(invoice, "total_pretax_credit_amounts")
+    told = max(on_lines, sum(entry.integer("amount") for entry in listed) + spent)
     if told or "total_discount_amounts" in invoice or invoice.object_or_none("discount") is None:
         return told
     subtotal = invoice.integer_or_none("subtotal") or 0

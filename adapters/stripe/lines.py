@@ -8,15 +8,8 @@ from fractions import Fraction
 from adapters.money import ZERO, allocate
 from adapters.payload import Payload
 from adapters.schema import LineItem
-from adapters.stripe.money import Currency, where_taxed
-
-
-@dataclass(frozen=True, slots=True)
-class Tax:
-    """Tax in minor units: all of it, and the part that is inside the prices."""
-
-    whole: int
-    included: int
+from adapters.stripe.money import Currency
+from adapters.stripe.sums import Tax, where_taxed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +70,19 @@ def read_tax(thing: Payload, *keys: str) -> Tax | None:
     return None
 
 
+def billing_credits(thing: Payload, key: str) -> int:
+    """Add up the billing credits that were spent on an invoice or one of its lines, minor units.
+
+    They are taken off before tax, like a discount. The list names discounts again, which are
+    passed over. Source: invoice and line item of API 2026-10-28.endive, read November 2026.
+    """
+    return sum(
+        entry.integer_or_none("amount") or 0
+        for entry in thing.objects_or_empty(key)
+        if entry.text_or_none("type") == "credit_balance_transaction"
+    )
+
+
 def share_discount(lines: tuple[Line, ...], discount: int) -> tuple[Line, ...]:
     """Give the lines what of a discount they do not say themselves, by largest remainder.
 
@@ -115,14 +121,9 @@ def line_items(lines: Sequence[Line], money: Currency) -> tuple[LineItem, ...]:
 
 def _line(thing: Payload) -> Line:
     discount = sum(_amounts(thing, "discount_amounts"))
-    # Billing credits are spent before tax, like a discount; the list names discounts again.
-    credit = sum(
-        entry.integer_or_none("amount") or 0
-        for entry in thing.objects_or_empty("pretax_credit_amounts")
-        if entry.text_or_none("type") == "credit_balance_transaction"
-    )
     tax = read_tax(thing, "taxes", "tax_amounts")
-    return Line(thing, thing.integer("amount"), discount + credit, tax)
+    spent = billing_credits(thing, "pretax_credit_amounts")
+    return Line(thing, thing.integer("amount"), discount + spent, tax)
 
 
 def _session_line(thing: Payload) -> Line:
@@ -146,6 +147,7 @@ def _item(line: Line, own: str, money: Currency) -> LineItem:
         discount=money.major(line.discount),
         net_price=money.major(line.net),
         tax=money.major(line.tax.whole) if line.tax else None,
+        tax_included=money.major(line.tax.included) if line.tax else None,
         taxes_included=where_taxed(line.tax.whole, line.tax.included) if line.tax else None,
     )
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from adapters.payload import Payload
 from adapters.stripe.asked import Asked
-from adapters.stripe.invoice import (
+from adapters.stripe.bill import (
+    brings_money,
     first_of_subscription,
     is_of_subscription,
     is_renewal,
-    payable,
 )
 from adapters.stripe.lines import has_all_lines
 from adapters.stripe.payment import taken
@@ -32,7 +32,7 @@ def gathered(shown: tuple[Sighting, ...], asked: Asked, *, renewals: bool) -> tu
     found: dict[tuple[Kind, str], Sighting] = {}
     while True:
         purchase = Purchase((*shown, *found.values()))
-        if not renewals and purchase.invoice and is_renewal(purchase.invoice):
+        if not renewals and purchase.invoice and is_renewal(purchase.invoice.thing):
             return purchase.sightings
         new = {
             (kind, own): _looked_up(because, kind, thing)
@@ -56,8 +56,8 @@ def paid_before(later: Sequence[Sighting], asked: Asked) -> tuple[Sighting, ...]
 
 
 def _sells(paid: Sighting) -> bool:
-    """Whether it is not a trial's invoice, which is paid over nothing."""
-    return paid.kind != "invoice" or ("total" in paid.thing and payable(paid.thing) > 0)
+    """Whether it is no trial's invoice, which is paid over nothing, and none that gives credit."""
+    return paid.kind != "invoice" or ("total" in paid.thing and brings_money(paid.thing))
 
 
 def _missing(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
@@ -84,7 +84,7 @@ def _invoices(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
         bill = purchase.invoice
         if not purchase.ids_of("payment_intent") and not purchase.ids_of("charge"):
             # A subscription's payment adds only how it was settled.
-            ask = asked.describing if bill and is_of_subscription(bill) else asked.essential
+            ask = asked.describing if bill and is_of_subscription(bill.thing) else asked.essential
             yield from _each("invoice_payment", ask("invoice_payments_of_invoice", own))
         elif bill and taken(bill) and purchase.is_paid_by_more:
             # So do the other payments of one that was paid in parts.
@@ -94,7 +94,7 @@ def _invoices(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
 
 def _sessions(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
     bill = purchase.invoice
-    if bill and purchase.session is None and (own := first_of_subscription(bill)):
+    if bill and purchase.session is None and (own := first_of_subscription(bill.thing)):
         # A subscription's session sells nothing, but it carries the shop's own reference.
         yield from _each("session", asked.essential("sessions_of_subscription", own))
     for own in purchase.ids_of("session"):
@@ -107,7 +107,7 @@ def _sessions(purchase: Purchase, asked: Asked) -> Iterator[_Found]:
 
 def _links(purchase: Purchase, intent: str, asked: Asked) -> Iterator[_Found]:
     invoice, session = purchase.invoice, purchase.session
-    if session is None and not (invoice and is_of_subscription(invoice)):
+    if session is None and not (invoice and is_of_subscription(invoice.thing)):
         yield from _each("session", asked.essential("sessions_of_payment_intent", intent))
     bills = session.thing.object_or_none("invoice_creation") if session else None
     if not purchase.ids_of("invoice") and (session is None or (bills and bills.flag("enabled"))):

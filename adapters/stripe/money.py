@@ -1,11 +1,10 @@
-"""Stripe's own minor units, and the sums every source of figures ends in."""
+"""Stripe's own minor units."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
-from adapters.money import ZERO, from_minor
+from adapters.money import from_minor
 from adapters.payload import Payload
-from adapters.schema import LineItem, TaxesIncluded
 
 # Stripe departs from ISO 4217: ISK and UGX are charged with two digits (always 00), MGA with none,
 # HUF and TWD with two (they are without digits in payouts only). UGX stands in Stripe's list of
@@ -58,68 +57,3 @@ def currency_of(thing: Payload) -> Currency:
     if len(code) != _CODE_LENGTH or not (code.isascii() and code.isalpha()):
         raise thing.fail("currency", "not a currency code")
     return currency(code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
-    """The lines and amounts of one purchase, in major units; fields as in schema.Order."""
-
-    currency: Currency
-    total: Decimal
-    lines: tuple[LineItem, ...]
-    subtotal: Decimal | None = None
-    shipping: Decimal | None = None
-    discount: Decimal | None = None
-    tax: Decimal | None = None
-    tax_included: Decimal | None = None
-    taxes_included: TaxesIncluded | None = None
-    tip: Decimal | None = None
-    uncaptured: Decimal | None = None
-    contradiction: str | None = None
-
-    def difference(self) -> Decimal:
-        """Tell by how much the total departs from its parts; zero where all is well."""
-        parts = sum((line.net_price for line in self.lines), ZERO) + (self.shipping or ZERO)
-        on_top = (self.tax or ZERO) - (self.tax_included or ZERO)
-        return self.total - (parts + on_top + (self.tip or ZERO) - (self.uncaptured or ZERO))
-
-    def marked(self, contradiction: str) -> "Sums":
-        """Say which of the provider's figures disagree; none of them is altered."""
-        return replace(self, contradiction=contradiction)
-
-
-def where_taxed(tax: int | None, included: int) -> TaxesIncluded | None:
-    """Say whether tax is inside the prices; None where there is none to tell by."""
-    if not tax:
-        return None
-    if included == tax:
-        return "true"
-    return "mixed" if included else "false"
-
-
-def unknown_line(
-    money: Currency,
-    *,
-    gross: int,
-    discount: int | None = None,
-    tax: int | None = None,
-    included: int = 0,
-    name: str | None = None,
-) -> LineItem:
-    """Make the one line that stands for all goods where the payload lists none.
-
-    Amounts in minor units; `included` is the part of `tax` inside `gross`.
-    """
-    return LineItem(
-        id="goods",
-        product_id="line:goods",
-        name=name,
-        quantity=Decimal(1),
-        price=money.major(gross),
-        gross_price=money.major(gross),
-        discount=money.major_or_none(discount),
-        net_price=money.major(gross - (discount or 0)),
-        tax=money.major_or_none(tax),
-        taxes_included=where_taxed(tax, included),
-        unknown=True,
-    )

@@ -7,13 +7,14 @@ from datetime import datetime
 from adapters.contract import Known, WebhookEvent
 from adapters.lookups import nothing_known
 from adapters.schema import Ignored, Order, Outcome, Wait
-from adapters.stripe.after import followed, listed_refunds, refunded, unsold
+from adapters.stripe.after import followed, refunded, unsold
 from adapters.stripe.asked import Asked
 from adapters.stripe.carried import carried_by, extra_of
 from adapters.stripe.enrich import enriched
 from adapters.stripe.links import gathered, paid_before
 from adapters.stripe.payment import taken
 from adapters.stripe.purchase import Purchase
+from adapters.stripe.refunds import listed_refunds
 from adapters.stripe.sale import sold
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.sighting import AFTER, BEST_FIRST, Sighting, sight, tells_thinly, within
@@ -45,7 +46,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     elif sightings:
         purchase = Purchase(sightings)
         sale = sold(purchase, settings, linked=asked is not None)
-        told = _told(sale, purchase, asked, known)
+        told = _told(sale, purchase, later, asked, known)
         told = followed(told, purchase, later, after, known)
     elif later:
         return unsold(later, partial=known.partial)
@@ -148,6 +149,7 @@ def _seen(event: WebhookEvent, asked: Asked | None) -> Sighting | Ignored | None
 def _told(
     sale: tuple[Outcome, ...] | Wait,
     purchase: Purchase,
+    later: Sequence[Sighting],
     asked: Asked | None,
     known: Known,
 ) -> tuple[Outcome, ...] | Wait:
@@ -166,7 +168,9 @@ def _told(
     # Without a key the payload alone describes the lines, and nothing is waited for.
     asks = asked or Asked(nothing_known, purchase.account)
     held = tuple(
-        enriched(outcome, purchase, asks, settings) if isinstance(outcome, Order) else outcome
+        enriched(outcome, purchase, later, asks, settings)
+        if isinstance(outcome, Order)
+        else outcome
         for outcome in held
     )
     if asked is None:

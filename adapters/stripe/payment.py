@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
-from adapters.money import ZERO
 from adapters.payload import Payload
-from adapters.stripe.money import Currency, Sums, currency_of, unknown_line
+from adapters.stripe.bill import is_paid
+from adapters.stripe.money import Currency, currency_of
 from adapters.stripe.sighting import Sighting
+from adapters.stripe.sums import Sums, sums_of, unknown_line
 
 _UNPAID_CHARGE = frozenset({"failed", "pending"})
 _PAID_SESSION = frozenset({"paid", "no_payment_required"})
@@ -17,7 +17,8 @@ _PAID_SESSION = frozenset({"paid", "no_payment_required"})
 class Payment:
     """A charge that took money, or a payment intent that did and whose charge is not seen.
 
-    ordered, captured: minor units; less is captured than ordered where the shop released the rest.
+    ordered, captured: minor units. Less is captured than ordered if the shop released the rest;
+    more, if the card network allows it (overcapture).
     """
 
     sighting: Sighting
@@ -27,8 +28,8 @@ class Payment:
 
     @property
     def released(self) -> int:
-        """What was authorised and not captured."""
-        return self.ordered - self.captured
+        """What was authorized and not captured."""
+        return max(self.ordered - self.captured, 0)
 
 
 def taken(sighting: Sighting) -> int:
@@ -49,8 +50,7 @@ def taken(sighting: Sighting) -> int:
         one_off = thing.text_or_none("mode") in {None, "payment"}
         return int(one_off and thing.text_or_none("payment_status") in _PAID_SESSION)
     if sighting.kind == "invoice":
-        # `status` came in 2018; before it, `paid`. Out-of-band and balance count as paid too.
-        return int(thing.text_or_none("status") == "paid" or thing.raw("paid") is True)
+        return int(is_paid(thing))
     return 0
 
 
@@ -75,6 +75,17 @@ def payments(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
     return tuple(sorted(found, key=lambda payment: payment.sighting.rank))
 
 
+def captured_charges(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
+    """Return the charges that any topic shows as captured, in their newest states."""
+    newest: dict[str, Payment] = {}
+    for seen in sorted(sightings, key=lambda one: one.rank):
+        if seen.kind == "charge" and (captured := captured_of(seen.thing)):
+            ordered = seen.thing.integer("amount")
+            own = seen.thing.id("id")
+            newest[own] = Payment(seen, currency_of(seen.thing), ordered, captured)
+    return tuple(newest.values())
+
+
 def bare_sums(payments: tuple[Payment, ...], name: str | None, tip: int | None = None) -> Sums:
     """Make the sums of a purchase of which nothing but its payments is known.
 
@@ -83,22 +94,32 @@ def bare_sums(payments: tuple[Payment, ...], name: str | None, tip: int | None =
     an invoice paid in parts) add up.
     """
     money = payments[0].currency
-    alike = [payment for payment in payments if payment.currency == money]
-    ordered = sum(payment.ordered for payment in alike)
-    released = sum(payment.released for payment in alike)
-    return Sums(
-        currency=money,
-        total=money.major(ordered - released),
-        lines=(unknown_line(money, gross=ordered - (tip or 0), name=name),),
-        tip=money.major_or_none(tip),
-        uncaptured=money.major(released) if released else None,
+    ordered = ordered_in(payments, money, tip)
+    return sums_of(
+        money,
+        [unknown_line(money, gross=ordered - (tip or 0), name=name)],
+        ordered=ordered,
+        captured=captured_in(payments, money),
+        tip=tip,
     )
 
 
-def captured_in(payments: tuple[Payment, ...], money: Currency) -> Decimal | None:
-    """Add up what was captured in this currency; None where no payment is in it."""
+def ordered_in(payments: Iterable[Payment], money: Currency, tip: int | None) -> int:
+    """Add up what was ordered in this currency, the tip included, minor units.
+
+    A tip on the receipt is captured beyond what was authorized, so it is added to that.
+    Source: Stripe's page on tips on receipts, read November 2026.
+    """
+    alike = [payment for payment in payments if payment.currency == money]
+    ordered = sum(payment.ordered for payment in alike)
+    beyond = sum(payment.captured for payment in alike) - ordered
+    return ordered + max(min(beyond, tip or 0), 0)
+
+
+def captured_in(payments: Iterable[Payment], money: Currency) -> int | None:
+    """Add up what was captured in this currency, minor units; None if no payment is in it."""
     alike = [payment.captured for payment in payments if payment.currency == money]
-    return sum((money.major(minor) for minor in alike), ZERO) if alike else None
+    return sum(alike) if alike else None
 
 
 def captured_of(charge: Payload) -> int:
@@ -120,7 +141,5 @@ def _received(intent: Payload) -> int:
 
 
 def _payment(sighting: Sighting) -> Payment:
-    captured = taken(sighting)
-    # More than was authorised may be captured where the card network allows it; it was all bought.
-    ordered = max(sighting.thing.integer("amount"), captured)
-    return Payment(sighting, currency_of(sighting.thing), ordered, captured)
+    ordered = sighting.thing.integer("amount")
+    return Payment(sighting, currency_of(sighting.thing), ordered, taken(sighting))

@@ -1,14 +1,19 @@
 """One purchase: the newest state of each of its objects, and what they say together."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
 from adapters.payload import Payload
-from adapters.stripe.invoice import charged, is_of_subscription
+from adapters.stripe.bill import (
+    collected_for,
+    is_of_subscription,
+    is_paid,
+    subscription_metadata,
+)
 from adapters.stripe.money import currency
 from adapters.stripe.payment import Payment, captured_of, payments, taken
 from adapters.stripe.sighting import BEST_FIRST, Kind, Sighting, clamp
@@ -133,7 +138,7 @@ class Purchase:
         only when the order was sent.
         """
         session = self.session
-        if self.invoice and is_of_subscription(self.invoice):
+        if self.invoice and is_of_subscription(self.invoice.thing):
             return "subscription"
         if session and session.thing.text_or_none("mode") == "subscription":
             return "subscription"
@@ -170,10 +175,54 @@ class Purchase:
         return None
 
     @property
+    def collected(self) -> int:
+        """The money that came in for its invoice, minor units; of an open one, what was captured.
+
+        An overpayment may be told only by a later state (invoice.overpaid), so the most counts.
+        """
+        bill = self.invoice
+        if bill is None or not is_paid(bill.thing):
+            return sum(payment.captured for payment in self.payments)
+        own = bill.thing.id_or_none("id")
+        alike = (seen.thing for seen in self.sightings if seen.kind == "invoice")
+        states = (thing for thing in alike if thing.id_or_none("id") == own and is_paid(thing))
+        return max(collected_for(thing) for thing in states)
+
+    @property
+    def charged(self) -> int:
+        """How much of its invoice was paid through Stripe, minor units; a charge may be its half.
+
+        How much came in outside Stripe no event's invoice says (amount_paid_off_stripe is in API
+        answers only), but each such payment has an InvoicePayment of type `payment_record`.
+        Source: docs.stripe.com/changelog/dahlia/2026-05-27/invoice-object-amount-paid-off-stripe-
+        property, and the object InvoicePayment, read November 2026.
+        """
+        bill = self.invoice.thing if self.invoice else None
+        if bill is None or bill.flag("paid_out_of_band"):
+            return 0
+        told = bill.integer_or_none("amount_paid_off_stripe") or 0
+        records = sum(link.integer_or_none("amount_paid") or 0 for link in self._records)
+        return self.collected - max(told, records)
+
+    @property
     def is_linked(self) -> bool:
-        """Whether its invoice's payment is named; also one that was made outside Stripe."""
-        links = any(seen.kind == "invoice_payment" for seen in self.sightings)
-        return links or bool(self.ids_of("payment_intent") or self.ids_of("charge"))
+        """Whether its invoice's payment is named; also if all of it was made outside Stripe."""
+        if self.ids_of("payment_intent") or self.ids_of("charge"):
+            return True
+        if len(self._records) < len(list(self.things("invoice_payment"))):
+            return True
+        unknown = any(link.integer_or_none("amount_paid") is None for link in self._records)
+        return bool(self._records) and (unknown or self.charged <= 0)
+
+    @property
+    def _records(self) -> list[Payload]:
+        """The payments outside Stripe that its invoice names."""
+        links = ((link, link.object_or_none("payment")) for link in self.things("invoice_payment"))
+        return [
+            link
+            for link, payment in links
+            if payment and payment.text_or_none("type") == "payment_record"
+        ]
 
     @property
     def is_one_of_several(self) -> bool:
@@ -186,8 +235,7 @@ class Purchase:
         """Whether its invoice was charged more than the payments that are seen took."""
         if self.invoice is None or not self.payments:
             return False
-        seen = sum(payment.captured for payment in self.payments)
-        return seen < charged(self.invoice.thing)
+        return sum(payment.captured for payment in self.payments) < self.charged
 
     @property
     def email(self) -> str | None:
@@ -202,9 +250,8 @@ class Purchase:
 
     def order_id(self, metadata_key: str) -> str:
         """Give the id the shop knows it by: its metadata, else client_reference_id, else ours."""
-        for thing in self.things("session", "invoice", "payment_intent", "charge"):
-            metadata = thing.object_or_none("metadata")
-            if metadata and (own := metadata.id_or_none(metadata_key)):
+        for metadata in self.metadata("session", "invoice", "payment_intent", "charge"):
+            if own := metadata.id_or_none(metadata_key):
                 return own
         for reference in self._texts("session", "client_reference_id"):
             carried = HEAP_REFERENCE.fullmatch(reference)
@@ -212,6 +259,18 @@ class Purchase:
             if own:
                 return own
         return self.id
+
+    def metadata(self, *kinds: Kind) -> Iterator[Payload]:
+        """Yield what the shop wrote on objects of these kinds, kind by kind.
+
+        Behind an invoice comes the subscription that it begins.
+        """
+        for kind in kinds:
+            for thing in self.things(kind):
+                if metadata := thing.object_or_none("metadata"):
+                    yield metadata
+                if kind == "invoice" and (metadata := subscription_metadata(thing)):
+                    yield metadata
 
     def presentment(self) -> tuple[Decimal, str] | None:
         """Give what the shopper saw in a currency of their own (Adaptive Pricing)."""

@@ -1,16 +1,19 @@
 """What was sold: one order, out of the objects of one purchase, or why there is none yet."""
 
 from datetime import timedelta
+from hashlib import sha256
 
 from adapters.schema import Counterpart, Ignored, Order, Outcome, Parked, Wait
+from adapters.stripe.bill import brings_money, credit_given, is_paid, is_renewal, still_due
 from adapters.stripe.intent import intent_sums
-from adapters.stripe.invoice import charged, invoice_sums, is_renewal, payable, still_due
-from adapters.stripe.money import Currency, Sums, currency_of
+from adapters.stripe.invoice import invoice_sums
+from adapters.stripe.money import Currency, currency_of
 from adapters.stripe.payment import bare_sums, taken
 from adapters.stripe.purchase import Purchase
 from adapters.stripe.session import has_sums, session_sums
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.sighting import Sighting
+from adapters.stripe.sums import Sums
 
 # What belongs together is waited for as long as Stripe sends an event again.
 _LONGEST_WAIT = 72 * 3600
@@ -29,7 +32,7 @@ def sold(
     Raises MalformedPayload where a figure is missing that no order can be right without.
     """
     invoice, session = purchase.invoice, purchase.session
-    if invoice and is_renewal(invoice) and not settings.renewals:
+    if invoice and is_renewal(invoice.thing) and not settings.renewals:
         return (_renewal_off(purchase, invoice, linked=linked),)
     if invoice and _is_paid(purchase, invoice, linked=linked):
         return _of_invoice(purchase, invoice, settings, linked=linked)
@@ -44,21 +47,25 @@ def sold(
 
 
 def _is_paid(purchase: Purchase, invoice: Sighting, *, linked: bool) -> bool:
-    """Whether the invoice sells something and is paid, also where it was looked up just before."""
+    """Whether the invoice brought money or sells something, and is paid.
+
+    So it is also if it was looked up just before Stripe marked it as paid. One of nothing brings
+    money if a balance that the customer owed is collected with it.
+    """
     if not taken(invoice):
         if not linked or invoice.thing.text_or_none("status") != "open":
             return False
         captured = sum(payment.captured for payment in purchase.payments)
         if not captured or still_due(invoice.thing, captured):
             return False
-    return payable(invoice.thing) > 0
+    return brings_money(invoice.thing)
 
 
 def _of_invoice(
     purchase: Purchase, invoice: Sighting, settings: StripeSettings, *, linked: bool
 ) -> tuple[Outcome, ...] | Wait:
-    sums = invoice_sums(invoice.thing, purchase.description)
-    paid = charged(invoice.thing)
+    sums = invoice_sums(invoice.thing, purchase.description, purchase.collected)
+    paid = purchase.charged
     if paid <= 0 or linked or purchase.is_linked:
         return (_order(purchase, sums, settings),)
     order = _order(purchase, sums, settings, _counterpart(purchase, paid, sums.currency, "invoice"))
@@ -70,7 +77,7 @@ def _renewal_off(purchase: Purchase, invoice: Sighting, *, linked: bool) -> Igno
     """Ignore a renewal, and hold back its payment where no link says yet that it is this one's."""
     half = None
     linked = linked or purchase.is_linked
-    if taken(invoice) and not linked and (paid := charged(invoice.thing)) > 0:
+    if taken(invoice) and not linked and (paid := purchase.charged) > 0:
         half = _counterpart(purchase, paid, currency_of(invoice.thing), "invoice")
     return Ignored("a subscription's renewal, and renewals are switched off", counterpart=half)
 
@@ -147,6 +154,7 @@ def _order(
         taxes_included=sums.taxes_included,
         tip=sums.tip,
         uncaptured=sums.uncaptured,
+        credit_applied=sums.credit_applied,
         lines=sums.lines,
         channel=purchase.channel,
         presentment_total=presented[0] if presented else None,
@@ -159,18 +167,27 @@ def _order(
 
 
 def _counterpart(purchase: Purchase, minor: int, money: Currency, side: str) -> Counterpart | None:
-    """Name what a missing half would share; a guest's payment is never an invoice's."""
-    customer = purchase.customer_id
-    if customer is None:
+    """Name what a missing half would share; a guest's bare payment is never an invoice's."""
+    group = _whose(purchase)
+    if group is None:
         return None
     billed_at = purchase.billed_at if side == "invoice" else None
     return Counterpart(
-        group=f"{purchase.account}|{customer}|{money.code}",
+        group=f"{purchase.account}|{group}|{money.code}",
         side=side,
         amount=money.major(minor),
         at=purchase.told_at,
         since=min(billed_at or purchase.told_at, purchase.told_at),
     )
+
+
+def _whose(purchase: Purchase) -> str | None:
+    """Name the customer, or the guest of an invoice or session by a hash of the email."""
+    if customer := purchase.customer_id:
+        return customer
+    if not (purchase.email and (purchase.invoice or purchase.session)):
+        return None
+    return "guest " + sha256(purchase.email.lower().encode()).hexdigest()[:32]
 
 
 def _wait(what: str, purchase: Purchase, seconds: int, otherwise: Outcome) -> Wait:
@@ -181,6 +198,9 @@ def _wait(what: str, purchase: Purchase, seconds: int, otherwise: Outcome) -> Wa
 def _why_not(purchase: Purchase) -> str:
     """Say why the set makes no order yet, by the object that tells most."""
     if purchase.invoice:
+        bill = purchase.invoice.thing
+        if is_paid(bill) and (credit := credit_given(bill)):
+            return f"credit of {credit} to the customer's balance"
         if taken(purchase.invoice):
             return "an invoice of nothing (a trial, all discounted or credited) is no purchase"
         return "the invoice is not paid"

@@ -1,6 +1,6 @@
 """What one event shows: which object of a purchase, in which state, and what it is linked to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -148,7 +148,29 @@ def sight(event: WebhookEvent) -> Sighting | Ignored:
         return Ignored("a session of mode setup saves a card and sells nothing")
     if kind in AFTER:
         thing.id("id")  # each is told apart by it
+    if reason := of_no_purchase(kind, thing):
+        return Ignored(reason)
     return Sighting(kind, topic, thing, event, payload.time("created"))
+
+
+def of_no_purchase(kind: Kind, thing: Payload) -> str | None:
+    """Say why money moved for no purchase; None if it may belong to one.
+
+    A charge with `source_transfer` is what a platform passes on to a connected account, and its
+    refund (`source_transfer_reversal`) takes that back: the sale is the platform's own charge.
+    A refund without charge and payment intent pays out a customer's cash balance; such refunds have
+    events of their own since October 2024.
+    Source: objects charge and refund of API 2026-10-28.endive, read November 2026.
+    """
+    if kind == "charge" and thing.id_or_none("source_transfer"):
+        return "a transfer from the platform to a connected account is no purchase"
+    if kind != "refund":
+        return None
+    if thing.id_or_none("source_transfer_reversal"):
+        return "the reversal of a transfer to a connected account is no purchase's refund"
+    if not (thing.id_or_none("charge") or thing.id_or_none("payment_intent")):
+        return "a refund from the customer's cash balance: that money has paid for no purchase"
+    return None
 
 
 def within(seen: Sighting) -> Iterator[Sighting]:
@@ -243,3 +265,18 @@ def _ids_at(thing: Payload, path: list[str]) -> Iterator[str]:
 def clamp(moment: datetime, sighting: Sighting) -> datetime:
     """Keep a time from lying after the receipt: test clocks run ahead of ours."""
     return min(moment, sighting.received_at).astimezone(UTC)
+
+
+def status_of(seen: Sighting) -> str | None:
+    """Return the status of a refund or dispute as one event showed it."""
+    return seen.thing.text_or_none("status")
+
+
+def newest(states: Iterable[Sighting]) -> Sighting:
+    """Return the newest of several states of one object."""
+    return max(states, key=lambda seen: seen.rank)
+
+
+def made_at(states: Iterable[Sighting]) -> datetime:
+    """Return when a refund or dispute was made. Raise MalformedPayload if no state says so."""
+    return min(clamp(seen.thing.time("created"), seen) for seen in states)

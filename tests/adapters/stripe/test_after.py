@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from adapters.contract import WebhookEvent
 from adapters.errors import MalformedPayload
-from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Units, Wait
+from adapters.schema import (
+    Ignored,
+    Order,
+    Outcome,
+    Parked,
+    Refund,
+    RefundStep,
+    Standing,
+    Units,
+    Wait,
+)
 from adapters.stripe import STRIPE
 
 Make = Callable[..., WebhookEvent]
@@ -101,9 +111,6 @@ TOLD = Refund(
     currency="USD",
     reason="requested_by_customer",
 )
-LOST = Refund(
-    id="du_1", at=SOLD_AT + MINUTE, amount=Decimal("33.00"), currency="USD", reason="dispute"
-)
 ALL_UNITS = (
     Units(line_id="il_1", quantity=Decimal(3), amount=Decimal("40.00")),
     Units(line_id="il_3", quantity=Decimal(1), amount=Decimal("5.00")),
@@ -127,6 +134,16 @@ def refunds(outcome: tuple[Outcome, ...] | Wait) -> list[Refund]:
     assert len(found) == len(middle)
     assert standing.total == order.total
     return found
+
+
+def lost(event: Make) -> WebhookEvent:
+    thing = DISPUTE | {"status": "lost"}
+    return event("charge.dispute.closed", thing, created=AT + 540)
+
+
+def failed_after(refund: Refund, minutes: int) -> Refund:
+    at = SOLD_AT + minutes * MINUTE
+    return replace(refund, steps=(RefundStep(kind="failed", n=1, at=at, amount=refund.amount),))
 
 
 def subsets(family: list[WebhookEvent]) -> Iterator[tuple[WebhookEvent, ...]]:
@@ -174,7 +191,7 @@ def test_a_refund_that_fails_after_it_succeeded_is_taken_back(
 ) -> None:
     failed = event("refund.failed", REFUND | {"status": "failed"}, created=AT + 600)
     told = event("refund.created", REFUND)
-    taken_back = replace(TOLD, failed_at=SOLD_AT + 10 * MINUTE)
+    taken_back = failed_after(TOLD, 10)
 
     assert refunds(normalize(session, told, failed)) == [taken_back]
     assert refunds(normalize(failed, session, told, failed)) == [taken_back]
@@ -188,7 +205,7 @@ def test_a_failure_tells_itself_that_the_refund_had_succeeded(
     failed = event("refund.failed", REFUND, data=data, created=AT + 600)
 
     assert refunds(normalize(session, failed)) == [
-        replace(TOLD, failed_at=SOLD_AT + 10 * MINUTE),
+        failed_after(TOLD, 10),
     ]
 
 
@@ -239,22 +256,6 @@ def test_a_charge_that_lists_its_refunds_tells_them_once(
     assert found == [TOLD, replace(TOLD, id="re_2", at=SOLD_AT + 2 * MINUTE)]
 
 
-def test_what_a_capture_in_part_released_is_no_refund(event: Make, normalize: Run) -> None:
-    release = REFUND | {"id": "re_0", "amount": 1300, "balance_transaction": None}
-    part = CHARGE | {"amount_captured": 2000, "amount_refunded": 1300}
-    captured = event("charge.captured", part | {"refunds": {"data": [release]}})
-    given = event("refund.created", REFUND | {"id": "re_2", "amount": 1300, "created": AT + 90})
-
-    order, *_ = held(normalize(captured))
-    assert isinstance(order, Order)
-    assert (order.total, order.uncaptured) == (Decimal("20.00"), Decimal("13.00"))
-    assert refunds(normalize(captured, event("refund.created", release))) == []
-    assert [one.id for one in refunds(normalize(captured, given))] == ["re_2"]
-    # Money moved for it, so it is none, although it is of just that amount.
-    unlisted = event("charge.captured", part)
-    assert [one.id for one in refunds(normalize(unlisted, given))] == ["re_2"]
-
-
 def test_an_authorisation_that_was_let_go_is_no_refund(event: Make, normalize: Run) -> None:
     held_back = CHARGE | {"captured": False, "amount_captured": 0}
     gone = REFUND | {"amount": 3300, "balance_transaction": None}
@@ -266,53 +267,6 @@ def test_an_authorisation_that_was_let_go_is_no_refund(event: Make, normalize: R
     assert normalize(authorised, refund) == (Ignored("authorised, not captured"),)
     assert normalize(refunded) == (Ignored("charge.refunded shows no payment"),)
     assert normalize(expired) == (Ignored("refund.created: no money has gone back for good"),)
-
-
-# --- disputes ------------------------------------------------------------------------------------
-
-
-def dispute(event: Make, topic: str, status: str, minutes: int) -> WebhookEvent:
-    return event(f"charge.dispute.{topic}", DISPUTE | {"status": status}, created=AT + 60 * minutes)
-
-
-def test_a_dispute_counts_once_it_is_lost(
-    event: Make, normalize: Run, session: WebhookEvent
-) -> None:
-    begun = [
-        dispute(event, "created", "needs_response", 1),
-        dispute(event, "funds_withdrawn", "needs_response", 1),
-        dispute(event, "updated", "under_review", 2),
-    ]
-
-    assert refunds(normalize(session, *begun)) == []
-    assert refunds(normalize(session, *begun, dispute(event, "closed", "lost", 9))) == [LOST]
-    assert refunds(normalize(session, dispute(event, "closed", "lost", 9))) == [LOST]
-
-
-@pytest.mark.parametrize("status", ["won", "warning_closed"])
-def test_a_dispute_that_was_not_lost_is_no_refund(
-    event: Make, normalize: Run, session: WebhookEvent, status: str
-) -> None:
-    closed = dispute(event, "closed", status, 9)
-    back = dispute(event, "funds_reinstated", status, 9)
-
-    assert refunds(normalize(session, closed, back)) == []
-
-
-def test_a_lost_dispute_whose_money_comes_back_is_taken_back(
-    event: Make, normalize: Run, session: WebhookEvent
-) -> None:
-    lost = dispute(event, "closed", "lost", 9)
-    back = dispute(event, "funds_reinstated", "won", 20)
-    taken_back = replace(LOST, failed_at=SOLD_AT + 20 * MINUTE)
-
-    assert refunds(normalize(session, lost, back)) == [taken_back]
-    thing = DISPUTE | {"status": "won"}
-    data = {"object": thing, "previous_attributes": {"status": "lost"}}
-    alone = event("charge.dispute.updated", thing, data=data, created=AT + 1200)
-    assert refunds(normalize(session, alone)) == [taken_back]
-    # Won at first, then lost in the next round.
-    assert refunds(normalize(session, lost, dispute(event, "closed", "won", 5))) == [LOST]
 
 
 # --- units ---------------------------------------------------------------------------------------
@@ -366,8 +320,7 @@ def test_a_part_that_failed_is_not_among_what_is_back(
 def test_no_units_are_told_of_goods_that_are_not_known(
     event: Make, normalize: Run, session: WebhookEvent
 ) -> None:
-    lost = dispute(event, "closed", "lost", 9)
-    assert [one.items for one in refunds(normalize(session, lost))] == [()]
+    assert [one.items for one in refunds(normalize(session, lost(event)))] == [()]
     full = event("refund.created", REFUND | {"amount": 3300})
     assert [one.items for one in refunds(normalize(session, full))] == [()]
 
@@ -390,8 +343,7 @@ def test_money_back_for_an_unseen_order_waits_three_days_for_it(
     assert normalize(first, link) == expected
     assert normalize(first, event("charge.refunded", CHARGE)) == expected
     assert refunds(normalize(late, first, session)) == [TOLD]
-    lost = dispute(event, "closed", "lost", 9)
-    assert normalize(lost) == expected
+    assert normalize(lost(event)) == expected
 
 
 @pytest.mark.parametrize(
@@ -470,7 +422,7 @@ def test_the_order_is_the_same_whatever_went_back(event: Make, normalize: Run) -
     after = [
         event("refund.created", REFUND),
         event("charge.refunded", refunded),
-        dispute(event, "closed", "lost", 9),
+        lost(event),
     ]
     order, *_, standing = held(normalize(charge, *sale))
 

@@ -59,6 +59,7 @@ def test_a_checkout_is_told_whole_by_a_bare_charge(shop, cart, item, told, known
                 discount_codes=("SAVE3",),
                 net_price=Decimal("22.86"),
                 tax=Decimal("2.29"),
+                tax_included=Decimal("0.00"),
                 taxes_included="false",
             ),
             LineItem(
@@ -74,6 +75,7 @@ def test_a_checkout_is_told_whole_by_a_bare_charge(shop, cart, item, told, known
                 discount_codes=("SAVE3",),
                 net_price=Decimal("9.13"),
                 tax=Decimal("0.91"),
+                tax_included=Decimal("0.00"),
                 taxes_included="false",
             ),
         ),

@@ -137,9 +137,8 @@ def test_the_events_of_a_story_are_linked_into_one_purchase(tale: Story) -> None
 def test_a_bare_charge_waits_for_its_siblings_and_then_stands_alone(
     event: Make, normalize: Run
 ) -> None:
-    standing = Standing(
-        at=BARE.placed_at + timedelta(seconds=1), total=BARE.total, reason="capture"
-    )
+    at = BARE.placed_at + timedelta(seconds=1)
+    standing = Standing(at=at, state="10.00", total=BARE.total, reason="capture")
     told = (BARE, standing)
     expected = Wait("its checkout session or invoice", RECEIVED + timedelta(seconds=60), told)
     assert normalize(event("charge.succeeded", CHARGE)) == expected
@@ -339,11 +338,19 @@ def test_a_paid_session_waits_for_nothing(event: Make, normalize: Run) -> None:
     assert (order_of(outcome).id, order_of(outcome).channel) == ("pi_1", "checkout")
 
 
-def test_a_session_whose_charge_took_another_amount_is_marked(event: Make, normalize: Run) -> None:
-    charge = event("charge.succeeded", CHARGE | {"amount": 1300, "amount_captured": 1300})
-    order = order_of(normalize(event("checkout.session.completed", SESSION), charge))
-    assert order.total == Decimal("10.00")
-    assert order.contradiction == "captured 13.00, but the session says 10.00"
+@pytest.mark.parametrize("status", ["paid", "unpaid"])
+@pytest.mark.parametrize("authorized", [1000, 1300])
+def test_what_was_captured_beyond_a_sessions_total_counts(
+    event: Make, normalize: Run, status: str, authorized: int
+) -> None:
+    charge = CHARGE | {"amount": authorized, "amount_captured": 1300}
+    session = event("checkout.session.completed", SESSION | {"payment_status": status})
+    captured = event("charge.captured", charge)
+    for events in ([session, captured], [captured, session, captured]):
+        order = order_of(normalize(*events))
+        assert (order.total, order.uncaptured) == (Decimal("13.00"), Decimal("-3.00"))
+        assert [line.net_price for line in order.lines] == [Decimal("10.00")]
+        assert order.contradiction is None
 
 
 def test_an_unpaid_session_is_an_order_once_its_charge_is_captured(
@@ -368,12 +375,21 @@ def test_a_bare_charge_captured_in_part_keeps_what_was_ordered(event: Make, norm
     )
 
 
-def test_what_was_captured_beyond_the_authorisation_was_all_bought(
+def test_what_was_captured_beyond_the_authorization_leaves_the_lines_as_ordered(
     event: Make, normalize: Run
 ) -> None:
     order = order_of(normalize(event("charge.captured", CHARGE | {"amount_captured": 1200})))
-    assert (order.total, order.uncaptured) == (Decimal("12.00"), None)
-    assert [line.net_price for line in order.lines] == [order.total]
+    assert (order.total, order.uncaptured) == (Decimal("12.00"), Decimal("-2.00"))
+    assert order.lines == (GOODS,)
+
+
+def test_a_tip_on_the_receipt_is_ordered_although_it_was_not_authorized(
+    event: Make, normalize: Run
+) -> None:
+    tipped = INTENT | {"amount_received": 1200, "amount_details": {"tip": {"amount": 200}}}
+    order = order_of(normalize(event("payment_intent.succeeded", tipped)))
+    assert (order.total, order.tip, order.uncaptured) == (Decimal("12.00"), Decimal("2.00"), None)
+    assert [line.net_price for line in order.lines] == [Decimal("10.00")]
 
 
 @pytest.mark.parametrize("older", ["evt_1", "evt_3"])

@@ -1,0 +1,182 @@
+"""Refunds and lost disputes of a purchase: the money that went back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from adapters.money import ZERO
+from adapters.schema import Refund, RefundStep
+from adapters.stripe.asked import Asked
+from adapters.stripe.booking import booked, booked_as
+from adapters.stripe.dispute import lost
+from adapters.stripe.money import currency_of
+from adapters.stripe.payment import Payment
+from adapters.stripe.release import released_of
+from adapters.stripe.sighting import Sighting, clamp, made_at, newest, status_of, was
+
+_FAILED = frozenset({"failed", "canceled"})
+# Stripe's own word for an authorization that ran out.
+_NEVER_CAPTURED = "expired_uncaptured_charge"
+
+
+@dataclass(frozen=True, slots=True)
+class GoneBack:
+    """The money that went back, the oldest first.
+
+    unclear: refunds, by ID, that may be what a partial capture released; nothing shown tells.
+    """
+
+    refunds: tuple[Refund, ...]
+    unclear: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether any money went back, or may have."""
+        return bool(self.refunds or self.unclear)
+
+
+def gone_back(
+    shown: Sequence[Sighting],
+    later: Sequence[Sighting],
+    payments: Sequence[Payment],
+    asked: Asked | None,
+    sent: Sequence[Refund] = (),
+) -> GoneBack:
+    """Make one refund of each object whose money went back.
+
+    shown: the other objects of the purchase. later: its refunds and disputes. payments: what it was
+    paid by. asked: remembers what is not known yet; None without a key.
+    sent: the refunds that Heap was sent, whose events may be gone.
+    """
+    before = {refund.id: refund for refund in sent}
+    refunds, disputes = _by_id(later, "refund"), _by_id(later, "dispute")
+    # Without a refund nobody needs to ask how a charge was booked.
+    asks = asked if refunds else None
+    released = [released_of(payment, shown, later, asks) for payment in payments]
+    releases = {one.refund for one in released}
+    unclear = {own for one in released if one.as_refund is None for own in one.alike}
+    unclear -= before.keys()
+    found = [lost(states, before) for states in disputes.values()]
+    found += [
+        _refunded(states, asked, before)
+        for own, states in refunds.items()
+        if own not in releases | unclear
+    ]
+    named = {refund.id for refund in found if refund}
+    found += [refund for refund in sent if refund.id not in named]
+    back = [refund for refund in found if refund and refund.amount > 0]
+    back.sort(key=lambda refund: (refund.at, refund.id))
+    return GoneBack(tuple(back), tuple(sorted(unclear)))
+
+
+def listed_refunds(
+    shown: Sequence[Sighting], later: Sequence[Sighting], asked: Asked
+) -> list[Sighting]:
+    """Look up the refunds of charges that say more went back than the refunds of the set.
+
+    Charges stopped listing them with API 2022-11-15: an endpoint that ticks only charge.refunded
+    is told none of them. Before, they listed the newest ten (`has_more`).
+    """
+    found: list[Sighting] = []
+    for seen, back, told in _short(shown, later):
+        own = seen.thing.id("id")
+        listed = asked.essential("refunds_of_charge", f"{own}@{back}")
+        found += [
+            replace(seen, kind="refund", thing=thing, looked_up=True)
+            for thing in (listed.objects_or_empty("data") if listed else ())
+            if thing.id("id") not in told
+        ]
+    return found
+
+
+def unlisted_refunds(shown: Sequence[Sighting], later: Sequence[Sighting]) -> bool:
+    """Whether a charge says itself that it has more refunds than it lists, and they are unseen."""
+    return any(_has_more(seen) for seen, _, _ in _short(shown, later))
+
+
+def _short(
+    shown: Sequence[Sighting], later: Sequence[Sighting]
+) -> Iterator[tuple[Sighting, int, frozenset[str]]]:
+    """Yield charges that say more went back than is seen: how much, and which refunds are seen."""
+    charges = [
+        one
+        for one in shown
+        if one.kind == "charge" and (one.topic == "charge.refunded" or _has_more(one))
+    ]
+    last = {one.thing.id("id"): one for one in sorted(charges, key=lambda one: one.rank)}
+    for own, seen in last.items():
+        back = seen.thing.integer_or_none("amount_refunded") or 0
+        refunds = {
+            one.thing.id("id"): one.thing.integer_or_none("amount") or 0
+            for one in later
+            if one.kind == "refund" and own in one.linked("charge")
+        }
+        if sum(refunds.values()) < back:
+            yield seen, back, frozenset(refunds)
+
+
+def _has_more(charge: Sighting) -> bool:
+    listed = charge.thing.object_or_none("refunds")
+    return listed is not None and listed.flag("has_more")
+
+
+def _by_id(later: Sequence[Sighting], kind: str) -> dict[str, list[Sighting]]:
+    found: dict[str, list[Sighting]] = {}
+    for seen in later:
+        if seen.kind == kind:
+            found.setdefault(seen.thing.id("id"), []).append(seen)
+    return found
+
+
+def _refunded(
+    states: Sequence[Sighting], asked: Asked | None, before: Mapping[str, Refund]
+) -> Refund | None:
+    """Read a refund that succeeded, also one that failed since; None if it never did."""
+    thing = newest(states).thing
+    sent = before.get(thing.id("id"))
+    shown = {status for seen in states for status in (status_of(seen), was(seen, "status"))}
+    reason = thing.text_or_none("reason")
+    if not (sent or "succeeded" in shown) or reason == _NEVER_CAPTURED:
+        return None
+    failed_at = [
+        clamp(seen.created, seen)
+        for seen in states
+        if status_of(seen) in _FAILED or seen.topic == "refund.failed"
+    ]
+    money = currency_of(thing)
+    refund = Refund(
+        id=thing.id("id"),
+        at=made_at(states),
+        amount=money.major(thing.integer("amount")),
+        currency=money.code,
+        reason=reason,
+    )
+    things = [seen.thing for seen in states]
+    entry = booked_as("refund", refund.id, things, asked) if asked else None
+    if entry:
+        settled = entry[0].copy_negate()
+        refund = replace(refund, settlement_total=settled, settlement_currency=entry[1])
+    if failed_at:
+        refund = replace(refund, steps=(_failure(refund, states, min(failed_at), asked),))
+    return replace(refund, items=sent.items, steps=sent.steps or refund.steps) if sent else refund
+
+
+def _failure(
+    refund: Refund, states: Sequence[Sighting], at: datetime, asked: Asked | None
+) -> RefundStep:
+    """Make the step of a refund that failed; it is for good, and returns by a booking of its own.
+
+    Source: Refund.failure_balance_transaction, and Stripe's page on failed refunds, read November
+    2026.
+    """
+    named = (seen.thing.id_or_none("failure_balance_transaction") for seen in states)
+    own = next(filter(None, named), None)
+    entry = asked.describing("balance_transaction", own) if asked and own else None
+    moved = booked(entry) if entry else None
+    return RefundStep(
+        kind="failed",
+        n=1,
+        at=at,
+        amount=refund.amount,
+        settlement_total=max(moved[0], ZERO) if moved else None,
+        settlement_currency=moved[1] if moved else None,
+    )
