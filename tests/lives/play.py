@@ -84,7 +84,7 @@ def any_order(player: Player, life: Life, draw: Draw) -> None:
     for webhook in webhooks:
         player.post([webhook])
         if draw.chance(30):
-            player.work(draw.pick([0, 3, 60]))
+            player.work(draw.pick([0, 3, 61]))
     player.settle()
     found = broken(player.events(life), life.end, life.places)
     assert not found, (found, life)
@@ -107,27 +107,33 @@ def at_once(players: Sequence[Player], life: Life, draw: Draw) -> None:
 
 
 def from_last_state(again: Player, life: Life) -> None:
-    """Show the last state alone to a bridge with an empty database; no sum at Heap moves."""
+    """Show the last state alone to a bridge with an empty database; no sum at Heap moves.
+
+    What it cannot know: that Heap has a purchase under its payment's ID, because the payment came
+    alone and its invoice later; and that Heap has units under an edit's key, because a refund that
+    recorded them came later.
+    """
     before = summed(again.events(life))
+    if life.renamed or ("goods" in before.bought and life.end.goods):
+        return
     again.post(life.steps[-1].last)
     again.settle()
     after = summed(again.events(life))
-    if life.unsure:
-        after.left = before.left
-        after.sales = before.sales
-    assert after == before, life
+    if life.late:
+        after.left, after.sales = before.left, before.sales
+    assert after == before, (before, after, life)
 
 
 def goes_on(player: Player, again: Player, life: Life, draw: Draw) -> None:
     """Lose the database after some step; from its last state on, the laws hold as before.
 
-    Not known to a rebuilt database, and not asked of it here: units that an edit took out and a
-    refund recorded later (Heap has them under the edit's key), an order that its last state shows
-    as not paid, and a chargeback of which no state tells.
+    Not asked of a rebuilt database, beside what `from_last_state` names: an order that its last
+    state shows as not paid, a chargeback of which no state tells, the release of a partial capture
+    whose charge was refunded since, and what described the order when it was sent.
     """
     player.rig.sandbox.clear()
     able = [n for n, step in enumerate(life.steps, 1) if step.books.is_whole and not step.hides]
-    if life.unsure or not able:
+    if life.late or life.renamed or not able:
         return
     cut = draw.pick(able)
     for step in life.steps[:cut]:
@@ -138,7 +144,7 @@ def goes_on(player: Player, again: Player, life: Life, draw: Draw) -> None:
     for step in life.steps[cut:]:
         again.post(draw.shuffled(step.webhooks))
         again.settle()
-        found = broken(again.events(life), step.books, life.places)
+        found = broken(again.events(life), step.books, life.places, described=False)
         assert not found, (cut, step.name, found, life)
 
 

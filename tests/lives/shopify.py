@@ -134,10 +134,7 @@ class ShopOrder:
         return self
 
     def life(self) -> Life:
-        unsure = None
-        if self.recorded_late:
-            unsure = "a refund record names units that an edit had taken out before"
-        return Life(str(self.id), tuple(self.steps), unsure=unsure)
+        return Life(str(self.id), tuple(self.steps), late=self.recorded_late)
 
     # --- the books -------------------------------------------------------------------------------
 
@@ -448,7 +445,9 @@ class ShopOrder:
         )
 
     def do_delete(self) -> None:
-        if self.pending or not self.draw.chance(30):
+        # Without total_outstanding nobody knows what a deleted order was not paid.
+        unknown = "total_outstanding" in self.trim and self.owed > 0
+        if self.pending or unknown or not self.draw.chance(30):
             return self.do_tag()
         self.is_deleted = True
         return self.tell("orders/delete", {"id": self.id})

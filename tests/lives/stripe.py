@@ -61,9 +61,11 @@ class Purchase:
         self.currency = draw.pick(list(PLACES))
         self.hides = False
         self.counter = 0
+        self.kind = "payment"
 
     def life(self) -> Life:
-        return Life(self.own, tuple(self.steps), places=PLACES[self.currency])
+        places = PLACES[self.currency]
+        return Life(self.own, tuple(self.steps), places, renamed=self.kind == "late_link")
 
     def books(self) -> Books:
         raise NotImplementedError

@@ -102,13 +102,15 @@ class Life:
     """One order from its first webhook to the last one.
 
     order_id: as the events at Heap name it. places: decimals of its currency.
-    unsure: why a rebuilt database cannot know some units; None if it can.
+    late: whether a refund record names units that an edit had taken out before. renamed: whether
+        its payment counted alone before its invoice was seen.
     """
 
     order_id: str
     steps: tuple[Step, ...]
     places: int = 2
-    unsure: str | None = None
+    late: bool = False
+    renamed: bool = False
 
     @property
     def webhooks(self) -> list[Webhook]:
