@@ -18,7 +18,6 @@ read 2026-11-28. What `total_outstanding` is after a goodwill refund is not docu
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
 
 from adapters.lookups import Json, Need
 from adapters.money import ZERO
@@ -31,6 +30,14 @@ from adapters.shopify.states import PAID, State
 
 KIND = "money"
 _NOT_COLLECTED = frozenset({"pending", "authorized", "voided", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read a state. worth: of the order, before refunds. received: what was paid."""
+
+    worth: Decimal
+    received: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +102,25 @@ def settled(answer: Payload) -> Settled | None:
 def worth_of(states: Sequence[State], order: Order) -> list[Decimal | None]:
     """Say what an order is worth by each of its states; None if a state does not say.
 
-    A state of several readings takes the one by which nothing has changed since the one before.
+    A state of several readings takes the first by which the order's worth or the money received is
+    what it was before.
     """
     found: list[Decimal | None] = []
-    expected = order.total
+    worth, received = order.total, None
     for state in states:
         possible = readings(state, order)
-        worth = expected if expected in possible else next(iter(possible), None)
-        expected = expected if worth is None else worth
-        found.append(worth)
+        same = (one for one in possible if one.worth == worth or one.received == received)
+        taken = next(same, possible[0] if possible else None)
+        if taken:
+            worth, received = taken.worth, taken.received
+        found.append(taken.worth if taken else None)
     return found
 
 
 def settled_need(states: Sequence[State], order: Order) -> Need | None:
     """Name the look-up that settles the newest state; None if that has but one reading."""
     newest = next((state for state in reversed(states) if readings(state, order)), None)
-    if newest is None or len(readings(newest, order)) == 1:
+    if newest is None or len({one.worth for one in readings(newest, order)}) == 1:
         return None
     # Its moment is part of the id, because the answer is that of one state.
     return Need(KIND, f"{order.id}@{newest.made_at:%Y%m%dT%H%M%S}")
@@ -131,8 +141,8 @@ def with_settled(
     return found
 
 
-def readings(state: State, order: Order) -> tuple[Decimal, ...]:
-    """Return what an order may be worth by a state, the best reading first; none without figures.
+def readings(state: State, order: Order) -> tuple[Reading, ...]:
+    """Return the ways to read a state, the best first; none without figures.
 
     A body without its refunds says nothing: its price has them taken off, and how much is unknown.
     """
@@ -145,14 +155,16 @@ def readings(state: State, order: Order) -> tuple[Decimal, ...]:
         for refund in state.payload.objects_or_empty("refunds")
     ]
     back = _sum(refund.money.through for refund in refunds)
-    found: dict[Decimal, None] = {}
+    found: dict[Reading, None] = {}
+    outstanding = state.payload.decimal_or_none("total_outstanding") or ZERO
     for adjusted in _adjustments(state, price, refunds):
         for owed in _owed_back(state, price, adjusted, back):
             worth = price + adjusted + owed
             if state.cancelled_at and not owed:
                 worth -= _uncollected(state, worth)
             for held in _held(refunds, owed):
-                found[worth + held + back] = None
+                total = worth + held + back
+                found[Reading(total, total - max(outstanding, ZERO))] = None
     return tuple(found)
 
 
@@ -213,10 +225,10 @@ def _owed_back(state: State, price: Decimal, adjusted: Decimal, back: Decimal) -
     """
     outstanding = state.payload.decimal_or_none("total_outstanding")
     if outstanding is not None and outstanding < 0:
-        repeats = max(-outstanding - adjusted, ZERO)
         if adjusted <= 0:
             return [-outstanding]
-        return [repeats, -outstanding] if not repeats else [-outstanding, repeats]
+        less = max(-outstanding - adjusted, ZERO)
+        return [less, -outstanding] if -outstanding == adjusted else [-outstanding, less]
     first = state.payload.decimal_or_none("total_price")
     if first is None or state.status not in PAID:
         return [ZERO]
@@ -236,15 +248,12 @@ def _uncollected(state: State, worth: Decimal) -> Decimal:
 
 
 def _held(refunds: Sequence[_Refunded], owed: Decimal) -> list[Decimal]:
-    """Return money of refunds that the shop may still have though the price no longer shows it.
+    """Return pending money that the shop still has though the price no longer shows it.
 
-    Pending money changes nothing, so it counts unless what the shop owes back contains it. Money
-    that failed mostly goes back by another refund, so it counts only if nothing changes by it.
+    A pending refund changes nothing, so its money counts unless what the shop owes back has it.
     """
     pending = _sum(refund.unexplained(refund.money.pending) for refund in refunds)
-    failed = _sum(refund.unexplained(refund.money.failed) for refund in refunds)
-    waiting = [ZERO, pending] if owed else [pending, ZERO]
-    return [one + other for other, one in product([ZERO, failed], waiting)]
+    return [ZERO, pending] if owed else [pending, ZERO]
 
 
 def _in_snake_case(answer: Payload, key: str) -> Payload:

@@ -91,10 +91,10 @@ class Fate:
     def kept(self) -> Decimal:
         """What the shop has kept of it or is owed, with what it owes back still.
 
-        Nobody pays what a deleted order still costs.
+        Nobody pays what a cancelled or deleted order still costs.
         """
         has = self.paid - self.back
-        owed = self.costs + self.adjusted
+        owed = 0 if self.cancelled_at else self.costs + self.adjusted
         return Decimal(has if self.is_deleted else max(has, owed)).scaleb(-2)
 
     def step(self, what: str) -> None:
@@ -145,7 +145,7 @@ class Fate:
             self.state()
 
     def pay(self) -> None:
-        self.paid = max(self.paid, self.costs + self.back)
+        self.paid = max(self.paid, self.costs + self.adjusted + self.back)
         self.state("orders/paid")
 
     def refund(self) -> None:
@@ -165,7 +165,7 @@ class Fate:
     def fee(self) -> None:
         """Take a unit back and keep a fee."""
         left = [line for line in self.lines if line.now]
-        if not left:
+        if not (left and self.paid):
             return self.state()
         line = self.chance.choice(left)
         worth = min(line.net(1), self.costs)
