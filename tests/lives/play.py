@@ -15,6 +15,10 @@ from tests.lives.world import Books, Draw, Json, Life, Webhook
 BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 
+# Longer than BRIDGE_PAYLOAD_DAYS.
+EXPIRY = 32 * 86_400
+
+
 class Player:
     """Sends one provider's webhooks to one bridge. settle: seconds until nothing is waited for."""
 
@@ -75,6 +79,22 @@ def every_step(player: Player, life: Life, draw: Draw) -> None:
         assert not found, (step.name, found, life)
         was, before = step.books, after
     player.is_quiet()
+
+
+def expiring(player: Player, life: Life, draw: Draw) -> None:
+    """Let the bodies of all webhooks expire after some step; the laws hold as before."""
+    player.rig.sandbox.clear()
+    able = [n for n, step in enumerate(life.steps, 1) if step.books.is_whole]
+    if not able:
+        return
+    cut = draw.pick(able)
+    for n, step in enumerate(life.steps, 1):
+        player.post(draw.shuffled(step.webhooks))
+        player.settle()
+        found = broken(player.events(life), step.books, life.places)
+        assert not found, (cut, step.name, found, life)
+        if n == cut:
+            player.work(EXPIRY)
 
 
 def any_order(player: Player, life: Life, draw: Draw) -> None:

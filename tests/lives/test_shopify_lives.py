@@ -75,3 +75,15 @@ def test_a_lost_database_doubles_nothing_while_the_life_goes_on(make_rig, rebuil
         play.goes_on(player, again, life_of(draw, "paid"), draw)
 
     check()
+
+
+def test_the_laws_hold_after_the_webhooks_have_expired(make_rig):
+    player = Player(make_rig(), "shopify", SETTLE)
+
+    @settings(max_examples=20)
+    @given(data=st.data())
+    def check(data):
+        draw = Draw(data.draw)
+        play.expiring(player, life_of(draw, "paid"), draw)
+
+    check()

@@ -67,3 +67,15 @@ def test_a_lost_database_doubles_nothing_while_the_life_goes_on(make_rig, rebuil
         play.goes_on(player, again, drawn(draw, next(NUMBERS)), draw)
 
     check()
+
+
+def test_the_laws_hold_after_the_webhooks_have_expired(make_rig):
+    player = Player(make_rig(), "stripe", SETTLE)
+
+    @settings(max_examples=20)
+    @given(data=st.data())
+    def check(data):
+        draw = Draw(data.draw)
+        play.expiring(player, drawn(draw, next(NUMBERS)), draw)
+
+    check()
