@@ -145,7 +145,7 @@ def test_a_refund_is_no_change_whatever_it_is_and_however_it_is_booked(
         assert (summed(rig), len(rig.sent("Refund"))) == (Decimal(kept), refunds)
         assert rig.sent("Order Changed") == []
         rig.sandbox.clear()
-        rig.store.write(lambda connection: _emptied(connection))
+        rig.store.write(_emptied)
 
 
 def _emptied(connection):
@@ -190,7 +190,7 @@ def test_a_change_has_the_same_key_if_only_the_last_state_is_seen(make_rig, last
         rig = make_rig()
         post(rig, *told, ("orders/updated", state))
         keys.append([sent["idempotency_key"] for sent in rig.sent("Order Changed")])
-        rig.store.write(lambda connection: _emptied(connection))
+        rig.store.write(_emptied)
     assert keys[0] == keys[1] == [f"shopify:example.myshopify.com:{OWN}:change:30.00-3-0"]
 
 
