@@ -8,6 +8,7 @@ from adapters.lookups import Api
 from adapters.shopify.alone import alone
 from adapters.shopify.normalize import ids, linked_ids, normalize
 from adapters.shopify.settings import ShopifySettings
+from adapters.shopify.shape import trimmed
 from adapters.shopify.webhook import SIGNATURE_HEADERS, notice, sign, verify
 
 
@@ -39,6 +40,7 @@ SHOPIFY = Adapter(
     alone=alone,
     linked_ids=linked_ids,
     notice=notice,
+    remark=trimmed,
     settings=ShopifySettings,
     connect=_connect,
     # products/update tells of changes; the rest is for a webhook that was missed. An answer about

@@ -92,6 +92,22 @@ def why_no_order(event: WebhookEvent) -> str:
     return f"topic {topic}: the body is {other}, not an order"
 
 
+def trimmed(event: WebhookEvent) -> str | None:
+    """Say what an order's body lacks because its subscription narrows it (`include_fields`).
+
+    Without `refunds` nobody can say how much of its price refunds took off. An order always lists
+    them, be it none: Shopify's Order reference and samples, API 2023-07 to 2026-10, 2026-11.
+    """
+    if kind_of(event) != "order" or isinstance(event.payload.raw("refunds"), list):
+        return None
+    name = event.headers.get("x-shopify-name")
+    which = f'the webhook subscription "{name}" to' if name else "the webhook subscription to"
+    return (
+        f"{which} {event.topic or 'its topic'} leaves out `refunds`, so what an order costs after "
+        "an edit is not read from it: make that subscription again without include_fields"
+    )
+
+
 def _is_order(payload: Payload) -> bool:
     return _other(payload) is None and any(mark in payload for mark in _ORDER_MARKS)
 
