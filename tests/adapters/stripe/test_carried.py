@@ -160,3 +160,32 @@ def test_only_what_the_operator_named_is_copied(event: Make, where: dict[str, An
         ("metadata.a.b", "c"),
         ("shipping_country", "CH"),
     )
+
+
+@pytest.mark.parametrize("basil", [True, False])
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_subscriptions_metadata_are_read_for_its_first_invoice(
+    event: Make, basil: bool, linked: bool
+) -> None:
+    details = {"subscription": "sub_1", "metadata": {"order_id": "SHOP-7", "utm_source": "mail"}}
+    told = (
+        {"parent": {"type": "subscription_details", "subscription_details": details}}
+        if basil
+        else {"subscription": "sub_1", "subscription_details": details}
+    )
+    links = [event("invoice_payment.paid", LINK)] if linked else []
+    order = sold(event("invoice.paid", INVOICE | told), *links, extra=("metadata.order_id",))
+    assert order.order_id == "SHOP-7"
+    assert order.extra == (("metadata.order_id", "SHOP-7"),)
+    assert order.carried
+    assert ("utm_source", "mail") in order.carried.fields
+    # A session's own come first, and later invoices are not the shopper's visit.
+    session = event(
+        "checkout.session.completed",
+        SESSION | {"mode": "subscription", "invoice": "in_1", "metadata": {"order_id": "CS-1"}},
+    )
+    assert sold(event("invoice.paid", INVOICE | told), session).order_id == "CS-1"
+    for reason in ("subscription_cycle", "subscription_update"):
+        later = event("invoice.paid", INVOICE | told | {"billing_reason": reason})
+        order = sold(later, *links)
+        assert (order.order_id, order.carried) == ("in_1", None)

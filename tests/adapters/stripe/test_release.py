@@ -299,3 +299,50 @@ def test_a_transfer_to_a_connected_account_is_no_purchase(event: Make, normalize
         Ignored("the reversal of a transfer to a connected account is no purchase's refund"),
     )
     assert STRIPE.ids(charge) == STRIPE.ids(refund) == ()
+
+
+# --- a charge that does not list all of its refunds ----------------------------------------------
+
+
+def many(amounts: list[int], *, back: int, more: bool) -> dict[str, Any]:
+    """Make a charge of an old shape that lists its refunds, of which it may have more."""
+    listed = [
+        REAL | {"id": f"re_{n}", "amount": amount, "created": AT + 60 + n}
+        for n, amount in enumerate(amounts)
+    ]
+    refunds = {"has_more": more, "data": listed}
+    whole = {"amount": 6000, "amount_captured": 6000, "amount_refunded": back}
+    return CHARGE | whole | {"refunds": refunds}
+
+
+def test_refunds_that_a_charge_does_not_list_are_reported(event: Make, normalize: Run) -> None:
+    sold = event("charge.succeeded", CHARGE | {"amount": 6000})
+    charge = event("charge.refunded", many([500], back=1500, more=True), created=AT + 90)
+    found = held(normalize(sold, charge))
+    assert [one.id for one in found if isinstance(one, Refund)] == ["re_0"]
+    (parked,) = [one for one in found if isinstance(one, Parked)]
+    assert "refund.created" in parked.reason
+    # Until the others are seen by their own events.
+    other = event("refund.created", REAL | {"amount": 1000})
+    found = held(normalize(sold, charge, other))
+    assert [one.id for one in found if isinstance(one, Refund)] == ["re_0", "re_real"]
+    assert not [one for one in found if isinstance(one, Parked)]
+    # One that lists all it has says nothing of others, which have events of their own.
+    whole = event("charge.refunded", many([500], back=1500, more=False), created=AT + 90)
+    assert not [one for one in held(normalize(sold, whole)) if isinstance(one, Parked)]
+
+
+@pytest.mark.parametrize("topic", ["charge.refunded", "charge.updated"])
+def test_with_a_key_refunds_that_a_charge_does_not_list_are_looked_up(
+    event: Make, asking: Run, topic: str
+) -> None:
+    sold = event("charge.succeeded", CHARGE | {"amount": 6000})
+    charge = event(topic, many([500], back=1500, more=True), created=AT + 90)
+    found = asking([sold, charge], answers(listed=[]))
+    assert isinstance(found, Wait)
+    assert Need("refunds_of_charge", "ch_1@1500") in found.needs
+    known = answers(listed=[]) | {
+        Need("refunds_of_charge", "ch_1@1500"): Payload({"data": [REAL | {"amount": 1000}]})
+    }
+    found = held(asking([sold, charge], known))
+    assert [one.id for one in found if isinstance(one, Refund)] == ["re_0", "re_real"]

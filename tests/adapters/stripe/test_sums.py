@@ -375,6 +375,36 @@ def test_billing_credits_are_spent_like_a_discount(event: Make, normalize: Run) 
     assert order.discount == Decimal("4.00")
 
 
+@pytest.mark.parametrize("more", [True, False])
+def test_billing_credits_are_a_discount_whether_or_not_all_lines_are_there(
+    event: Make, normalize: Run, more: bool
+) -> None:
+    spent = [
+        {"amount": 3000, "type": "credit_balance_transaction"},
+        {"amount": 1000, "type": "discount"},
+    ]
+    line = {"id": "il_1", "amount": 10_000, "discount_amounts": [{"amount": 1000}]}
+    invoice = invoice_of(
+        line,
+        total=6000,
+        amount_paid=6000,
+        total_discount_amounts=[{"amount": 1000}],
+        total_pretax_credit_amounts=spent,
+        lines={"data": [line], "has_more": more},
+    )
+    order = the_order(normalize(event("invoice.paid", invoice)))
+    assert obeys_the_law(order)
+    assert (order.discount, order.credit_applied) == (Decimal("40.00"), None)
+    assert [line.gross_price for line in order.lines] == [Decimal("100.00")]
+
+
+def test_a_line_says_which_tax_is_inside_its_price(event: Make, normalize: Run) -> None:
+    taxed = [{"amount": 200, "inclusive": True}, {"amount": 50, "inclusive": False}]
+    lines = [{"id": "il_1", "amount": 1000, "tax_amounts": taxed}, {"id": "il_2", "amount": 500}]
+    order = the_order(normalize(event("invoice.paid", invoice_of(*lines, total=1550))))
+    assert [line.tax_included for line in order.lines] == [Decimal("2.00"), None]
+
+
 def test_an_invoice_whose_taxes_leave_out_shippings_still_agrees(
     event: Make, normalize: Run
 ) -> None:
