@@ -368,7 +368,9 @@ class Payment(Purchase):
         how = self.draw.pick(["all", "part", "over", "parts"])
         if how == "parts":
             self.capture(charge, max(whole // 3, 1), is_last=False)
+            self.hides = True
             self.close("capture a part")
+            self.hides = False
         shares = {"all": whole, "part": whole * 3 // 5, "over": whole + 150, "parts": whole}
         self.capture(charge, shares[how])
         self.close(f"capture {how}")
