@@ -120,9 +120,11 @@ def any_order(player: Player, life: Life, draw: Draw) -> None:
 
 def at_once(players: Sequence[Player], life: Life, draw: Draw) -> None:
     """Play a life at several bridges in several orders; Heap holds the same of each."""
-    told = []
+    told, now = [], max(player.rig.clock.now for player in players)
     for player in players:
         player.rig.sandbox.clear()
+        # What has no time of its own, such as a deletion, is dated by its receipt.
+        player.rig.clock.now = now
         player.post(draw.shuffled([*life.webhooks, *draw.some(life.webhooks, 3)]))
         player.settle()
         told.append(by_key(player.events(life)))

@@ -203,7 +203,7 @@ class ShopOrder:
             came_to=self.came_to,
             back=self.back,
             cards=here + due,
-            more=self.cards_gone - due if self.paid else 0,
+            more=0,
             goods={str(line.id): self.goods_of(line) for line in self.lines},
             cancelled=bool(self.cancelled_at) or self.is_deleted,
             half_paid=self.order_on == "paid" and self.status == "partially_paid",
@@ -307,7 +307,7 @@ class ShopOrder:
     def do_exchange(self) -> None:
         """Take one unit back for another thing; only the difference moves."""
         left = [line for line in self.lines if line.now and not line.is_card]
-        if not left or self.cancelled_at or self.pending:
+        if not left or self.cancelled_at or self.pending or self.owed < 0:
             return self.do_tag()
         gone = self.draw.pick(left)
         gone.now -= 1
@@ -340,7 +340,8 @@ class ShopOrder:
     def returned(self, *, fee: int) -> None:
         """Take units back and pay them back, less a fee that the shop keeps."""
         left = [line for line in self.lines if line.now]
-        if not left or self.cancelled_at or self.owed > 0 or self.pending:
+        # What an edit left owing is paid back without lines, as goodwill is.
+        if not left or self.cancelled_at or self.owed or self.pending:
             return self.do_tag()
         gone = [(line, self.draw.number(1, line.now)) for line in left if self.draw.chance(60)]
         if not gone:
@@ -356,7 +357,7 @@ class ShopOrder:
         return self.give_back(gone, owes - fee, fee=fee, duties=duties)
 
     def do_shipping(self) -> None:
-        if not self.shipping_left or self.cancelled_at or self.owed > 0 or self.pending:
+        if not self.shipping_left or self.cancelled_at or self.owed or self.pending:
             return self.do_tag()
         amount = self.draw.pick([self.shipping_left, 120])
         tax = self.shipping_tax
