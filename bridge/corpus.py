@@ -87,7 +87,7 @@ def _told(outcomes: tuple[Outcome | Lone, ...] | Wait) -> Result:
     )
     # Of one file alone an order stands where it stood.
     held = tuple(outcome for outcome in told if not isinstance(outcome, Standing))
-    laws = [law for outcome in held if isinstance(outcome, Order) for law in broken(outcome)]
+    laws = [law for outcome in held for law in broken(outcome)]
     if laws:
         return Result("breaks the law", f"breaks the law: {'; '.join(laws)}")
     line = ", ".join(map(_line, held)) or "nothing"

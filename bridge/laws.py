@@ -7,15 +7,35 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from adapters.money import ZERO, digits
-from adapters.schema import LineItem, Order
+from adapters.schema import Order, Refund
+from bridge.heap.sales import tax_inside
 
 
-def broken(order: Order) -> list[str]:
-    """Say which meanings an order's figures break; empty where they hold.
+def broken(outcome: object) -> list[str]:
+    """Return which meanings the figures of an order or a refund break; empty if they hold.
 
-    An order whose figures the provider itself contradicts breaks none: it is sent as it stands.
+    An order whose figures the provider itself contradicts breaks none: it is sent as stated.
     """
-    return [] if order.contradiction else [*_of_order(order), *_of_lines(order)]
+    match outcome:
+        case Order(contradiction=None):
+            return [*_of_order(outcome), *_of_lines(outcome)]
+        case Refund():
+            return list(_of_refund(outcome))
+        case _:
+            return []
+
+
+def _of_refund(refund: Refund) -> Iterator[str]:
+    if refund.amount < 0 or refund.total_back < 0:
+        yield f"refund {refund.id}: less than nothing went back"
+    if refund.shipping is not None and refund.shipping > refund.amount:
+        yield f"refund {refund.id}: shipping {refund.shipping} is more than its amount"
+    if any(units.quantity < 0 or units.amount < 0 for units in refund.items):
+        yield f"refund {refund.id}: its items have a negative share or quantity"
+    if any(step.amount < 0 for step in refund.steps):
+        yield f"refund {refund.id}: a failure or repeat of less than nothing"
+    if len({(step.kind, step.n) for step in refund.steps}) < len(refund.steps):
+        yield f"refund {refund.id}: two of its steps have one number"
 
 
 def _of_order(order: Order) -> Iterator[str]:
@@ -24,8 +44,9 @@ def _of_order(order: Order) -> Iterator[str]:
     parts += _or_zero(order.duties) - _or_zero(order.uncaptured)
     if order.total != parts:
         yield f"total {order.total} is not the sum of its parts, {parts}"
-    goods = net - sum((_included(line) for line in order.lines), ZERO)
-    if order.subtotal is not None and _taxes_told(order) and order.subtotal != goods:
+    inside = [tax_inside(line) for line in order.lines]
+    goods = net - sum((_or_zero(tax) for tax in inside), ZERO)
+    if order.subtotal is not None and None not in inside and order.subtotal != goods:
         yield f"subtotal {order.subtotal} is not the goods without their tax, {goods}"
     discount = _or_zero(order.shipping_discount)
     discount += sum((_or_zero(line.discount) for line in order.lines), ZERO)
@@ -53,18 +74,6 @@ def _on_top(order: Order) -> Decimal:
     if order.tax_included is not None:
         return _or_zero(order.tax) - order.tax_included
     return ZERO if order.taxes_included == "true" else _or_zero(order.tax)
-
-
-def _included(line: LineItem) -> Decimal:
-    return _or_zero(line.tax) if line.taxes_included == "true" else ZERO
-
-
-def _taxes_told(order: Order) -> bool:
-    """Whether every line says how much tax its price contains."""
-    return all(
-        line.taxes_included == "false" or (line.taxes_included == "true" and line.tax is not None)
-        for line in order.lines
-    )
 
 
 def _or_zero(amount: Decimal | None) -> Decimal:

@@ -28,7 +28,7 @@ def product(line: LineItem) -> list[tuple[str, Value]]:
     return [
         ("line_id", line.id),
         ("product_id", line.product_id),
-        ("name", line.name or line.sku or _readable(line.product_id)),
+        ("name", _name(line)),
         ("category", line.category),
         ("brand", line.brand),
         ("type", line.type),
@@ -40,9 +40,11 @@ def product(line: LineItem) -> list[tuple[str, Value]]:
     ]
 
 
-def _readable(product_id: str) -> str:
-    """Return the name of a line that has none of its own."""
-    return "Item" if product_id.startswith("line:") else product_id
+def _name(line: LineItem) -> str:
+    """Return a line's name, else the best that tells it from others."""
+    own = line.product_id if not line.product_id.startswith("line:") else ""
+    named = (name for name in (line.name, line.sku, own) if name and name.strip())
+    return next(named, "Item")
 
 
 def common(order: Order, provider: str, source: str) -> list[tuple[str, Value]]:

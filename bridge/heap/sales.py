@@ -40,6 +40,13 @@ def line_sales(line: LineItem, included: Decimal | None) -> Decimal | None:
     return None if included is None else line.net_price - included
 
 
+def tax_inside(line: LineItem) -> Decimal | None:
+    """Return the tax inside a line's price as the line states it; None if it does not."""
+    if line.tax_included is not None:
+        return line.tax_included
+    return {"false": ZERO, "true": line.tax}.get(line.taxes_included or "")
+
+
 def share(whole: Decimal, part: Decimal, of: Decimal, currency: str) -> Decimal:
     """Return the same share of an amount as `part` is of `of`, to the minor unit.
 
@@ -53,12 +60,10 @@ def share(whole: Decimal, part: Decimal, of: Decimal, currency: str) -> Decimal:
 
 def _inside(order: Order) -> list[Decimal | None]:
     """Return the tax inside each line's price, in the order of the lines."""
-    known = [line.tax_included for line in order.lines]
-    unknown = [line for line in order.lines if line.tax_included is None]
-    if not unknown:
-        return list(known)
-    if order.subtotal is None:
-        return list(known)
+    known = [tax_inside(line) for line in order.lines]
+    unknown = [line for line, one in zip(order.lines, known, strict=True) if one is None]
+    if not unknown or order.subtotal is None:
+        return known
     net = sum((line.net_price for line in order.lines), ZERO)
     rest = net - order.subtotal - sum((one for one in known if one is not None), ZERO)
     places = max(digits(order.currency), _places(rest))

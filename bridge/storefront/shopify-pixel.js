@@ -7,7 +7,7 @@ const MARK = "Checkout Completed";
 
 const number = (id) => /\d*$/.exec(id ?? "")[0];
 const codes = (list = []) =>
-  [...new Set(list.flatMap((one) => (one.type == "DISCOUNT_CODE" ? one.title : [])))].join();
+  [...new Set(list.flatMap((one) => (one.type == "DISCOUNT_CODE" ? one.title : [])))].join("||");
 const eventsOf = (checkout, { heap_identity, ...came }) => {
   const common = {
     ...came,

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from adapters.money import ZERO, digits, rounded
 from adapters.schema import LineItem, LineStanding, Order, Refund, Units
-from bridge.heap.sales import line_sales, share
+from bridge.heap.sales import line_sales, share, tax_inside
 from bridge.worker.told import LineTold, Told
 
 
@@ -46,12 +46,12 @@ def bought_since(lines: Sequence[LineStanding], told: Told) -> Iterator[Added]:
     for line in lines:
         item, before = line.item, told.lines.get(line.item.id)
         if before is None:
-            sales = line_sales(item, item.tax_included)
+            sales = line_sales(item, tax_inside(item))
             told.lines.setdefault(item.id, LineTold()).add(item, sales)
             yield Added(item, line.at, None, sales)
         elif item.quantity > before.units:
             more = _more(item, before)
-            sales = line_sales(more, more.tax_included)
+            sales = line_sales(more, tax_inside(more))
             before.add(more, sales)
             yield Added(more, line.at, item.quantity, sales)
 
@@ -121,9 +121,10 @@ def _more(item: LineItem, before: LineTold) -> LineItem:
 
 def _more_inside(item: LineItem, before: LineTold, net: Decimal) -> Decimal | None:
     """Return the included tax of the units that came later; None if it is unknown."""
-    if item.tax_included is None or not before.sales_known:
+    inside = tax_inside(item)
+    if inside is None or not before.sales_known:
         return None
-    return net - (item.net_price - item.tax_included - before.sales)
+    return net - (item.net_price - inside - before.sales)
 
 
 def items_of(order: Order, lines: Sequence[LineStanding]) -> dict[str, LineItem]:

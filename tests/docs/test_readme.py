@@ -15,15 +15,16 @@ from typing import Any
 import pytest
 
 from adapters.registry import ADAPTERS
-from adapters.schema import Cancellation, LineItem, Order, Refund, Units
+from adapters.schema import Cancellation, LineItem, Order, Refund, RefundStep, Units
 from adapters.shopify.settings import ShopifySettings
 from bridge.cli import main
 from bridge.config import EventNames, database, load
 from bridge.config.options import variable
 from bridge.config.sources import CHOICES
-from bridge.heap.after import cancellation_event, correction, refund_events
-from bridge.heap.events import heap_events
+from bridge.heap.after import FIGURES, Left, cancellation_event, correction, refund_events
+from bridge.heap.events import context_of, heap_events
 from bridge.heap.identity import Identity
+from bridge.heap.session import Session
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EVENTS = ["Order", "Purchase", "Refund", "Refunded Item", "Order Changed", "Order Cancelled"]
@@ -75,6 +76,7 @@ def full_order() -> Order:
         discount=one,
         discount_codes=("A",),
         tax=one,
+        tax_included=one,
         taxes_included="true",
         name="n",
         category="c",
@@ -107,6 +109,7 @@ def full_order() -> Order:
         tip=one,
         duties=one,
         uncaptured=one,
+        credit_applied=one,
         order_count=1,
         order_name="#1",
         channel="web",
@@ -130,8 +133,7 @@ def full_refund() -> Refund:
         shipping=one,
         tax=one,
         items=(Units(line_id="1", quantity=one, amount=one),),
-        failed_at=AT,
-        failed_amount=one,
+        steps=(RefundStep(kind="failed", n=1, at=AT, amount=one),),
         settlement_total=one,
         settlement_currency="CHF",
     )
@@ -226,19 +228,30 @@ def test_the_readme_names_every_property_that_reaches_heap_and_no_other(
         "names": EventNames(),
         "identity": Identity("a@example.com"),
     }
-    order = full_order()
-    things = {line.id: line for line in order.lines}
+    order, refund = full_order(), full_refund()
+    items = [Left(refund.items[0], order.lines[0], Decimal(1))]
+    figures = {figure: getattr(order, figure) for figure in FIGURES}
+    later = {"context": (), **voice}
     made = [
         *heap_events(order, received_at=AT, **voice),
-        *refund_events(order, full_refund(), things, **voice),
-        *correction(order, at=AT, **voice),
-        *cancellation_event(order, Cancellation(AT, "customer"), **voice),
+        *refund_events(order, refund, items, Decimal(0), **later),
+        *correction(order, figures, order.total, (), at=AT, **later),
+        *cancellation_event(order, Cancellation(AT, "customer"), **later),
     ]
     sent = {event["event"]: event["properties"] for event in (json.loads(e.body) for e in made)}
     (told,) = [
         row[2] for row in rows(section(readme, "What reaches Heap")) if row[0] == f"`{name}`"
     ]
     assert sorted(spans(told)) == sorted(sent[name])
+
+
+def test_the_readme_names_what_describes_an_order_on_its_later_events(readme: str) -> None:
+    context = context_of(full_order(), Session(), Identity("a@example.com"), "example")
+    reached = section(readme, "What reaches Heap")
+    (of_order,) = re.findall(r"^What describes the order .*$", reached, re.MULTILINE)
+    (of_shopper,) = re.findall(r"^Where the shopper came from .*$", reached, re.MULTILINE)
+    named = {name for name, _ in context}
+    assert set(spans(of_order)) | set(spans(of_shopper)) - {"session_id"} == named
 
 
 def test_the_readme_names_every_make_target_and_no_other(readme: str, root: Path) -> None:

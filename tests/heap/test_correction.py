@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.schema import Order
+from adapters.schema import Order, Units
 from bridge.config import EventNames
-from bridge.heap.after import correction
+from bridge.heap.after import FIGURES, Left, correction
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS
 from bridge.heap.identity import Identity
 
@@ -18,8 +18,14 @@ FOUND = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
     told = replace(order, shipping=Decimal(4), tax=Decimal(0), discount=Decimal("-1.5"))
-    (made,) = correction(
+    units = Units(line_id="11", quantity=Decimal(2), amount=Decimal("22.50"))
+    figures = {name: getattr(told, name) for name in FIGURES}
+    made, left = correction(
         told,
+        figures,
+        Decimal("20.50"),
+        [Left(units, told.lines[0], Decimal("21.50"))],
+        context=[("order_name", "#1001")],
         at=datetime(2026, 11, 23, 9, 52, 9, 5, tzinfo=timezone(timedelta(hours=1))),
         provider="shopify",
         source="shop",
@@ -27,7 +33,7 @@ def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
         identity=Identity("ada@example.com"),
     )
     assert (made.key, made.kind) == (
-        "shopify:example.myshopify.com:450789469:change:20261123T085209Z",
+        "shopify:example.myshopify.com:450789469:change:0",
         "change",
     )
     assert json.loads(made.body, parse_float=Decimal) == {
@@ -45,8 +51,27 @@ def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
             "shipping": -4,
             "discount": Decimal("1.5"),
             "tax": 0,
+            "revenue": Decimal("-20.50"),
             "reason": "other",
+            "order_name": "#1001",
         },
+    }
+    assert left.key == "shopify:example.myshopify.com:450789469:change:0:item:11"
+    said = json.loads(left.body, parse_float=Decimal)
+    assert said["event"] == "Refunded Item"
+    assert said["properties"] == {
+        "email": "Ada@Example.com",
+        "order_id": "450789469",
+        "currency": "EUR",
+        "provider": "shopify",
+        "source": "shop",
+        "line_id": "11",
+        "product_id": "900",
+        "name": "900",
+        "quantity": 2,
+        "amount": Decimal("22.50"),
+        "net_sales": Decimal("-21.50"),
+        "order_name": "#1001",
     }
 
 
@@ -56,8 +81,13 @@ def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
 def test_there_is_no_correction_without_money_or_name(
     order: Order, total: Decimal, name: str
 ) -> None:
+    free = replace(order, total=total)
     made = correction(
-        replace(order, total=total),
+        free,
+        {"total": free.total},
+        free.total,
+        (),
+        context=(),
         at=FOUND,
         provider="shopify",
         source="shop",

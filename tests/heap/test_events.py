@@ -50,14 +50,14 @@ def test_an_order_becomes_an_order_event_and_a_purchase_a_line(order: Order) -> 
         b'{"identity":"ada@example.com","event":"Order","timestamp":"2026-11-20T10:00:00+00:00",'
         b'"idempotency_key":"shopify:example.myshopify.com:450789469:order","properties":{'
         b'"email":"Ada@Example.com","order_id":"450789469","currency":"EUR","provider":"shopify",'
-        b'"source":"shop","total":22.50,"item_count":2,"test":"false"}}'
+        b'"source":"shop","total":22.50,"revenue":22.50,"item_count":2,"test":"false"}}'
     )
     assert made[1].body == (
         b'{"identity":"ada@example.com","event":"Purchase",'
         b'"timestamp":"2026-11-20T10:00:00+00:00",'
         b'"idempotency_key":"shopify:example.myshopify.com:450789469:item:11","properties":{'
         b'"email":"Ada@Example.com","order_id":"450789469","currency":"EUR","provider":"shopify",'
-        b'"source":"shop","line_id":"11","product_id":"900","price":12.50,"quantity":2,'
+        b'"source":"shop","line_id":"11","product_id":"900","name":"900","price":12.50,"quantity":2,'
         b'"gross_price":25.00,"net_price":22.50}}'
     )
 
@@ -76,6 +76,7 @@ def test_every_figure_of_an_order_has_its_property(order: Order) -> None:
         tip=Decimal(0),
         duties=Decimal("0.5"),
         uncaptured=Decimal(6),
+        credit_applied=Decimal("2.50"),
         order_count=3,
         order_name="#1001",
         channel="web",
@@ -91,9 +92,11 @@ def test_every_figure_of_an_order_has_its_property(order: Order) -> None:
         "source": "shop",
         "subtotal": Decimal("20.1"),
         "total": Decimal("22.50"),
+        "revenue": Decimal("20.00"),
+        "credit_applied": Decimal("2.50"),
         "shipping": 4,
         "discount": 2,
-        "discount_code": "SPRING,VIP",
+        "discount_code": "SPRING||VIP",
         "tax": Decimal("3.80"),
         "tax_included": Decimal("1.80"),
         "taxes_included": "mixed",
@@ -117,6 +120,7 @@ def test_every_figure_of_a_line_has_its_property(order: Order, line: LineItem) -
         discount=Decimal("2.50"),
         discount_codes=("A", "B"),
         tax=Decimal(1),
+        tax_included=Decimal(1),
         taxes_included="true",
         name="Tea",
         category="Food > Drinks",
@@ -144,9 +148,10 @@ def test_every_figure_of_a_line_has_its_property(order: Order, line: LineItem) -
         "price": Decimal("12.50"),
         "quantity": 2,
         "discount": Decimal("2.50"),
-        "discount_code": "A,B",
+        "discount_code": "A||B",
         "gross_price": Decimal("25.00"),
         "net_price": Decimal("22.50"),
+        "net_sales": Decimal("21.50"),
         "tax": 1,
         "taxes_included": "true",
         "lines": "unknown",

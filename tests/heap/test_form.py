@@ -26,7 +26,7 @@ def by_library(identity, name, key, properties, session_id):
             number = f"{value or value.copy_abs():f}"
             return simplejson.RawJSON(number) if value.is_finite() else None
         if isinstance(value, tuple):
-            value = ",".join(dict.fromkeys(code.strip() for code in value if code.strip()))
+            value = "||".join(dict.fromkeys(code.strip() for code in value if code.strip()))
         if isinstance(value, str):
             return value.strip()[:TEXT_LIMIT] or None
         return value

@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,19 +18,9 @@ from bridge.config import EventNames
 from bridge.heap.identity import Identity
 from bridge.store.ledger import Purchase
 from bridge.store.outbox import Sent
-from bridge.worker.after import since_sent
+from bridge.worker.after import Follow, since_sent
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-HOW: dict[str, Any] = {
-    "came": (),
-    "received_at": NOON + timedelta(days=1),
-    "voice": {
-        "provider": "example",
-        "source": "example",
-        "names": EventNames(),
-        "identity": Identity("kim@example.com"),
-    },
-}
 
 
 def line(quantity: int) -> LineItem:
@@ -55,6 +44,19 @@ ORDER = Order(
     total=Decimal("19.98"),
     lines=(line(2),),
     test=False,
+)
+
+FOLLOW = Follow(
+    order=ORDER,
+    came=(),
+    context=(),
+    received_at=NOON + timedelta(days=1),
+    voice={
+        "provider": "example",
+        "source": "example",
+        "names": EventNames(),
+        "identity": Identity("kim@example.com"),
+    },
 )
 
 
@@ -112,7 +114,11 @@ def outcomes(known: list[State | tuple[str, int]]) -> tuple[Outcome, ...]:
     told = sum(units for _, units in refunds)
     removed = max(newest.ordered - newest.left - told, 0)
     standing = LineStanding(
-        item=line(newest.ordered), at=newest.at, removed=Decimal(removed), removed_at=newest.at
+        item=line(newest.ordered),
+        at=newest.at,
+        removed=Decimal(removed),
+        removed_at=newest.at,
+        gone=Decimal(newest.ordered - newest.left),
     )
     return (
         *(
@@ -125,7 +131,7 @@ def outcomes(known: list[State | tuple[str, int]]) -> tuple[Outcome, ...]:
             )
             for name, units in sorted(refunds)
         ),
-        Standing(at=newest.at, total=ORDER.total, reason="edit", lines=(standing,)),
+        Standing(at=newest.at, state="19.98", total=ORDER.total, reason="edit", lines=(standing,)),
     )
 
 
@@ -144,7 +150,7 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     known: list[State | tuple[str, int]] = [life.states[0]]
     for event in [None, *order]:
         known += [event] if event else []
-        purchase, made = since_sent(purchase, ORDER, outcomes(known), Sent() | keys, **HOW)
+        purchase, made = since_sent(purchase, outcomes(known), Sent() | keys, FOLLOW)
         assert len({one.key for one in made} - keys) == len(made)
         keys |= {one.key for one in made}
         for one in made:
@@ -162,7 +168,7 @@ def test_a_unit_that_left_after_a_refund_is_the_next_refunds() -> None:
     recorded = replace(edited, at=NOON + timedelta(minutes=3), refunds=(("r0", 1), ("r1", 1)))
     purchase, keys, removed = Purchase(1, "example", NOON), set[str](), 0
     for state in (State(NOON), first, edited, recorded):
-        purchase, made = since_sent(purchase, ORDER, outcomes([state]), Sent() | keys, **HOW)
+        purchase, made = since_sent(purchase, outcomes([state]), Sent() | keys, FOLLOW)
         keys |= {one.key for one in made}
         removed += sum(one.kind == "refunded_item" for one in made)
     assert removed == 2

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.schema import Refund
+from adapters.schema import Refund, RefundStep
 from bridge.heap.users import Bought
 from bridge.store.users import Sold
 from bridge.worker.told import Told
@@ -15,6 +15,7 @@ from bridge.worker.users import bought_in
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 REFUND = Refund(id="r1", at=AT, amount=Decimal("3.00"), currency="eur")
+FAILED = RefundStep(kind="failed", n=1, at=AT, amount=REFUND.amount)
 
 
 def sold(total: str, currency: str = "EUR", days: int = 0, count: int | None = None) -> Sold:
@@ -40,10 +41,10 @@ def test_orders_are_summed_by_currency_and_dated_by_the_first_and_last() -> None
         ([REFUND], "7.00"),
         ([REFUND, replace(REFUND, id="r2", amount=Decimal(7))], "0.00"),
         ([REFUND, REFUND], "7.00"),
-        ([replace(REFUND, failed_at=AT)], "10.00"),
-        ([replace(REFUND, failed_at=AT), REFUND], "10.00"),
-        ([replace(REFUND, failed_at=AT, failed_amount=Decimal(1)), REFUND], "8.00"),
-        ([REFUND, replace(REFUND, failed_at=AT, failed_amount=Decimal(1))], "8.00"),
+        ([replace(REFUND, steps=(FAILED,))], "10.00"),
+        ([replace(REFUND, steps=(FAILED,)), REFUND], "10.00"),
+        ([replace(REFUND, steps=(replace(FAILED, amount=Decimal(1)),)), REFUND], "8.00"),
+        ([REFUND, replace(REFUND, steps=(replace(FAILED, amount=Decimal(1)),))], "8.00"),
     ],
 )
 def test_what_went_back_for_good_is_taken_off_once(refunds: list[Refund], kept: str) -> None:
