@@ -171,23 +171,8 @@ class Settling(Gathered):
                 self.ends += self._too_late(source, purchase, events, sent, follow)
             return
         self.purchases.append(after)
-        self._report(source, purchase, events, outcomes)
         destination = after.destination or ""
         self.send(source, purchase.id, order, sending, destination=destination, voice=voice)
-
-    def _report(
-        self,
-        source: Source,
-        purchase: Purchase,
-        events: Sequence[Stored],
-        outcomes: Sequence[Outcome],
-    ) -> None:
-        """Park the newest webhook of an order that is sent, for what its events cannot tell."""
-        reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Parked)]
-        if reasons and events:
-            log.warning("event parked", source=source.name, order=f"o{purchase.id}", at=reasons[0])
-            newest = max(stored.id for stored in events)
-            self.ends.append(End(newest, "parked", "; ".join(reasons), purchase.id))
 
     def _too_late(
         self,
@@ -247,7 +232,6 @@ class Settling(Gathered):
         if len({event.key for event in sending}) < len(sending):
             self.park(purchase, "two of its lines have the same id")
             return
-        self._report(source, purchase, events, outcomes)
         destination = source.destination.name
         sent, since = since_sent(purchase, outcomes, Sent(), follow)
         self.stand(
