@@ -13,7 +13,7 @@ __all__ = ["make_rig"]
 
 @pytest.fixture
 def rebuilt(
-    make_rig: Callable[..., Rig],  # noqa: F811 # the fixture that is imported above
+    make_rig: Callable[..., Rig],
     blank_file: Path,
     tmp_path: Path,
 ) -> Callable[..., Rig]:

@@ -203,7 +203,6 @@ class ShopOrder:
             came_to=self.came_to,
             back=self.back,
             cards=here + due,
-            more=0,
             goods={str(line.id): self.goods_of(line) for line in self.lines},
             cancelled=bool(self.cancelled_at) or self.is_deleted,
             half_paid=self.order_on == "paid" and self.status == "partially_paid",
@@ -505,8 +504,8 @@ class ShopOrder:
     ) -> None:
         """Pay back in one way or two, each perhaps pending at first; then tell the order's state.
 
-        fee: what the parts have more than the money. lump: it has no parts. shipping: amount and its
-        tax.
+        fee: what the parts have more than the money. lump: it has no parts. shipping: the amount
+        and its tax.
         """
         has_card = any(line.is_card for line, _ in units)
         cut = money
@@ -517,16 +516,15 @@ class ShopOrder:
         adjusted = [self.adjusted_shipping(*shipping)] if shipping[0] else []
         if fee or lump:
             adjusted.append(self.adjusted(fee - (money if lump else 0)))
-        refund, moves = self.note(
+        refund, _ = self.note(
             units, list(zip(shares, statuses, strict=True)), adjusted, exchange=exchange
         )
         if duties:
             refund.thing["total_duties_set"] = self.both(duties)
         self.rebalance(refund)
         # What was told has the balancing booking too.
-        self.told[-1] = Webhook(
-            "refunds/create", copy.deepcopy(refund.thing), self.told[-1].second
-        )
+        thing = copy.deepcopy(refund.thing)
+        self.told[-1] = Webhook("refunds/create", thing, self.told[-1].second)
         self.state(topic)
 
     def note(

@@ -17,12 +17,12 @@ PLACES = {"usd": 2, "eur": 2, "jpy": 0}
 
 @dataclass
 class Back:
-    """A refund or dispute. taken: what it took for good by now."""
+    """A refund or dispute. taken: what it took for good by now. was_lost: whether once before."""
 
     thing: Json
     amount: int
     taken: int = 0
-    units: bool = False
+    was_lost: bool = False
 
 
 @dataclass
@@ -222,7 +222,7 @@ class Purchase:
         ]
 
     def dispute(self) -> str:
-        """Open a dispute, then let it be lost or won; a lost one may be reinstated and lost again."""
+        """Open a dispute, or go on with one: lost, won, reinstated, and lost again."""
         opened = self.of_status("dispute", "needs_response", "lost", "won")
         if opened:
             return self.go_on(self.draw.pick(opened)[1])
@@ -266,7 +266,7 @@ class Purchase:
             thing["status"], back.taken = "lost", back.amount
             self.tell("charge.dispute.closed", thing)
             return "lose"
-        if before == "won" and not back.units:
+        if before == "won" and not back.was_lost:
             return self.harmless()
         if before == "won":
             thing["status"], back.taken = "lost", back.amount
@@ -274,8 +274,7 @@ class Purchase:
             self.tell("charge.dispute.funds_withdrawn", thing)
             self.tell("charge.dispute.closed", thing)
             return "lose again"
-        # `units` remembers that it was lost before.
-        back.units = before == "lost"
+        back.was_lost = before == "lost"
         thing["status"], back.taken = "won", 0
         self.book(thing, back.amount)
         self.tell("charge.dispute.funds_reinstated", thing)
@@ -515,7 +514,7 @@ class Invoice(Purchase):
             total_taxes=[tax_of(tax)] if tax else [],
         )
         collected = paid + over
-        self.pay_by_charges(invoice, collected, total - note)
+        self.pay_by_charges(invoice, collected)
         self.came_to, self.credit = total - note, total - note - collected
         self.is_told = True
         self.tell("invoice.paid", invoice)
@@ -524,7 +523,7 @@ class Invoice(Purchase):
             self.tell_links(invoice)
         self.close(kind)
 
-    def pay_by_charges(self, invoice: Json, collected: int, total: int) -> None:
+    def pay_by_charges(self, invoice: Json, collected: int) -> None:
         """Tell the payments and their links; of a late link the payment alone counts first."""
         if self.kind == "outside" or not collected:
             return

@@ -41,12 +41,11 @@ class Books:
     """One order after a step.
 
     counts: whether it is a purchase by now. came_to: what was paid for it or is owed, before
-    refunds. back: what has gone back. credit: `came_to` less what was collected, if a balance at the
-    provider makes them differ. cards: net price of gift cards that were sold and not repaid; more is
-    that of cards that left and whose money the shop used for other goods or kept as a fee, of which
-    the contract does not say whether it repaid them.
-    goods: by line ID; empty if no webhook tells the lines. cancelled: whether it was called off. half_paid:
-    whether its state alone says that it is not paid, though it was once.
+    refunds. back: what has gone back. credit: `came_to` less what was collected, if a balance at
+    the provider makes them differ. cards: net price of gift cards that were sold and not repaid;
+    of those that left, as far as the shop owes money back. goods: by line ID; empty if no webhook
+    tells the lines. cancelled: whether it was called off. half_paid: whether its state alone says
+    that it is not paid, though it was once.
     """
 
     counts: bool
@@ -54,7 +53,6 @@ class Books:
     back: int = 0
     credit: int = 0
     cards: int = 0
-    more: int = 0
     goods: Mapping[str, Goods] = field(default_factory=dict)
     cancelled: bool = False
     half_paid: bool = False
