@@ -181,9 +181,14 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """It cannot be right without an operator or a further event; why, and what would help."""
+    """It cannot be right without an operator or a further event; why, and what would help.
+
+    events: the keys of the webhooks that are parked if an order stands beside it, so that the order
+        is sent without what they say. Without an order the order itself is parked.
+    """
 
     reason: str
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +284,8 @@ class Standing:
         events showed it. No colon and no space.
     total: what the shop collected or is owed, before refunds. If it departs from what Heap has, an
         Order Changed with the difference is sent. reason: why it may differ.
+    owed: the part of total that the shop still owes the shopper back; None if unknown. A gift card
+        that left counts as sold only as far as its money is owed.
     credit_applied: as in `Order`. settlement_total: what reached the account by now, in all.
     lines: what its lines come to; empty where the provider never changes them.
     The other figures are those of the newest state; None where it does not tell.
@@ -288,6 +295,7 @@ class Standing:
     state: str
     total: Decimal
     reason: Literal["edit", "capture", "uncollected", "tax", "other"]
+    owed: Decimal | None = None
     subtotal: Decimal | None = None
     shipping: Decimal | None = None
     discount: Decimal | None = None

@@ -131,8 +131,8 @@ def _outcome(outcome: Outcome | Lone) -> dict[str, Any]:
             return {"disclosure": _fields(outcome)}
         case Ignored(reason):
             return {"ignored": reason}
-        case Parked(reason):
-            return {"parked": reason}
+        case Parked(reason, events):
+            return {"parked": reason} | ({"events": list(events)} if events else {})
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -165,11 +165,7 @@ def _changed(standing: Standing, told: Told, taken: Sent, follow: Follow) -> Seq
     differences = {name: _difference(name, order, standing, told) for name in FIGURES}
     total = differences["total"] or ZERO
     credit = differences["credit_applied"] or ZERO
-    revenue = total - credit - told.sell_cards()
-    # Money that will never be collected repays gift cards that left, as a refund would.
-    uncollected = min(told.cards_gone(), max(-total, ZERO))
-    told.cards_repaid += uncollected
-    revenue += uncollected
+    revenue = total - credit - told.sell_cards() + told.settle_cards(standing.owed)
     if not (total or credit or revenue):
         return ()
     for name, figure in differences.items():

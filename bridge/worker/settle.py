@@ -89,6 +89,7 @@ class Settling(Gathered):
         order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
         if order is not None:
             self._order(source, purchase, order, outcomes, events)
+            self._park_events(purchase, outcomes, events)
             return
         if isinstance(found, Wait):
             # An answer that comes after all shows what else to ask, until it is whole.
@@ -102,6 +103,15 @@ class Settling(Gathered):
             return
         ignored = [outcome.reason for outcome in outcomes if isinstance(outcome, Ignored)]
         self.stand(purchase, "open", reason="; ".join(ignored) or "nothing to send yet")
+
+    def _park_events(
+        self, purchase: Purchase, outcomes: Sequence[Outcome], events: Sequence[Stored]
+    ) -> None:
+        """Park the webhooks of an order that the order itself does not need."""
+        for parked in outcomes:
+            if isinstance(parked, Parked):
+                rows = [stored.id for stored in events if stored.event.key in parked.events]
+                self.ends += [End(row, "parked", parked.reason, purchase.id) for row in rows]
 
     def _normalize(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Found:
         found, ends = self.reader.normalize(source, purchase, events)
@@ -144,6 +154,7 @@ class Settling(Gathered):
                 return
         outcomes = found.otherwise if isinstance(found, Wait) else found
         purchase = replace(purchase, due_at=None, tries=0)
+        self._park_events(purchase, outcomes, events)
         # What is left of one that has expired says nothing of its other half.
         if purchase.counterpart_group and not purchase.expired:
             purchase = self._counterpart(purchase, outcomes)

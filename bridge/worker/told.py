@@ -74,7 +74,7 @@ class Told:
     added: lines that the order as it was sent does not have, by their ids. refunds: by their ids,
     without their reasons. newest: when the newest state was made of which was told.
     revenue: of Order Changed events. cards_sold: net price of gift cards that the revenue sent so
-    far leaves out. cards_repaid: of those whose money went back or was never collected.
+    far leaves out. cards_repaid: of those whose money went back or is not owed.
     card_parts: how much of a refund, by its ID, repaid gift cards.
     """
 
@@ -120,6 +120,15 @@ class Told:
         """Return the net price of gift cards that left and whose money has not gone back."""
         left = (line.left for line in self.lines.values() if line.is_card)
         return max(sum(left, ZERO) - self.cards_repaid, ZERO)
+
+    def settle_cards(self, owed: Decimal | None) -> Decimal:
+        """Count gift cards that left and whose money is not owed back; return their net price.
+
+        They were exchanged, or never paid. owed: what the shop owes back; None if unknown.
+        """
+        settled = ZERO if owed is None else max(self.cards_gone() - owed, ZERO)
+        self.cards_repaid += settled
+        return settled
 
     def repays_cards(self, refund: Refund) -> Decimal:
         """Count how much of a refund repays gift cards: those it lists.
