@@ -113,6 +113,8 @@ class Adapter:
         form of `ids`; what they name is joined before anything is sent.
     notice(headers, settings): what the operator should know of how deliveries come, such as an API
         version other than the one set; None where all is as it should be.
+    remark(event): what the operator should know of an event that belongs to a purchase and can be
+        used in part only, such as a body that its subscription trims; None if there is nothing.
     lasting: kinds of look-ups whose answers hold for a time, None for ever; other answers count
         only while they are newer than the purchase's newest event.
     connect(settings): the provider's API for look-ups, None where no key is set; made in the
@@ -134,6 +136,7 @@ class Adapter:
     linked_ids: Callable[[Sequence[WebhookEvent], Known], tuple[str, ...]] | None = None
     alone: Callable[[WebhookEvent, Known], tuple[Lone, ...]] | None = None
     notice: Callable[[Mapping[str, str], Any], str | None] | None = None
+    remark: Callable[[WebhookEvent], str | None] | None = None
     lasting: Mapping[str, timedelta | None] = field(default_factory=dict)
     one_account: bool = True
 

@@ -6,8 +6,9 @@ from importlib.resources import files
 from adapters.contract import Adapter
 from adapters.lookups import Api
 from adapters.shopify.alone import alone
-from adapters.shopify.normalize import ids, normalize
+from adapters.shopify.normalize import ids, linked_ids, normalize
 from adapters.shopify.settings import ShopifySettings
+from adapters.shopify.shape import trimmed
 from adapters.shopify.webhook import SIGNATURE_HEADERS, notice, sign, verify
 
 
@@ -27,6 +28,7 @@ SHOPIFY = Adapter(
     topics=(
         *("orders/create", "orders/paid", "orders/updated", "orders/edited"),
         *("orders/cancelled", "orders/delete", "refunds/create", "order_transactions/create"),
+        *("disputes/create", "disputes/update"),
         *("products/update", "customers/purchasing_summary", "app/uninstalled"),
         *("customers/data_request", "customers/redact", "shop/redact"),
     ),
@@ -36,11 +38,14 @@ SHOPIFY = Adapter(
     ids=ids,
     normalize=normalize,
     alone=alone,
+    linked_ids=linked_ids,
     notice=notice,
+    remark=trimmed,
     settings=ShopifySettings,
     connect=_connect,
-    # products/update tells of changes; the rest is for a webhook that was missed.
-    lasting={"product": timedelta(hours=6)},
+    # products/update tells of changes; the rest is for a webhook that was missed. An answer about
+    # money is that of one state, and a dispute's order stays the same.
+    lasting={"product": timedelta(hours=6), "money": None, "dispute": None},
     one_account=True,
     samples=files("adapters.shopify") / "samples",
     page=(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from adapters.money import ZERO
+from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
 from adapters.shopify.contradictions import contradiction
@@ -38,7 +38,7 @@ def as_placed(order: Order, story: Story) -> Order:
         return order
     added = _added(edit for edit in story.edits if _at_most(edit, state))
     lines = tuple(
-        _without(line, added.get(line.id, 0))
+        _without(line, added.get(line.id, 0), digits(order.currency))
         for line in order.lines
         if line.quantity > added.get(line.id, 0)
     )
@@ -65,16 +65,23 @@ def _added(edits: Iterable[Payload]) -> dict[str, int]:
     return found
 
 
-def _without(line: LineItem, units: int) -> LineItem:
+def _without(line: LineItem, units: int, places: int) -> LineItem:
     if not units or line.price is None:
         return line
-    gross = line.price * (line.quantity - units)
+    left = line.quantity - units
+    gross = line.price * left
     return replace(
         line,
-        quantity=line.quantity - units,
+        quantity=left,
         gross_price=gross,
         net_price=gross - (line.discount or ZERO),
+        tax=_share(line.tax, left / line.quantity, places),
+        tax_included=_share(line.tax_included, left / line.quantity, places),
     )
+
+
+def _share(tax: Decimal | None, part: Decimal, places: int) -> Decimal | None:
+    return rounded(tax * part, places) if tax else tax
 
 
 def _gross(lines: Iterable[LineItem]) -> Decimal:

@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 from adapters.contract import Known
 from adapters.lookups import ABSENT, Lookup, Need
 from adapters.payload import Payload
-from adapters.schema import LineItem, Order, Outcome, Standing, Wait
+from adapters.schema import GIFT_CARD, LineItem, Order, Outcome, Standing, Wait
 from adapters.shopify.product import is_whole
 from adapters.shopify.settings import ShopifySettings
 
 # Kind of look-up -> the operator's words.
-_WORDS = {"product": "its products", "order": "its place among the customer's orders"}
+_WORDS = {
+    "product": "its products",
+    "order": "its place among the customer's orders",
+    "money": "what was paid for it",
+}
 
 
 def enriched(
@@ -20,6 +24,7 @@ def enriched(
     states: Sequence[Payload],
     received_at: datetime,
     known: Known,
+    needs: Sequence[Need] = (),
 ) -> tuple[Outcome, ...] | Wait:
     """Describe the lines and the order by what is known of the provider's answers.
 
@@ -29,9 +34,10 @@ def enriched(
 
     states: the bodies behind the outcomes; together they name the product of each line.
     received_at: when the first webhook came that showed the newest of what is to be told.
+    needs: what else is to be looked up.
     """
     settings: ShopifySettings = known.settings
-    asked = _Asked(known.lookup)
+    asked = _Asked(known.lookup, dict.fromkeys(needs))
     products = _products(states)
     sold = {line.id: line for line in known.sold.lines} if known.sold else {}
 
@@ -100,7 +106,7 @@ def _described(line: LineItem, product: str | None, asked: _Asked) -> LineItem:
     if told is None:
         return line
     category = told.object_or_none("category")
-    gift_card = "gift_card" if told.flag("isGiftCard") else None
+    gift_card = GIFT_CARD if told.flag("isGiftCard") else None
     return replace(
         line,
         type=line.type or gift_card or told.text_or_none("productType"),

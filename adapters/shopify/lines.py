@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from adapters.money import ZERO, allocate, digits
 from adapters.payload import Payload
-from adapters.schema import LineItem, TaxesIncluded
+from adapters.schema import GIFT_CARD, LineItem, TaxesIncluded
 from adapters.shopify.discounts import Codes, allocated
 
 # The one variant of a product without variants; webhooks mostly send null in its place.
@@ -43,6 +43,7 @@ def lines_of(payload: Payload, currency: str, codes: Codes) -> tuple[LineItem, .
                 gross=whole,
                 discount=discount,
                 tax=_tax_of(row) if stated else None,
+                taxes_stated=stated,
                 included=included,
                 codes=codes.on(row),
                 bundles=bundles,
@@ -73,6 +74,7 @@ def _line(
     gross: Decimal,
     discount: Decimal | None,
     tax: Decimal | None,
+    taxes_stated: bool,
     included: TaxesIncluded | None,
     codes: tuple[str, ...],
     bundles: Mapping[str, str | None],
@@ -95,16 +97,24 @@ def _line(
         net_price=gross - (discount or ZERO),
         discount_codes=codes,
         tax=tax,
+        tax_included=_inside(tax, included, stated=taxes_stated),
         taxes_included=included,
         # `name` is the title and the variant's title in one.
         name=row.text_or_none("title") or row.text_or_none("name"),
         brand=row.text_or_none("vendor"),
-        type="gift_card" if row.flag("gift_card") else None,
+        type=GIFT_CARD if row.flag("gift_card") else None,
         variant=None if variant == _NO_VARIANT else variant,
         sku=sku,
         bundle_id=bundle_id,
         bundle_name=bundles.get(bundle_id or ""),
     )
+
+
+def _inside(tax: Decimal | None, included: TaxesIncluded | None, *, stated: bool) -> Decimal | None:
+    """Return the tax inside a line's price; None if it is known only of the whole order."""
+    if included == "false":
+        return ZERO
+    return (tax or ZERO) if included == "true" and stated else None
 
 
 def _bundles(payload: Payload) -> Mapping[str, str | None]:

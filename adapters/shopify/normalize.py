@@ -7,10 +7,13 @@ any order and more than once.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
+from adapters.lookups import ABSENT, Need
 from adapters.schema import Ignored, LineItem, Order, Outcome, Parked, Wait
+from adapters.shopify.disputes import need_of, order_by
 from adapters.shopify.edits import as_placed, is_edited
 from adapters.shopify.enrich import enriched
 from adapters.shopify.order import order_of
@@ -20,6 +23,7 @@ from adapters.shopify.shape import kind_of, order_id_of, why_no_order
 from adapters.shopify.standing import moved, standing_of
 from adapters.shopify.states import NEVER, PAID, State
 from adapters.shopify.story import Story, story_of
+from adapters.shopify.worth import settled, settled_need, with_settled, worth_of
 
 _NEVER_PLACED = frozenset({"voided", "expired"})
 # No edit is waited for longer than so many times `settle_seconds`.
@@ -31,6 +35,10 @@ _ORDER_UNKNOWN = (
     "admin, a tag will do, so that orders/updated tells of it, or leave it where the order was "
     "made before the bridge"
 )
+_NO_ORDER = (
+    "a chargeback was lost and Shopify does not say of which order: set SHOPIFY_ACCESS_TOKEN with "
+    "the scope read_shopify_payments_disputes so that the bridge can look it up, then replay it"
+)
 _NOT_SENT = "its order was not sent, and the webhooks that told of it have expired"
 
 
@@ -41,7 +49,15 @@ def ids(event: WebhookEvent) -> tuple[str, ...]:
     """
     kind = kind_of(event)
     own = order_id_of(kind, event.payload) if kind else None
-    return (f"order:{own}",) if own else ()
+    found = (f"order:{own}",) if own else ()
+    return (*found, f"dispute:{event.payload.id('id')}") if kind == "dispute" else found
+
+
+def linked_ids(events: Sequence[WebhookEvent], known: Known) -> tuple[str, ...]:
+    """Name the orders of disputes whose bodies do not say, if they were looked up."""
+    disputes = {event.payload.id("id"): event for event in events if kind_of(event) == "dispute"}
+    orders = (order_by(event.payload, known.lookup) for event in disputes.values())
+    return tuple(f"order:{own}" for own in orders if own)
 
 
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:
@@ -64,18 +80,20 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     order = known.sold or _with_email(as_placed(first, story), newest)
     # As they were sold, so that a share of one is the same whatever edit is known by then.
     lines = {line.id: line for line in (*newest.lines, *order.lines)}
-    refunds = refunds_of(order, story.refunds, story.moves, lines)
+    refunds = refunds_of(order, story, lines, known.refunds)
     gone = units_in(one.thing for one in newest_of(story.refunds).values())
     states = story.to_the_end()
-    standing = standing_of(order, states, newest, gone)
+    worth, needs = _worth(states, order, known)
+    standing = standing_of(order, states, worth, newest, gone)
     edited = standing is not None and moved(order, standing)
     # What was sent may have been told another standing before.
     stands = (standing,) if standing and (edited or known.sold) else ()
     outcomes = (order, *refunds, *story.cancellations(), *stands)
     edited = edited or is_edited(story.states[0], order)
-    shown = _shown(states, order)
+    shown = _shown(states, worth)
     since = shown if known.sold else min(state.received_at for state in counting)
-    found = enriched(outcomes, [state.payload for state in story.states], since, known)
+    bodies = [state.payload for state in story.states]
+    found = enriched(outcomes, bodies, since, known, needs)
     found = _counted(found, story)
     unknown = _of_unknown_lines(story, lines)
     if not edited and not unknown:
@@ -111,9 +129,22 @@ def _with_email(order: Order, newest: Order) -> Order:
     return replace(order, email=email, customer_id=customer_id)
 
 
-def _shown(states: Sequence[State], order: Order) -> datetime:
+def _worth(
+    states: Sequence[State], order: Order, known: Known
+) -> tuple[list[Decimal | None], tuple[Need, ...]]:
+    """Say what the order is worth by each state, and what is to be looked up to be certain."""
+    worth = worth_of(states, order)
+    need = settled_need(states, order) if known.settings.is_keyed else None
+    answer = known.lookup(need) if need else ABSENT
+    if answer is None:
+        return worth, (need,) if need else ()
+    told = None if answer is ABSENT else settled(answer)
+    return (with_settled(states, worth, told) if told else worth), ()
+
+
+def _shown(states: Sequence[State], worth: Sequence[Decimal | None]) -> datetime:
     """Tell when the first webhook came that showed the order as it stands now."""
-    shown = [(state.comes_to(order), state.units) for state in states]
+    shown = [(total, state.units) for state, total in zip(states, worth, strict=True)]
     now = shown[-1]
     return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
 
@@ -157,20 +188,31 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
     """Say what refunds, edits and deletions mean of an order whose states are not there."""
     if known.sold:
         lines = {line.id: line for line in known.sold.lines}
-        refunds = refunds_of(known.sold, story.refunds, story.moves, lines)
+        refunds = refunds_of(known.sold, story, lines, known.refunds)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
         unknown = _of_unknown_lines(story, lines)
         if not unknown:
             return found
         return _wait_for_the_rest(found, max(unknown), story, known.settings)
-    if story.refunds and known.partial:
+    heard = [one.received_at for one in story.refunds]
+    heard += [one.received_at for one in story.disputes if one.is_lost]
+    if heard and known.partial:
         return (Ignored(_NOT_SENT),)
-    if story.refunds:
-        until = min(one.received_at for one in story.refunds) + _ORDER_WAIT
-        return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))
+    if heard:
+        return _without_an_order(story, min(heard), known)
     if story.others:
         return (Ignored(why_no_order(story.others[0])),)
     return (Ignored("tells of an order that no webhook has told of yet"),)
+
+
+def _without_an_order(story: Story, since: datetime, known: Known) -> Wait:
+    """Wait for the order that a refund or a lost dispute belongs to."""
+    nameless = [one for one in story.disputes if not one.body.id_or_none("order_id")]
+    if not nameless:
+        return Wait("its order", since + _ORDER_WAIT, (Parked(_ORDER_UNKNOWN),))
+    needs = [need_of(one.body) for one in nameless] if known.settings.is_keyed else []
+    missing = tuple(need for need in needs if known.lookup(need) is None)
+    return Wait("the order of its dispute", since + _ORDER_WAIT, (Parked(_NO_ORDER),), missing)
 
 
 def _counts(status: str, settings: ShopifySettings) -> bool:

@@ -11,7 +11,10 @@ from decimal import Decimal
 from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order, Refund, Units
-from adapters.shopify.repaid import Repaid, Told, of_shop, repaid, shipping_in, tax_in
+from adapters.shopify.disputes import with_disputes
+from adapters.shopify.parts import of_shop, shipping_in, tax_in
+from adapters.shopify.repaid import Repaid, Told, repaid
+from adapters.shopify.story import Story
 from adapters.shopify.tips import is_tip
 
 
@@ -30,18 +33,20 @@ def newest_of(told: Sequence[Told]) -> dict[str, Told]:
 
 
 def refunds_of(
-    order: Order, told: Sequence[Told], moved: Sequence[Told], lines: Mapping[str, LineItem]
+    order: Order,
+    story: Story,
+    lines: Mapping[str, LineItem],
+    sent: Sequence[Refund] = (),
 ) -> tuple[Refund, ...]:
-    """Make the refunds of an order, the oldest first.
+    """Make the refunds of an order, the oldest first, lost disputes among them.
 
-    told: refunds as they were told, each perhaps several times. moved: transactions told by
-    themselves, which is how one that was pending is told to have gone through or failed.
-    lines: the order's, by id, as they were sold, and those that came later.
+    lines: the order's, by id, as they were sold, and those that came later. sent: what Heap was
+    told of webhooks that have expired.
     """
-    found = [
-        _refund(order, one, repaid(order, one, moved), lines) for one in _by_refund(told).values()
-    ]
-    return tuple(sorted(found, key=lambda refund: (refund.at, refund.id)))
+    by_refund = _by_refund(story.refunds)
+    money = {own: repaid(order, told, story.moves) for own, told in by_refund.items()}
+    found = [_refund(order, told, money[own], lines) for own, told in by_refund.items()]
+    return with_disputes(order, found, money, story.disputes, sent)
 
 
 def _by_refund(told: Sequence[Told]) -> dict[str, list[Told]]:
@@ -63,12 +68,17 @@ def _refund(
         at=min(at, *(one.received_at for one in told)),
         amount=money.amount,
         currency=order.currency,
-        shipping=shipping_in(thing, inside=order.taxes_included == "true"),
+        shipping=_shipping(order, thing, money.amount),
         tax=tax_in(thing),
         items=_items(thing, order.currency, lines),
-        failed_at=money.failed_at,
-        failed_amount=money.failed if money.failed_at and money.failed != money.amount else None,
+        steps=money.steps,
     )
+
+
+def _shipping(order: Order, refund: Payload, amount: Decimal) -> Decimal | None:
+    """Return the part that is shipping, of what went back; an exchange or a fee may leave less."""
+    shipping = shipping_in(refund, inside=order.taxes_included == "true")
+    return None if shipping is None or not amount else min(shipping, amount)
 
 
 # --- units ---------------------------------------------------------------------------------------

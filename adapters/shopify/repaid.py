@@ -3,18 +3,20 @@
 A refund may be paid back in several transactions, such as one to a gift card and one to a card.
 Each is told with the refund, inside every later state of the order, and by itself whenever its
 status changes; it is pending, went through or failed, and one that went through may fail later.
-Source: Shopify's Refund, Transaction and OrderAdjustment references and samples, API 2023-07 to
-2026-07, read 2026-11.
+The money is net of what an exchange costs and of fees, so the transaction says how much went back,
+never the refund's lines (seen in microsoft/BCApps #8554 and real refunds, 2026-11).
+Source: Shopify's Refund and Transaction references and samples, API 2023-07 to 2026-10, 2026-11.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from adapters.money import ZERO, digits, rounded
+from adapters.money import ZERO, allocate, digits, rounded
 from adapters.payload import Payload
-from adapters.schema import Order
+from adapters.schema import Order, RefundStep
+from adapters.shopify.parts import converted, parts_of
 
 _FAILED = frozenset({"failure", "error"})
 _UNDECIDED = frozenset({"pending", "awaiting_response"})
@@ -37,31 +39,58 @@ class Repaid:
     """What a refund paid back by all that is known of it.
 
     amount: what ever went through, in the shop's currency; zero while any part is pending.
-    failed: the part of it that came back after all. failed_at: when the last part failed, also one
-        that is not known to have gone through; None where none did.
+    steps: one for each part that failed, see `Refund.steps`.
+    through_at: when the bridge first heard of money of it that went through; None if it never did.
     """
 
     amount: Decimal
+    steps: tuple[RefundStep, ...] = ()
+    through_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The money of one refund as one body tells it, in the shop's currency."""
+
+    through: Decimal
+    pending: Decimal
     failed: Decimal
-    failed_at: datetime | None
 
 
 @dataclass(slots=True)
 class _Move:
-    """One transaction of a refund. statuses: all that it was ever told with."""
+    """One transaction of a refund. statuses: all that it was ever told with.
 
+    failed_at: when it failed, by the provider. heard_through, heard_failed: when the bridge first
+    heard that it went through, or failed.
+    """
+
+    id: str
     thing: Payload
     statuses: set[str] = field(default_factory=set)
     failed_at: datetime | None = None
+    heard_through: datetime | None = None
+    heard_failed: datetime | None = None
 
-    def tell(self, status: str, at: datetime) -> None:
+    def tell(self, status: str, at: datetime, received_at: datetime) -> None:
         self.statuses.add(status)
         if status in _FAILED:
+            at = min(at, received_at)
             self.failed_at = min(self.failed_at or at, at)
+            self.heard_failed = min(self.heard_failed or received_at, received_at)
+        if status == "success":
+            self.heard_through = min(self.heard_through or received_at, received_at)
 
     @property
     def went_through(self) -> bool:
-        return "success" in self.statuses
+        """Whether it counts as money that went back.
+
+        One whose failure was known before its success never did: Heap was not sent it, and must
+        not be sent that it came back.
+        """
+        if self.heard_through is None:
+            return False
+        return self.heard_failed is None or self.heard_through < self.heard_failed
 
     @property
     def is_pending(self) -> bool:
@@ -73,84 +102,83 @@ def repaid(order: Order, told: Sequence[Told], moved: Sequence[Told]) -> Repaid:
 
     told: one refund as it was told, the newest last. moved: transactions told by themselves.
     """
-    refund = told[-1].thing
     moves = _moves(told, moved)
     if any(move.is_pending for move in moves):
-        return Repaid(ZERO, ZERO, None)
-    everything = [move.thing for move in moves]
-    through = [move for move in moves if move.went_through]
-    failed = [move.thing for move in through if move.failed_at]
+        return Repaid(ZERO)
+    amounts = _of_shop(order, told[-1].thing, [move.thing for move in moves])
+    both = list(zip(moves, amounts, strict=True))
+    heard = [move.heard_through for move in moves if move.heard_through]
     return Repaid(
-        amount=_of_shop(order, refund, [move.thing for move in through], everything),
-        failed=_of_shop(order, refund, failed, everything),
-        failed_at=max((move.failed_at for move in moves if move.failed_at), default=None),
+        amount=_sum(amount for move, amount in both if move.went_through),
+        steps=_steps(both),
+        through_at=min(heard, default=None),
     )
 
 
-def back_in(state: Payload, order: Order) -> Decimal:
-    """Add up what a state of an order says has gone back by then."""
-    back = ZERO
-    for refund in state.objects_or_empty("refunds"):
-        everything = _transactions(refund)
-        through = [move for move in everything if _status(move) == "success"]
-        back += _of_shop(order, refund, through, everything)
-    return back
+def moved_in(order: Order, refund: Payload) -> Moved:
+    """Add up a refund's money as one body tells it."""
+    moves = _transactions(refund)
+    both = list(zip(moves, _of_shop(order, refund, moves), strict=True))
+    return Moved(
+        through=_sum(amount for move, amount in both if _status(move) == "success"),
+        pending=_sum(amount for move, amount in both if _status(move) in _UNDECIDED),
+        failed=_sum(amount for move, amount in both if _status(move) in _FAILED),
+    )
 
 
-def shipping_in(refund: Payload, *, inside: bool) -> Decimal | None:
-    """Give the part that is shipping; told by adjustments, since 2024-04 by lines of its own.
+def has_money(refund: Payload) -> bool:
+    """Whether a refund moves money, be it still pending or failed."""
+    return any(move.decimal_or_none("amount") for move in _transactions(refund))
 
-    inside: whether the shop's prices contain tax; the shopper's shipping then did as well.
+
+def progress(refund: Payload) -> tuple[int, int, int]:
+    """Count a refund's transactions, those that are decided, and those that failed.
+
+    None of the three ever becomes less.
     """
-    told = [
-        abs(amount) + (abs(_tax_of(one)) if inside else ZERO)
-        for one in _shipping_adjustments(refund)
-        if (amount := of_shop(one, "amount")) is not None
-    ] or [
-        amount
-        for one in refund.objects_or_empty("refund_shipping_lines")
-        if (amount := of_shop(one, "subtotal_amount")) is not None
+    statuses = [_status(move) for move in _transactions(refund)]
+    decided = [status for status in statuses if status not in _UNDECIDED]
+    return len(statuses), len(decided), sum(status in _FAILED for status in decided)
+
+
+def _steps(moves: Sequence[tuple[_Move, Decimal]]) -> tuple[RefundStep, ...]:
+    """Make a step of each part that failed, in the order in which the bridge heard of them.
+
+    That order never changes: what is heard of later comes later, and so keeps the keys of what was
+    sent. A part that is not known to have gone through comes last, with no amount.
+    """
+    failed = [(move, amount if move.went_through else ZERO) for move, amount in moves]
+    listed = [
+        (
+            not move.went_through,
+            move.heard_failed or move.failed_at,
+            move.failed_at,
+            move.id,
+            amount,
+        )
+        for move, amount in failed
+        if move.failed_at
     ]
-    return sum(told, ZERO) if told else None
+    return tuple(
+        RefundStep(kind="failed", n=place, at=at, amount=amount)
+        for place, (_, _, at, _, amount) in enumerate(sorted(listed), start=1)
+    )
 
 
-def tax_in(refund: Payload) -> Decimal | None:
-    """Give the part that is tax."""
-    told = [of_shop(line, "total_tax") for line in refund.objects_or_empty("refund_line_items")]
-    told += [
-        -amount
-        for one in refund.objects_or_empty("order_adjustments")
-        if (amount := of_shop(one, "tax_amount")) is not None
-    ]
-    if not _shipping_adjustments(refund):
-        lines = refund.objects_or_empty("refund_shipping_lines")
-        told += [of_shop(line, "tax_amount") for line in lines]
-    known = [amount for amount in told if amount is not None]
-    return sum(known, ZERO) if known else None
-
-
-def of_shop(thing: Payload, key: str) -> Decimal | None:
-    """Read an amount in the shop's currency: exact in its set, a JSON number beside it."""
-    both = thing.object_or_none(f"{key}_set")
-    shop = both.object_or_none("shop_money") if both else None
-    amount = shop.decimal_or_none("amount") if shop else None
-    return thing.decimal_or_none(key) if amount is None else amount
-
-
-def _moves(told: Sequence[Told], moved: Sequence[Told]) -> Collection[_Move]:
+def _moves(told: Sequence[Told], moved: Sequence[Told]) -> list[_Move]:
     """Gather what is known of each transaction of a refund, by its id."""
     found: dict[str, _Move] = {}
     for one in told:
         for place, thing in enumerate(_transactions(one.thing)):
             own = thing.id_or_none("id") or f"place {place}"
-            move = found.setdefault(own, _Move(thing))
-            move.tell(_status(thing), min(one.at, one.received_at))
+            move = found.setdefault(own, _Move(own, thing))
+            move.tell(_status(thing), one.at, one.received_at)
     for one in moved:
         own = one.thing.id("id")
         if own in found:
             at = one.thing.time_or_none("processed_at") or one.received_at
-            found[own].tell(_status(one.thing), min(at, one.received_at))
-    return found.values()
+            found[own].tell(_status(one.thing), at, one.received_at)
+    return [found[own] for own in sorted(found)]
 
 
 def _transactions(refund: Payload) -> list[Payload]:
@@ -162,58 +190,37 @@ def _status(move: Payload) -> str:
     return (move.text_or_none("status") or "unknown").lower()
 
 
-def _of_shop(
-    order: Order, refund: Payload, part: Sequence[Payload], everything: Sequence[Payload]
-) -> Decimal:
-    """Add up some of a refund's transactions in the shop's currency.
-
-    One in the shopper's currency says nothing of the shop's; the parts of the refund do, and where
-    it names none, the rate of the order.
-    """
-    if not part:
-        return ZERO
-    codes = {(move.text_or_none("currency") or order.currency).upper() for move in part}
-    amounts = [move.decimal_or_none("amount") for move in part]
-    amount = _sum(amounts)
-    if codes == {order.currency} and None not in amounts:
-        return amount
-    places = digits(order.currency)
-    made = _by_parts(refund, inside=order.taxes_included == "true")
-    if made > ZERO:
-        of = _sum(move.decimal_or_none("amount") for move in everything)
-        return rounded(made * amount / of, places) if len(part) < len(everything) and of else made
-    if order.presentment_total:
-        return rounded(amount * order.total / order.presentment_total, places)
-    return ZERO
+# --- the shop's currency -------------------------------------------------------------------------
 
 
-def _by_parts(refund: Payload, *, inside: bool) -> Decimal:
-    """Add up lines, shipping, duties and adjustments; these are negative for what goes back."""
-    lines = refund.objects_or_empty("refund_line_items")
-    goods = _sum(of_shop(line, "subtotal") for line in lines)
-    if not inside:
-        goods += _sum(of_shop(line, "total_tax") for line in lines)
-    adjusted = _sum(
-        (of_shop(one, "amount") or ZERO) + _tax_of(one)
-        for one in refund.objects_or_empty("order_adjustments")
-    )
-    shipping = ZERO
-    if not _shipping_adjustments(refund):
-        rows = refund.objects_or_empty("refund_shipping_lines")
-        shipping = _sum(of_shop(row, "subtotal_amount") for row in rows)
-        if not inside:
-            shipping += _sum(of_shop(row, "tax_amount") for row in rows)
-    return goods + shipping + (of_shop(refund, "total_duties") or ZERO) - adjusted
+def _of_shop(order: Order, refund: Payload, moves: Sequence[Payload]) -> list[Decimal]:
+    """Return each transaction of a refund in the shop's currency, whatever came of it."""
+    found = [ZERO] * len(moves)
+    codes = [(move.text_or_none("currency") or order.currency).upper() for move in moves]
+    amounts = [move.decimal_or_none("amount") or ZERO for move in moves]
+    for code in dict.fromkeys(codes):
+        places = [place for place, own in enumerate(codes) if own == code]
+        mine = [amounts[place] for place in places]
+        shares = mine if code == order.currency else _converted(order, refund, mine, code)
+        for place, share in zip(places, shares, strict=True):
+            found[place] = share
+    return found
 
 
-def _shipping_adjustments(refund: Payload) -> list[Payload]:
-    adjustments = refund.objects_or_empty("order_adjustments")
-    return [one for one in adjustments if one.raw("kind") == "shipping_refund"]
+def _converted(
+    order: Order, refund: Payload, amounts: Sequence[Decimal], code: str
+) -> list[Decimal]:
+    """Convert amounts of one currency together, so that they add up to the cent."""
+    whole, places = _sum(amounts), digits(order.currency)
+    inside = order.taxes_included == "true"
+    made = converted(refund, whole, shop=order.currency, seen=code, inside=inside)
+    if made is None and order.presentment_total:
+        made = whole * order.total / order.presentment_total
+    if made is None:
+        # Neither the refund nor the order states a rate: what the refund consists of is left.
+        made = max(parts_of(refund, inside=inside).money, ZERO)
+    return allocate(rounded(made, places), amounts, places)
 
 
-def _tax_of(adjustment: Payload) -> Decimal:
-    return of_shop(adjustment, "tax_amount") or ZERO
-
-
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
-    return sum((amount for amount in amounts if amount is not None), ZERO)
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, ZERO)

@@ -6,9 +6,9 @@ from typing import Literal
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 
-# What tells of an order: its whole state; a refund or payment of it; an edit; that it is the last
-# of its customer's; that it is gone.
-Kind = Literal["order", "refund", "transaction", "edit", "summary", "deletion"]
+# What tells of an order: its whole state; a refund, payment or dispute of it; an edit; that it is
+# the last of its customer's; that it is gone.
+Kind = Literal["order", "refund", "transaction", "dispute", "edit", "summary", "deletion"]
 
 # Bodies of whole orders from 2015 to API 2026-07 carry both; one suffices, because a
 # subscription may leave fields out (include_fields).
@@ -42,6 +42,8 @@ def kind_of(event: WebhookEvent) -> Kind | None:
         return "order"
     if (edit := payload.object_or_none("order_edit")) and "order_id" in edit:
         return "edit"
+    if {"initiated_at", "status", "amount"} <= payload.keys():
+        return "dispute"
     if "order_id" in payload:
         if "refund_line_items" in payload:
             return "refund"
@@ -55,7 +57,9 @@ def kind_of(event: WebhookEvent) -> Kind | None:
 
 
 def order_id_of(kind: Kind, payload: Payload) -> str | None:
-    """Name the order that a body of this kind tells of; None where a customer has no last one.
+    """Name the order that a body of this kind tells of.
+
+    None where a customer has no last one, and where a dispute does not say.
 
     Raises MalformedPayload where it names none and must.
     """
@@ -65,7 +69,7 @@ def order_id_of(kind: Kind, payload: Payload) -> str | None:
         return payload.object("order_edit").id("order_id")
     if kind == "summary":
         return (payload.id_or_none("lastOrderId") or "").rpartition("/")[2] or None
-    return payload.id("order_id")
+    return payload.id_or_none("order_id") if kind == "dispute" else payload.id("order_id")
 
 
 def why_no_order(event: WebhookEvent) -> str:
@@ -86,6 +90,22 @@ def why_no_order(event: WebhookEvent) -> str:
     if other is None:
         raise payload.fail(_ORDER_MARKS[0], "missing")
     return f"topic {topic}: the body is {other}, not an order"
+
+
+def trimmed(event: WebhookEvent) -> str | None:
+    """Say what an order's body lacks because its subscription narrows it (`include_fields`).
+
+    Without `refunds` nobody can say how much of its price refunds took off. An order always lists
+    them, be it none: Shopify's Order reference and samples, API 2023-07 to 2026-10, 2026-11.
+    """
+    if kind_of(event) != "order" or isinstance(event.payload.raw("refunds"), list):
+        return None
+    name = event.headers.get("x-shopify-name")
+    which = f'the webhook subscription "{name}" to' if name else "the webhook subscription to"
+    return (
+        f"{which} {event.topic or 'its topic'} leaves out `refunds`, so what an order costs after "
+        "an edit is not read from it: make that subscription again without include_fields"
+    )
 
 
 def _is_order(payload: Payload) -> bool:

@@ -7,15 +7,17 @@ Source: Shopify's Order and LineItem references and real orders, read 2026-11.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from adapters.money import ZERO
+from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, LineStanding, Order, Standing
 from adapters.shopify.order import duties_in
 from adapters.shopify.refunds import units_in
+from adapters.shopify.repaid import has_money
 from adapters.shopify.states import PAID, State
 
 _Reason = Literal["edit", "capture", "uncollected", "tax", "other"]
@@ -24,28 +26,30 @@ _Reason = Literal["edit", "capture", "uncollected", "tax", "other"]
 def standing_of(
     order: Order,
     states: Sequence[State],
+    worth: Sequence[Decimal | None],
     now: Order,
     gone: Mapping[str, int],
 ) -> Standing | None:
     """Say where an order stands; None where no state tells what it costs now.
 
-    order: as it is to be told, or was. states: in their order. now: the order as the newest state
-    has it. gone: units that left with refunds, by line, all that are known.
+    order: as it is to be told, or was. states: in their order. worth: what it is worth by each.
+    now: the order as the newest state has it. gone: units that left with refunds, by line, all that
+    are known.
     """
-    totals = [one.comes_to(order) for one in states]
-    told = [(one, total) for one, total in zip(states, totals, strict=True) if total is not None]
+    told = [(one, total) for one, total in zip(states, worth, strict=True) if total is not None]
     if not told:
         return None
     telling = [one for one, _ in told]
     newest, total = told[-1]
     stand = _lines(telling, {line.id: line for line in now.lines}, gone)
-    return Standing(
+    standing = Standing(
         at=_since(telling, [total for _, total in told]),
+        state=_name(total, newest, order.currency),
         total=total,
         reason=_reason(order, newest, now, total, stand),
         lines=stand,
-        **(_figures(newest, now) if total == newest.costs else {}),
     )
+    return _with_figures(standing, newest, now) if total == newest.costs else standing
 
 
 def moved(order: Order, standing: Standing) -> bool:
@@ -70,10 +74,24 @@ def _lines(
                 item=lines[own],
                 at=_since(states, ever),
                 removed=Decimal(removed),
+                gone=Decimal(max(away, gone.get(own, 0))),
                 removed_at=_since(states, _taken_out(states, own)) if removed else None,
             )
         )
     return tuple(found)
+
+
+def _name(total: Decimal, newest: State, currency: str) -> str:
+    """Name a state after what it is worth, units ever ordered, and units that edits took out.
+
+    A refund changes none of the three, so that a change has the same name if it is first seen
+    after a later refund. Units that a refund without money records were taken out by an edit.
+    """
+    recorded = (one for one in newest.payload.objects_or_empty("refunds") if has_money(one))
+    refunded = units_in(recorded)
+    ever = sum(units for units, _ in newest.units.values())
+    away = sum(max(left - refunded.get(own, 0), 0) for own, (_, left) in newest.units.items())
+    return f"{rounded(total, digits(currency)):f}-{ever}-{away}"
 
 
 def _taken_out(states: Sequence[State], line: str) -> list[int]:
@@ -111,8 +129,8 @@ def _reason(
     return "other"
 
 
-def _figures(state: State, now: Order) -> dict[str, Decimal | None]:
-    """Give the figures that stand beside the total, each in the meaning that `Order` has for it.
+def _with_figures(standing: Standing, state: State, now: Order) -> Standing:
+    """Add the figures beside the total, each in the meaning that `Order` has for it.
 
     None of them where refunds are mixed in, or where they do not make what the order costs now.
     now: the order as this state has it.
@@ -121,20 +139,21 @@ def _figures(state: State, now: Order) -> dict[str, Decimal | None]:
     goods = payload.decimal_or_none("current_subtotal_price")
     tax = payload.decimal_or_none("current_total_tax")
     if payload.objects_or_empty("refunds") or goods is None or tax is None:
-        return {}
+        return standing
     inside = now.taxes_included == "true"
     duties = duties_in(payload, "current")
     parts = (goods, now.shipping, ZERO if inside else tax, now.tip, duties)
     if state.costs != sum((part for part in parts if part is not None), ZERO):
-        return {}
-    return {
-        "subtotal": goods - (tax - _tax_on_shipping(payload)) if inside else goods,
-        "shipping": now.shipping,
-        "discount": payload.decimal_or_none("current_total_discounts"),
-        "tax": tax,
-        "tip": now.tip,
-        "duties": duties,
-    }
+        return standing
+    return replace(
+        standing,
+        subtotal=goods - (tax - _tax_on_shipping(payload)) if inside else goods,
+        shipping=now.shipping,
+        discount=payload.decimal_or_none("current_total_discounts"),
+        tax=tax,
+        tip=now.tip,
+        duties=duties,
+    )
 
 
 def _tax_on_shipping(payload: Payload) -> Decimal:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Cancellation
+from adapters.shopify.disputes import Dispute, dispute_of
 from adapters.shopify.repaid import Told
 from adapters.shopify.shape import kind_of
 from adapters.shopify.states import NEVER, State, refunds_told, state_of
@@ -19,14 +20,15 @@ class Story:
     """The events of one order, the same for any order and repetition of them.
 
     states: the order's, the earliest first. refunds: as they were told, those inside states too.
-    moves: transactions told by themselves. edits: the `order_edit` objects. summaries: those that
-    name this order as its customer's last. deletions, others: events. heard_at: when the last of
-    all of them came.
+    moves: transactions told by themselves. disputes: chargebacks and inquiries. edits: the
+    `order_edit` objects. summaries: those that name this order as its customer's last. deletions,
+    others: events. heard_at: when the last of all of them came.
     """
 
     states: list[State] = field(default_factory=list)
     refunds: list[Told] = field(default_factory=list)
     moves: list[Told] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
     edits: list[Payload] = field(default_factory=list)
     summaries: list[Payload] = field(default_factory=list)
     deletions: list[WebhookEvent] = field(default_factory=list)
@@ -82,6 +84,9 @@ def story_of(events: Sequence[WebhookEvent]) -> Story:
                 payload.id("id")
                 made = payload.time_or_none("processed_at") or payload.time_or_none("created_at")
                 story.moves.append(Told(payload, made or _LONG_AGO, at))
+            case "dispute":
+                payload.id("id")
+                story.disputes.append(dispute_of(event))
             case "edit":
                 story.edits.append(payload.object("order_edit"))
             case "summary":

@@ -1,10 +1,11 @@
 """Tips that stand among the lines of an order.
 
-A tip is no goods: `total_tip_received` counts it beside them, and so does `total_price`. Where it
-stands in `line_items` as well, as a line that alone has `tip_payment_gateway` (be it null), it is
-taken out of them, so that its money is told once.
+A tip is no goods: `total_tip_received` counts it beside them, and so does `total_price`. If it is
+in `line_items` as well, as the one kind of line with a `tip_payment_gateway` or a
+`tip_payment_method`, it is taken out of them, so that its money counts once. A line on which both
+are null is no tip: bodies that list every field have them so on goods.
 Source: Shopify's LineItem reference, whose two `tip_payment_` fields are "present only on tips",
-and a client of it that tells tip lines by them, read November 2026.
+read November 2026; lines with both null, reported 2026-11.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +15,14 @@ from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.shopify.discounts import allocated
 
-_MARKS = frozenset({"tip_payment_gateway", "tip_payment_method"})
+_MARKS = ("tip_payment_gateway", "tip_payment_method")
 # A body that was made without the marks still has the title that Shopify gives such a line.
 _TITLE = "Tip"
 
 
 def is_tip(row: Payload) -> bool:
     """Whether a line is a tip."""
-    if _MARKS & row.keys():
+    if any(row.raw(mark) is not None for mark in _MARKS):
         return True
     return row.raw("title") == _TITLE and row.id_or_none("product_id") is None
 

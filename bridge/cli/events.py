@@ -3,6 +3,7 @@
 from bridge.cli import paper
 from bridge.cli.opened import configured, store_of
 from bridge.store import find
+from bridge.store.purchases import Event
 
 # How a reason begins -> what to do about it. {id} is what `bridge replay` takes.
 _ADVICE = (
@@ -39,7 +40,7 @@ def events(source: str | None, state: str | None, limit: int, *, as_json: bool) 
                 event.source,
                 event.topic,
                 event.state,
-                event.reason or (f"o{event.order_id}" if event.order_id else ""),
+                _order_or_reason(event),
             )
             for event in found
         ],
@@ -73,6 +74,14 @@ def parked(*, as_json: bool) -> None:
         return
     paper.table("Parked", columns, advised)
     paper.say("`bridge replay --parked` tries all of it again." if rows else "Nothing is parked.")
+
+
+def _order_or_reason(event: Event) -> str:
+    """Return the order that an event joined, with what is wrong with the event, if anything is."""
+    order = f"o{event.order_id}" if event.order_id else ""
+    if event.state == "joined" and event.reason:
+        return f"{order}: {event.reason}"
+    return event.reason or order
 
 
 def _advice(kind: str, id_: str, reason: str) -> str:

@@ -1,13 +1,15 @@
 """`bridge status`: how sources and destinations stand."""
 
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
-from bridge.store import find, pauses, processes
+from bridge.config import Source
+from bridge.store import Store, find, pauses, processes
 from bridge.store import status as stands
 from bridge.store.processes import ProcessStatus
 from bridge.store.status import DestinationStatus, SourceStatus
@@ -31,8 +33,7 @@ def status(*, as_json: bool) -> None:
         notices = {
             name: told
             for name, source in config.sources.items()
-            if source.adapter.notice
-            and (told := source.adapter.notice(stands.last_headers(store, name), source.settings))
+            if (told := "; ".join(_notices(store, name, source, now)))
         }
     if as_json:
         paper.as_json(
@@ -64,6 +65,14 @@ def status(*, as_json: bool) -> None:
         paper.say("No worker is at work, so nothing is sent: start `bridge worker`.")
     if silent or idle or any(source.parked for source in sources):
         sys.exit(WRONG)
+
+
+def _notices(store: Store, name: str, source: Source, now: datetime) -> Iterator[str]:
+    """Return what the operator should know of how a source's deliveries come."""
+    notice = source.adapter.notice
+    if notice and (told := notice(stands.last_headers(store, name), source.settings)):
+        yield told
+    yield from stands.remarks(store, name, now)
 
 
 def _works(process: ProcessStatus) -> bool:

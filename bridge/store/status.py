@@ -10,6 +10,7 @@ from bridge.store.engine import Store
 from bridge.store.tables import batches, destinations, inbox, orders, outbox, refusals
 
 _HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,22 @@ def last_headers(store: Store, name: str) -> dict[str, str]:
     found = store.read(lambda c: c.execute(newest).scalar())
     headers: dict[str, str] = json.loads(found) if found else {}
     return headers
+
+
+def remarks(store: Store, name: str, now: datetime) -> list[str]:
+    """Return what the adapter said in the last day of webhooks that it could use only in part."""
+    rows = (
+        select(inbox.c.reason)
+        .where(
+            inbox.c.source == name,
+            inbox.c.state == "joined",
+            inbox.c.reason.is_not(None),
+            inbox.c.received_at > now - _DAY,
+        )
+        .distinct()
+        .order_by(inbox.c.reason)
+    )
+    return [row.reason for row in store.read(lambda connection: connection.execute(rows).all())]
 
 
 def of_source(store: Store, name: str, now: datetime) -> SourceStatus:

@@ -47,6 +47,9 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
         notice = source.adapter.notice
         if notice and (told := notice(headers, source.settings)):
             yield Alert(f"version:{name}", f"source {name}: {told}")
+        for remark in status.remarks(store, name, now):
+            yield Alert(f"trimmed:{name}", f"source {name}: {remark}")
+            break
     for destination in status.of_destinations(store):
         if destination.paused:
             message = f"destination {destination.name} is paused: {destination.reason}"

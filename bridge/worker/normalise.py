@@ -181,7 +181,9 @@ class Normaliser:
             if group.first_event_at < kept.first_event_at:
                 kept = replace(kept, first_event_at=group.first_event_at)
             purchases.append((kept, group))
-            settling.ends += [End(row, "joined", None, kept.id) for row in group.members]
+            settling.ends += [
+                End(row, "joined", self._remark(by_row[row]), kept.id) for row in group.members
+            ]
         there = [kept.id for kept, group in purchases if group.rows]
         siblings = inbox.of_orders(connection, there)
         settling.settle(
@@ -190,6 +192,12 @@ class Normaliser:
                 for kept, group in purchases
             ]
         )
+
+    def _remark(self, stored: Stored) -> str | None:
+        """Ask the adapter what the operator should know of a webhook that can be used."""
+        source = self.config.sources.get(stored.source)
+        remark = source.adapter.remark if source else None
+        return remark(stored.event) if remark else None
 
     def _settling(self, connection: Connection) -> Settling:
         now = self.clock()

@@ -1,8 +1,11 @@
 """What may befall a Shopify order, drawn at random: edits, refunds of every kind, taxes, the end.
 
 Counted in minor units as Shopify counts: `total_price` stays what it was, `current_total_price` is
-what the order costs now, `total_outstanding` that less what was paid and has not gone back.
-Shapes: Shopify's Order, Refund, Transaction and order_edit references, API 2026-07, November 2026.
+what the order costs after edits and returns. An adjustment is what a refund paid above or below
+that, and leaves it as it was; `total_outstanding` is both less what was paid and has not gone back.
+Pending money is booked as an adjustment in the shop's favor, or as owed to the shopper.
+Shapes: Shopify's Order, Refund, Transaction, OrderAdjustment and order_edit references, API
+2026-10, and captures of API 2026-07, read November 2026.
 """
 
 import copy
@@ -15,7 +18,7 @@ from typing import Any
 Json = dict[str, Any]
 STEPS = (
     "noop tax_anew add_line add_units take_out pay "
-    "refund refund_shipping goodwill decide bounce cancel delete"
+    "refund refund_shipping goodwill fee decide bounce cancel delete"
 ).split()
 
 
@@ -37,8 +40,9 @@ class Line:
 class Fate:
     """One order and its webhooks as (topic, body), in the order they happened.
 
-    costs, paid, back: what it costs now, what was paid, what has gone back. pending: transactions
-    that are neither through nor failed, with their amounts.
+    costs, paid, back: what it costs now, what was paid, what has gone back. adjusted: the sum of
+    adjustments but those of pending money. pending: transactions that are neither through nor
+    failed, each with its amount, its refund and its adjustment.
     """
 
     number: int
@@ -47,15 +51,17 @@ class Fate:
     told: list[tuple[str, Json]] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     refunds: list[Json] = field(default_factory=list)
-    pending: list[tuple[Json, int]] = field(default_factory=list)
+    pending: list[tuple[Json, int, Json, Json]] = field(default_factory=list)
     minute: int = 0
     paid: int = 0
     back: int = 0
+    adjusted: int = 0
     cancelled_at: str | None = None
     is_void: bool = False
     is_deleted: bool = False
 
     def __post_init__(self) -> None:
+        self.books_pending = self.chance.random() < 0.5
         for _ in range(self.chance.randint(1, 3)):
             self.new_line()
         self.placed = copy.deepcopy(self.lines)
@@ -85,10 +91,11 @@ class Fate:
     def kept(self) -> Decimal:
         """What the shop has kept of it or is owed, with what it owes back still.
 
-        Nobody pays what a deleted order still costs.
+        Nobody pays what a cancelled or deleted order still costs.
         """
         has = self.paid - self.back
-        return Decimal(has if self.is_deleted else max(has, self.costs)).scaleb(-2)
+        owed = 0 if self.cancelled_at else self.costs + self.adjusted
+        return Decimal(has if self.is_deleted else max(has, owed)).scaleb(-2)
 
     def step(self, what: str) -> None:
         self.minute += 1
@@ -138,7 +145,7 @@ class Fate:
             self.state()
 
     def pay(self) -> None:
-        self.paid = max(self.paid, self.costs + self.back)
+        self.paid = max(self.paid, self.costs + self.adjusted + self.back)
         self.state("orders/paid")
 
     def refund(self) -> None:
@@ -153,14 +160,25 @@ class Fate:
         self.give_back([], worth, costs=worth, kind="shipping_refund")
 
     def goodwill(self) -> None:
-        worth = min(self.chance.randint(1, 300), self.costs, max(self.paid - self.back, 0))
-        self.give_back([], worth, costs=worth, kind="refund_discrepancy")
+        self.give_back([], self.chance.randint(1, 300), costs=0, favor=1)
+
+    def fee(self) -> None:
+        """Take a unit back and keep a fee."""
+        left = [line for line in self.lines if line.now]
+        if not (left and self.paid):
+            return self.state()
+        line = self.chance.choice(left)
+        worth = min(line.net(1), self.costs)
+        kept = self.chance.randint(0, worth)
+        return self.give_back([(line, 1)], worth - kept, costs=worth, favor=-1, kept=kept)
 
     def decide(self) -> None:
         """Let a pending transaction go through or fail; it is told by itself too."""
         if not self.pending:
             return self.state()
-        move, amount = self.pending.pop()
+        move, amount, made, booked = self.pending.pop()
+        if booked in made["order_adjustments"]:
+            made["order_adjustments"].remove(booked)
         goes = self.chance.random() < 0.7
         move["status"] = "success" if goes else "failure"
         self.back += amount * goes
@@ -218,10 +236,18 @@ class Fate:
         *,
         costs: int,
         kind: str | None = None,
+        favor: int = 0,
+        kept: int = 0,
         topic: str = "orders/updated",
     ) -> None:
-        """Refund in one way or two, each perhaps pending at first."""
-        worth = max(min(worth, self.paid - self.back - sum(a for _, a in self.pending)), 0)
+        """Refund in one way or two, each perhaps pending at first.
+
+        favor: 1 for money above what the order costs less, -1 for a fee that is kept of it.
+        """
+        has = self.paid - self.back - sum(amount for _, amount, _, _ in self.pending)
+        worth = max(min(worth, has), 0)
+        if favor:
+            self.adjusted += -worth if favor > 0 else kept
         cut = self.chance.randint(0, worth) if self.chance.random() < 0.3 else worth
         money = [
             (part, self.chance.choice(["success", "success", "pending"]))
@@ -231,11 +257,18 @@ class Fate:
         for line, gone in units:
             line.now -= gone
         self.costs -= costs
-        adjusted = {"kind": kind, "amount": money_of(-costs), "tax_amount": "0.00"}
-        moves = self.note(units, money, [adjusted] if kind else [])
-        for move, (amount, status) in zip(moves, money, strict=True):
+        adjustments = [adjustment(kind, -costs)] if kind else []
+        if favor:
+            adjustments.append(adjustment("refund_discrepancy", -worth if favor > 0 else kept))
+        booked = {
+            place: adjustment("refund_discrepancy", amount)
+            for place, (amount, status) in enumerate(money)
+            if status == "pending" and self.books_pending
+        }
+        moves = self.note(units, money, [*adjustments, *booked.values()])
+        for place, (move, (amount, status)) in enumerate(zip(moves, money, strict=True)):
             if status == "pending":
-                self.pending.append((move, amount))
+                self.pending.append((move, amount, self.refunds[-1], booked.get(place, {})))
             else:
                 self.back += amount
         self.state(topic)
@@ -284,7 +317,8 @@ class Fate:
 
     def state(self, topic: str = "orders/updated") -> None:
         """Tell the whole order as it stands now."""
-        outstanding = self.costs - (self.paid - self.back)
+        held = sum(amount for _, amount, _, _ in self.pending) if self.books_pending else 0
+        outstanding = self.costs + self.adjusted + held - (self.paid - self.back)
         status = "pending" if not self.paid else "partially_paid" if outstanding > 0 else "paid"
         if self.back:
             status = "refunded" if self.paid == self.back else "partially_refunded"
@@ -307,6 +341,7 @@ class Fate:
             "current_total_tax": money_of(self.tax),
             "total_price": money_of(self.total),
             "current_total_price": money_of(self.costs),
+            "current_subtotal_price": money_of(self.costs - self.shipping_left - self.tax),
             "total_outstanding": money_of(outstanding),
             "taxes_included": False,
             "discount_applications": [],
@@ -326,6 +361,10 @@ class Fate:
             ],
         }
         self.told.append((topic, body))
+
+
+def adjustment(kind: str, amount: int) -> Json:
+    return {"kind": kind, "amount": money_of(amount), "tax_amount": "0.00"}
 
 
 def money_of(units: int) -> str:

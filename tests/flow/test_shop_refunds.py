@@ -107,36 +107,67 @@ GOODS = {
 }
 
 
+KINDNESS = {
+    "kind": "refund_discrepancy",
+    "amount_set": both("-3.39", "-3.11"),
+    "tax_amount_set": both("0.00", "0.00"),
+}
+
+
 @pytest.mark.parametrize(
-    ("included", "fields", "amount"),
+    ("included", "fields", "moved", "amount"),
     [
-        # What the refund's parts make in the shop's currency, its tax inside or on top.
-        (True, {"refund_line_items": [GOODS]}, "10.00"),
-        (False, {"refund_line_items": [GOODS]}, "11.67"),
-        (True, {"order_adjustments": [ADJUSTED]}, "4.80"),
-        (True, {"refund_shipping_lines": [SHIPPED]}, "4.80"),
-        (True, {"refund_shipping_lines": [SHIPPED], "order_adjustments": [ADJUSTED]}, "4.80"),
-        (False, {"total_duties_set": both("3.00", "2.76")}, "3.00"),
+        # The refund's parts are exactly the money: their own figures, tax inside or on top.
+        (True, {"refund_line_items": [GOODS]}, "9.20", "10.00"),
+        (False, {"refund_line_items": [GOODS]}, "10.73", "11.67"),
+        (True, {"order_adjustments": [ADJUSTED]}, "4.42", "4.80"),
+        (True, {"refund_shipping_lines": [SHIPPED]}, "4.42", "4.80"),
+        (
+            True,
+            {"refund_shipping_lines": [SHIPPED], "order_adjustments": [ADJUSTED]},
+            "4.42",
+            "4.80",
+        ),
+        (False, {"total_duties_set": both("3.00", "2.76")}, "2.76", "3.00"),
+        (False, {"total_additional_fees_set": both("7.00", "6.30")}, "6.30", "7.00"),
+        (False, {"order_adjustments": [KINDNESS]}, "3.11", "3.39"),
+        (True, {"refund_line_items": [GOODS], "order_adjustments": [KINDNESS]}, "12.31", "13.39"),
+        # A part paid for something else, an exchange or a fee: the parts' rate converts the money.
+        (True, {"refund_line_items": [GOODS]}, "4.60", "5.00"),
+        (True, {"refund_line_items": [GOODS], "order_adjustments": [ADJUSTED]}, "6.81", "7.40"),
+        # Figures of another currency than the payment's are no rate.
+        (
+            True,
+            {"refund_line_items": [{**GOODS, "subtotal_set": both("10.00", "9.99", "CAD")}]},
+            "4.60",
+            "5.00",
+        ),
         # Without parts, the order's own rate.
-        (False, {}, "5.00"),
+        (False, {}, "4.60", "5.00"),
     ],
 )
-def test_what_went_back_in_the_shoppers_currency_is_told_in_the_shops(
-    rig, included, fields, amount
+def test_what_went_back_in_the_shoppers_currency_is_sent_in_the_shops(
+    rig, included, fields, moved, amount
 ):
-    made = refund(5, 2, move(51, "4.60", currency="EUR"), **fields)
+    made = refund(5, 2, move(51, moved, currency="EUR"), **fields)
     shown: dict[str, Any] = {
         "presentment_currency": "EUR",
         "total_price_set": both("20.00", "18.40"),
         "taxes_included": included,
     }
     now = str(Decimal("20.00") - Decimal(amount))
-    after = order(2, refunds=[made], current_total_price=now, **shown)
-    post(rig, ("orders/paid", order(**shown)), ("orders/updated", after))
+    post(rig, ("orders/paid", order(**shown)), ("refunds/create", made))
     assert refunds(rig) == {"5": amount}
     assert (kept(rig), rig.sent("Order Changed")) == (Decimal(now), [])
     (sent,) = rig.sent("Refund")
     assert sent["properties"]["currency"] == "USD"
+
+
+def test_goods_whose_fields_for_tips_are_null_are_goods(rig):
+    listed = line(tip_payment_gateway=None, tip_payment_method=None)
+    post(rig, ("orders/paid", order(line_items=[listed])))
+    assert [sent["properties"]["line_id"] for sent in rig.sent("Purchase")] == ["1"]
+    assert "tip" not in rig.sent("Order")[0]["properties"]
 
 
 @pytest.mark.parametrize("owed", ["-10.00", "10.00", None])
@@ -237,7 +268,7 @@ def test_what_the_units_of_a_line_share_adds_up_to_it_to_the_cent(rig):
     assert (amounts, kept(rig)) == (["10.00", "10.00", "9.99"], Decimal(0))
 
 
-MARKED = {"tip_payment_gateway": None, "tip_payment_method": None}
+MARKED = {"tip_payment_gateway": "shopify_payments", "tip_payment_method": None}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ class World:
 
     products: dict[str, Json] = field(default_factory=dict)
     orders: dict[str, Json] = field(default_factory=dict)
+    disputes: dict[str, Json] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
 
     def product(
@@ -66,6 +67,28 @@ class World:
             "customer": None if guest else customer,
         }
 
+    def money(
+        self, own: int | str, price: str, net: str, refunded: str, owed: str, discrepancy: str
+    ) -> None:
+        """Say what an order costs, and what was paid of it, in GraphQL's shortest form."""
+        figures = {
+            "currentTotalPriceSet": price,
+            "netPaymentSet": net,
+            "totalRefundedSet": refunded,
+            "totalOutstandingSet": owed,
+            "refundDiscrepancySet": discrepancy,
+        }
+        for name, amount in figures.items():
+            shortest = str(float(amount))
+            self.orders[str(own)][name] = {"shopMoney": {"amount": shortest}}
+
+    def dispute(self, own: int | str, order: int | str) -> None:
+        """Put a dispute of an order into the shop."""
+        self.disputes[str(own)] = {
+            "id": f"gid://shopify/ShopifyPaymentsDispute/{own}",
+            "order": {"id": f"gid://shopify/Order/{order}"},
+        }
+
     # --- answering ---------------------------------------------------------------------------
 
     def cost(self, query: str, variables: Mapping[str, Any]) -> int:
@@ -81,6 +104,9 @@ class World:
             found = [self.products.get(_number(gid, "Product")) for gid in variables["ids"]]
             data = {"nodes": [self._told(node, named, ["nodes", n], errors, "Product")
                               for n, node in enumerate(found)]}  # fmt: skip
+        elif "dispute(" in query:
+            one = self.disputes.get(_number(variables["id"], "ShopifyPaymentsDispute"))
+            data = {"dispute": self._told(one, named, ["dispute"], errors, "Dispute")}
         else:
             one = self.orders.get(_number(variables["id"], "Order"))
             data = {"order": self._told(one, named, ["order"], errors, "Order")}

@@ -1,6 +1,7 @@
 """Kind of look-up -> the query that answers it, and what is made of the answer.
 
-Source: GraphQL Admin reference of API 2026-10 (Product, Order, CustomerJourneySummary), 2026-11.
+Source: GraphQL Admin schema of API 2026-10 (Product, Order, CustomerJourneySummary,
+ShopifyPaymentsDispute), 2026-11.
 """
 
 import re
@@ -30,6 +31,20 @@ _ORDER = """query OrderCount($id: ID!) {
   }
 }"""
 
+_MONEY = """query OrderMoney($id: ID!) {
+  order(id: $id) {
+    id
+    currentTotalPriceSet { shopMoney { amount } }
+    netPaymentSet { shopMoney { amount } }
+    totalRefundedSet { shopMoney { amount } }
+    totalOutstandingSet { shopMoney { amount } }
+    refundDiscrepancySet { shopMoney { amount } }
+  }
+}"""
+_DISPUTE = """query Dispute($id: ID!) {
+  dispute(id: $id) { id order { id } }
+}"""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -52,8 +67,9 @@ class Kind:
 
     @staticmethod
     def may_be(own: str) -> bool:
-        """Whether Shopify can have a thing of this id."""
-        return bool(_ID.fullmatch(own)) and int(own) <= _LARGEST
+        """Whether Shopify can have a thing of this id; behind an @ stands of which moment."""
+        number = own.partition("@")[0]
+        return bool(_ID.fullmatch(number)) and int(number) <= _LARGEST
 
 
 def _read_products(data: Json, ids: Sequence[str]) -> dict[str, Json | None]:
@@ -79,6 +95,16 @@ def _read_order(data: Json, ids: Sequence[str]) -> dict[str, Json | None]:
     if not _is_placed(Payload(order), ids[0]):
         raise TryAgain("Shopify has not yet told the order's place among the customer's orders")
     return {ids[0]: order}
+
+
+def _read_one(name: str) -> Callable[[Json, Sequence[str]], dict[str, Json | None]]:
+    """Make what reads one thing, whatever it holds."""
+
+    def read(data: Json, ids: Sequence[str]) -> dict[str, Json | None]:
+        found = data.get(name)
+        return {ids[0]: found if isinstance(found, dict) else None}
+
+    return read
 
 
 def _is_placed(order: Payload, own: str) -> bool:
@@ -112,5 +138,23 @@ KINDS: Mapping[str, Kind] = {
         depth=1,
         variables=lambda ids: {"id": f"gid://shopify/Order/{ids[0]}"},
         read=_read_order,
+    ),
+    "money": Kind(
+        name="money",
+        most=1,
+        scope="read_orders",
+        query=_MONEY,
+        depth=1,
+        variables=lambda ids: {"id": f"gid://shopify/Order/{ids[0].partition('@')[0]}"},
+        read=_read_one("order"),
+    ),
+    "dispute": Kind(
+        name="dispute",
+        most=1,
+        scope="read_shopify_payments_disputes",
+        query=_DISPUTE,
+        depth=1,
+        variables=lambda ids: {"id": f"gid://shopify/ShopifyPaymentsDispute/{ids[0]}"},
+        read=_read_one("dispute"),
     ),
 }

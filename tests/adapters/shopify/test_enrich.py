@@ -215,6 +215,7 @@ def test_a_line_that_an_edit_added_is_described_and_one_that_was_sent_stays_as_i
     items = order_of(Payload(body), SHOP).lines
     standing = Standing(
         at=NOON,
+        state="40.00-2-0",
         total=Decimal(40),
         reason="edit",
         lines=tuple(LineStanding(item=item, at=NOON) for item in items),

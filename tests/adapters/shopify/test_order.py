@@ -48,6 +48,7 @@ def test_a_small_order_in_full(body: MakeBody, order: MakeOrder) -> None:
                 discount=Decimal(0),
                 net_price=Decimal("20.00"),
                 tax=Decimal(0),
+                tax_included=Decimal(0),
                 taxes_included="false",
                 name="Oak tray",
             ),
