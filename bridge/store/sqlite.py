@@ -35,6 +35,8 @@ _FILES = "bridge_files"
 
 # Device and inode; None if there is no file.
 Identity = tuple[int, int] | None
+# Paths, with what a connection has open for each.
+Files = tuple[tuple[str, Identity], ...]
 
 log = logger()
 
@@ -55,6 +57,7 @@ class DatabaseFile:
         self.path = path_of(url)
         self._first: Identity = None
         self._is_lost = False
+        self._open: dict[int, Files] = {}
         self._lock = threading.Lock()
 
     def create(self) -> None:
@@ -76,19 +79,36 @@ class DatabaseFile:
         """Whether there is no file yet, and never was one for this process."""
         return self._first is None and not self.path.exists()
 
-    def arguments(self) -> tuple[str, bool]:
-        """Return what SQLite is to open, as a URI: a file that is there, never a new one."""
+    def uri(self) -> str:
+        """Return what SQLite is to open: the file that was there first, and never a new one.
+
+        Raises StoreUnavailable.
+        """
         with self._lock:
             if self._first is None:
                 self._first = _identity(self.named)
-        return f"file:{quote(str(self.path))}?mode=rw", True
+            else:
+                # With the log as well, if somebody in this process has it open: SQLite would make
+                # a new one beside one that was deleted.
+                self._compare(self._in_use(((self.named, self._first),)))
+        return f"file:{quote(str(self.path))}?mode=rw"
 
-    def connected(self) -> tuple[tuple[str, Identity], ...]:
-        """Return what a new connection has open; raises StoreUnavailable if the file is another."""
+    def connected(self, connection: object) -> Files:
+        """Return what a new connection has open; raise StoreUnavailable if the others differ."""
         beside = tuple((f"{self.path}{end}", _identity(f"{self.path}{end}")) for end in _BESIDE)
-        found = ((self.named, self._first), *beside)
-        self._compare(found)
+        with self._lock:
+            found = self._in_use(((self.named, self._first), *beside))
+            self._compare(found)
+            self._open[id(connection)] = found
         return found
+
+    def _in_use(self, otherwise: Files) -> Files:
+        return next(iter(self._open.values()), otherwise)
+
+    def closed(self, connection: object) -> None:
+        """Forget a connection: the last one of all processes takes the log away with it."""
+        with self._lock:
+            self._open.pop(id(connection), None)
 
     def check(self, info: Mapping[str, Any]) -> None:
         """Raise StoreUnavailable unless what a connection has open still lies at its paths.
@@ -97,7 +117,7 @@ class DatabaseFile:
         """
         self._compare(info[_FILES])
 
-    def _compare(self, files: tuple[tuple[str, Identity], ...]) -> None:
+    def _compare(self, files: Files) -> None:
         lost = any(_identity(path) != identity for path, identity in files)
         if lost and not self._is_lost:
             log.error(
@@ -138,7 +158,7 @@ def opened(
     def _connecting(
         _dialect: object, _record: object, args: list[Any], options: dict[str, Any]
     ) -> None:
-        args[0], options["uri"] = file.arguments()
+        args[0], options["uri"] = file.uri(), True
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: Any) -> None:
@@ -156,10 +176,14 @@ def opened(
         # Opens the log, which from here on nobody else's last connection removes.
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         try:
-            record.info[_FILES] = file.connected()
+            record.info[_FILES] = file.connected(connection)
         except StoreUnavailable:
             connection.close()
             raise
+
+    @event.listens_for(engine, "close")
+    def _closed(connection: Any, _record: object) -> None:
+        file.closed(connection)
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:

@@ -63,7 +63,9 @@ class Readiness:
             if found is None or (found.done() and now - self._looked >= _SECONDS):
                 found = self._found = Future()
                 self._looked = now
-                threading.Thread(target=self._look, args=(found,), daemon=True).start()
+                threading.Thread(
+                    target=self._look, args=(found,), name="readiness", daemon=True
+                ).start()
             return found
 
     def _look(self, found: "Future[str | None]") -> None:
