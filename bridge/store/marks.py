@@ -8,7 +8,7 @@ read, nobody writes any more who has not seen the mark. On SQLite there is one w
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, text, update
+from sqlalchemy import Connection, delete, insert, update
 
 from bridge.store.tables import probes
 from bridge.store.types import db_now
@@ -36,8 +36,12 @@ DURABLE_UNLESS_MARKED = (
     f"set_config('{_PARAMETER}', coalesce(({_NAMED} FOR KEY SHARE), 'on'), true)"
 )
 _INVALID_VALUE = "22023"
-# Waits for every writer that has looked, and lets none look before the mark is there.
-_ALONE = "LOCK TABLE probes IN EXCLUSIVE MODE"
+# Waits for every writer that has looked, and lets none look before the mark is there. One that
+# sleeps in its transaction is ended by the server after ten seconds.
+_ALONE = (
+    "SET LOCAL lock_timeout = '20s'; SET LOCAL statement_timeout = '25s';"
+    " LOCK TABLE probes IN EXCLUSIVE MODE"
+)
 
 
 class Marked(Exception):
@@ -99,4 +103,4 @@ def removing(name: str, at: datetime | None = None) -> Callable[[Connection], No
 
 def _be_alone(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text(_ALONE))
+        connection.exec_driver_sql(_ALONE)

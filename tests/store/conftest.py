@@ -13,37 +13,36 @@ from bridge.store.accept import Acceptor
 from bridge.store.tables import inbox
 
 
+@contextmanager
+def taking_into(store: Store) -> Iterator[Callable[[int], bool]]:
+    """Take webhooks into a store as a web process does: `with taking_into(store) as take`."""
+    acceptor = Acceptor(store)
+    try:
+        yield lambda number: acceptor.accept(
+            "shopify",
+            WebhookEvent(f"key-{number}", "orders/paid", b"{}"),
+            0,
+            datetime.now(UTC),
+        )
+    finally:
+        acceptor.close()
+
+
+def keys_of(url: str) -> list[str]:
+    """List the keys of the webhooks that a database holds, read by somebody who opens it anew."""
+    store = Store.open(url)
+    try:
+        wanted = select(inbox.c.key).order_by(inbox.c.id)
+        return list(store.read(lambda c: c.execute(wanted).scalars()))
+    finally:
+        store.close()
+
+
 @pytest.fixture
 def taking() -> Callable[..., object]:
-    """Take webhooks into a store as a web process does: `with taking(store) as take: take(1)`."""
-
-    @contextmanager
-    def run(store: Store) -> Iterator[Callable[[int], bool]]:
-        acceptor = Acceptor(store)
-        try:
-            yield lambda number: acceptor.accept(
-                "shopify",
-                WebhookEvent(f"key-{number}", "orders/paid", b"{}"),
-                0,
-                datetime.now(UTC),
-            )
-        finally:
-            acceptor.close()
-
-    return run
+    return taking_into
 
 
 @pytest.fixture
 def keys() -> Callable[[str], list[str]]:
-    """List the keys of the webhooks that a database holds, read by somebody who opens it anew."""
-
-    def read(url: str) -> list[str]:
-        store = Store.open(url)
-        try:
-            return list(
-                store.read(lambda c: c.execute(select(inbox.c.key).order_by(inbox.c.id)).scalars())
-            )
-        finally:
-            store.close()
-
-    return read
+    return keys_of
