@@ -8,6 +8,8 @@ from http import HTTPStatus
 
 from flask import Response
 
+from bridge.errors import REMEDIES
+
 
 @dataclass(frozen=True)  # no slots: the bytes are kept beside the fields
 class Answer:
@@ -59,6 +61,16 @@ def head(line: str, fields: Iterable[tuple[str, str]]) -> bytes:
     """Write the head of an answer, but for what the connection adds and the empty line."""
     lines = [f"HTTP/1.1 {line}", *(f"{name}: {value}" for name, value in fields), ""]
     return "\r\n".join(lines).encode("latin-1")
+
+
+def not_ready(reason: str) -> Answer:
+    """Answer /readyz: why no webhook could be stored now, in one word, and what to do."""
+    return Answer(503, {"error": reason, "do": REMEDIES[reason]})
+
+
+def not_stored(reason: str) -> Answer:
+    """Ask a sender to come again; the provider's dashboard shows the operator the reason."""
+    return Answer(503, {"error": "cannot store now", "reason": reason}, {"Retry-After": "5"})
 
 
 class Refused(Exception):

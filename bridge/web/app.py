@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from bridge.config import Config
 from bridge.logs import logger
-from bridge.web.answers import Answer
+from bridge.web.answers import Answer, not_ready
 from bridge.web.door import Door
 from bridge.web.receive import Accepts
 
@@ -40,7 +40,7 @@ def _flask(ready: Callable[[], str | None]) -> Flask:
 
     def readyz() -> Response:
         reason = ready()
-        return Answer(503, {"error": reason}).response() if reason else _READY.response()
+        return not_ready(reason).response() if reason else _READY.response()
 
     app.add_url_rule("/readyz", view_func=readyz, methods=["GET"], provide_automatic_options=False)
     app.register_error_handler(HTTPException, _refused)
