@@ -1,4 +1,4 @@
-"""One loop over all clients: the slow, the silent and the many hold nobody up."""
+"""Slow, silent and many clients: they hold up nobody, and what they may hold is bounded."""
 
 import fcntl
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from a2wsgi import WSGIMiddleware
 
 from bridge.config import load
 from bridge.store import Store
@@ -267,7 +268,7 @@ def test_a_slow_reader_gets_a_long_answer_whole(tmp_path: Path) -> None:
         start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(page)))])
         return [page]
 
-    with looping(Door(load({}, tmp_path), Never(), behind, lambda: datetime.now(UTC))) as port:
+    with looping(before(behind, tmp_path)) as port:
         for _ in range(2):
             with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: bridge\r\n\r\n" * 2)
@@ -282,11 +283,16 @@ def test_a_page_that_fails_is_answered_and_ends_only_its_connection(
     def behind(_environ: Any, _start: Any) -> list[bytes]:
         raise ValueError("canary4711")
 
-    with looping(Door(load({}, tmp_path), Never(), behind, lambda: datetime.now(UTC))) as port:
+    with looping(before(behind, tmp_path)) as port:
         told = ask(port, "GET", "/page")
         assert (told.status, told.body) == (500, '{"error":"failed"}\n')
         assert ask(port, "GET", "/healthz").status == 200
     assert "canary4711" not in caplog.text
+
+
+def before(pages: Any, folder: Path) -> Door:
+    """Make the application in front of a WSGI application."""
+    return Door(load({}, folder), Never(), WSGIMiddleware(pages), lambda: datetime.now(UTC))
 
 
 class Never:
