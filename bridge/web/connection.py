@@ -8,7 +8,6 @@ Read in gunicorn 27.0.1: asgi.protocol.ASGIProtocol, asgi.parser.PythonProtocol.
 from http import HTTPStatus
 from typing import Any
 
-from gunicorn.asgi.parser import ParseError  # type: ignore[import-untyped]  # it has no types
 from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]  # it has no types
 
 from bridge.logs import logger
@@ -136,20 +135,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
             return False
         return fed
 
-    def _on_headers_complete(self) -> Any:
-        parser = self._callback_parser
-        if parser.is_chunked:
-            for name, value in parser.headers:
-                # Gunicorn lets "gzip, chunked" and "identity, chunked" pass.
-                if name == b"transfer-encoding" and value.lower() != b"chunked":
-                    raise ParseError
-        return super()._on_headers_complete()
-
     def _on_message_complete(self) -> None:
-        parser = self._callback_parser
-        if parser._header_count != len(parser.headers):  # noqa: SLF001 - it counts trailers there
-            # Nobody here needs trailers, and parsers differ in where they end.
-            raise ParseError
         self._deadline = _NEVER
         super()._on_message_complete()
 
@@ -163,7 +149,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
         self._answering = True
         self.worker.waiting.pop(self, None)
         try:
-            keeps: bool = await super()._serve_http_request(*args)
+            # Gunicorn would start a task: its applications may go on after their answer.
+            keeps: bool = await self._handle_http_request(*args)
         finally:
             self._answered()
         return keeps and not self._last
@@ -173,7 +160,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
         self._answering = False
         if self._conn_lost_handled:
             return
-        tail = len(self._callback_parser.remaining())
+        tail = self._callback_parser.held
         self._hold(tail - self._held)
         self._begun = False
         self._deadline = self.worker.now + self.cfg.keepalive

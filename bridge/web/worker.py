@@ -7,10 +7,12 @@ import asyncio
 import time
 from typing import Any
 
+from gunicorn.asgi import protocol  # type: ignore[import-untyped]  # it has no types
 from gunicorn.workers import gasgi  # type: ignore[import-untyped]  # it has no types
 
 from bridge.web import limits
 from bridge.web.connection import Connection
+from bridge.web.parser import Parser
 
 # Between two checks of the deadlines.
 _CHECK_SECONDS = 0.25
@@ -34,8 +36,8 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # it has no types
         self.waiting: dict[Connection, None] = {}
 
     async def _serve(self) -> None:
-        # It takes its protocol by this name; there is no setting for it.
-        gasgi.ASGIProtocol = Connection
+        # There is no setting for either; gunicorn looks them up by these names.
+        gasgi.ASGIProtocol, protocol.PythonProtocol = Connection, Parser
         checking = self.loop.create_task(self._check())
         try:
             await super()._serve()
