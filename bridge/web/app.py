@@ -35,7 +35,9 @@ def create_app(
     ready: gives None, or the one word why no webhook could be stored now.
     """
     pages: Any = _flask(ready)  # a2wsgi types WSGI in its own way
-    return Door(config, acceptor, WSGIMiddleware(pages, workers=_PAGES), clock)
+    # Without a bound, a client that reads slowly would hold a thread.
+    behind = WSGIMiddleware(pages, workers=_PAGES, send_queue_size=0)
+    return Door(config, acceptor, behind, clock)
 
 
 def _flask(ready: Callable[[], str | None]) -> Flask:

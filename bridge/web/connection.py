@@ -15,8 +15,6 @@ from bridge.web import limits, receive
 from bridge.web.answers import CLOSE, Answer
 
 _NEVER = float("inf")
-_NO_HTTP = "no HTTP"
-_UNREADABLE = "body unreadable"
 
 log = logger()
 
@@ -30,10 +28,10 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
         super().__init__(worker)
         # Bytes received for requests that are not answered yet.
         self._held = 0
-        self._begun = False
-        self._answering = False
-        self._last = False
-        self._ended = False
+        # Of the request now: its first byte came, its last byte came, it is being answered.
+        self._begun = self._whole = self._answering = False
+        # Whether the answer is the last one, and whether the client sends nothing more.
+        self._last = self._ended = False
         self._left = limits.CLOSING_BYTES
         self._deadline = worker.now + limits.SECONDS
         self._send_deadline = _NEVER
@@ -59,11 +57,12 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
     def eof_received(self) -> bool:
         """Answer what was asked before the client closed its half."""
         self._ended = True
-        return not self._closed and (self._answering or self._request_ready.is_set())
+        return self._whole and not self._closed
 
     def abort(self) -> None:
         """End the connection at once."""
         self._closed = True
+        self.worker.waiting.pop(self, None)
         self.transport.abort()
 
     def _close_transport(self) -> None:
@@ -128,14 +127,14 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
     def _feed_callback_parser(self, data: bytes) -> bool:
         try:
             fed: bool = super()._feed_callback_parser(data)
-        except Exception as fault:  # noqa: BLE001 - whatever the parser chokes on is no request
-            log.warning("the HTTP parser failed", error=type(fault).__name__)
+        except Exception:  # noqa: BLE001 - whatever the parser chokes on is no request
             self._send_error_response(HTTPStatus.BAD_REQUEST, "")
             self._close_transport()
             return False
         return fed
 
     def _on_message_complete(self) -> None:
+        self._whole = True
         self._deadline = _NEVER
         super()._on_message_complete()
 
@@ -157,8 +156,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
 
     def _answered(self) -> None:
         """Be ready for the next request."""
-        self._answering = False
-        if self._conn_lost_handled:
+        self._answering = self._whole = False
+        if self._closed:
             return
         tail = self._callback_parser.held
         self._hold(tail - self._held)
@@ -180,14 +179,10 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
 
     def _send_error_response(self, status: int, _message: str, _extra: Any = ()) -> None:
         """Answer what is no request, in place of gunicorn."""
-        if self._closed:
-            return
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and self._answering:
-            error = "failed"
-        else:
+        if not self._closed:
             log.warning("a request was no HTTP and was refused")
-            error = _UNREADABLE if self._current_request else _NO_HTTP
-        self._refuse(Answer(status, {"error": error}, closes=True))
+            error = {"error": "body unreadable" if self._current_request else "no HTTP"}
+            self._refuse(Answer(status, error, closes=True))
 
     def _refuse(self, answer: Answer) -> None:
         """Answer in place of the application, and end the connection."""

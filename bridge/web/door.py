@@ -73,6 +73,9 @@ class Door:
             answer = await self._answer(scope, take, send)
         except _Gone:
             return
+        except Exception:
+            log.exception("request failed")
+            answer = _FAILED
         if answer is not None:
             content = b"" if scope["method"] == "HEAD" else answer.content
             start = {"type": "http.response.start", "status": answer.status}
@@ -153,11 +156,7 @@ class Door:
         async def whole() -> Message:
             return {"type": "http.request", "body": body}
 
-        try:
-            await self._behind(scope, whole, send)
-        except Exception:
-            log.exception("request failed")
-            return _FAILED
+        await self._behind(scope, whole, send)
         return None
 
 

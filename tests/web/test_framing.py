@@ -93,29 +93,47 @@ STARTS = (
         "GET {} HTTP/1.1\rX: y",
     ),
 )
-ENDS = st.sampled_from(["\r\n"] * 12 + ["\n", "\r", "\r\r\n", "\r\n\r\n"])
+ENDS = ("\n", "\r", "\r\r\n", "\r\n\r\n", "\n\r\n")
+BYTES = (b"", b"\r", b"\n", b"\r\n", b"\0", b" ", b"\t", b"0", b"5", b":", b";", b",", b"\x0b")
+# How a right request says where it ends, and what follows its head.
+RIGHT: tuple[tuple[list[str], bytes], ...] = (
+    ([], b""),
+    (["Content-Length: 5"], b"hello"),
+    (["Transfer-Encoding: chunked"], b"5\r\nhello\r\n0\r\n\r\n"),
+    (["Transfer-Encoding: chunked"], b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
+)
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """Make one request, mostly right."""
-    start = draw(st.sampled_from(STARTS)).format(f"/{draw(st.integers(0, 9))}")
-    lines = [start, "Host: a", *draw(st.lists(st.sampled_from(LINES), max_size=3))]
-    head = "".join(line + draw(ENDS) for line in lines) + "\r\n"
-    return head.encode("latin-1") + draw(st.sampled_from(BODIES))
+    """Make one request, which is right or has one part that may be wrong."""
+    wrong = draw(st.sampled_from(["", "", "start", "line", "end", "body", "chunks", "framing"]))
+    start = draw(st.sampled_from(STARTS)) if wrong == "start" else STARTS[0]
+    framing, body = draw(st.sampled_from(RIGHT))
+    if wrong == "body":
+        body = draw(st.sampled_from(BODIES))
+    elif wrong == "chunks":
+        framing, body = ["Transfer-Encoding: chunked"], draw(st.sampled_from(BODIES))
+    elif wrong == "framing":
+        framing = draw(st.lists(st.sampled_from(LINES), min_size=1, max_size=2))
+    lines = [start.format(f"/{draw(st.integers(0, 9))}"), "Host: a", *framing]
+    if wrong == "line":
+        lines.insert(draw(st.integers(1, len(lines))), draw(st.sampled_from(LINES)))
+    ends = ["\r\n"] * len(lines)
+    if wrong == "end":
+        ends[draw(st.integers(0, len(lines) - 1))] = draw(st.sampled_from(ENDS))
+    head = "".join(line + end for line, end in zip(lines, ends, strict=True)) + "\r\n"
+    return head.encode("latin-1") + body
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> bytes:
-    """Make what a client sends on one connection: requests, with a few bytes changed."""
-    raw = b"".join(draw(st.lists(requests(), min_size=1, max_size=4)))
+    """Make what a client sends on one connection: requests, perhaps with a few bytes changed."""
+    raw: bytes = b"".join(draw(st.lists(requests(), min_size=2, max_size=5)))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         place = draw(st.integers(0, len(raw)))
         gone = draw(st.integers(0, 2))
-        new = draw(
-            st.sampled_from([b"", b"\r", b"\n", b"\r\n", b"\0", b" ", b"\t", b"0", b":", b";"])
-        )
-        raw = raw[:place] + new + raw[place + gone :]
+        raw = raw[:place] + draw(st.sampled_from(BYTES)) + raw[place + gone :]
     return raw
 
 
