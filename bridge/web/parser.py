@@ -22,7 +22,7 @@ class Parser(PythonProtocol):  # type: ignore[misc]  # it has no types
     __slots__ = ()
 
     headers: list[tuple[bytes, bytes]]
-    is_chunked: bool
+    http_version: tuple[int, int]
 
     def __init__(self, *, on_message_complete: Any, **kwargs: Any) -> None:
         def complete() -> None:
@@ -40,10 +40,16 @@ class Parser(PythonProtocol):  # type: ignore[misc]  # it has no types
         return len(self._buffer)
 
     def _finalize_headers(self) -> None:
+        has_host = self.http_version < (1, 1)
         for name, value in self._headers_list:
+            if name == b"host":
+                has_host = True
             # Gunicorn lets "gzip, chunked" and "identity, chunked" pass.
-            if name == b"transfer-encoding" and value.lower() != b"chunked":
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
                 raise InvalidHeader
+        if not has_host:
+            # RFC 9112 section 3.2; gunicorn does not look.
+            raise InvalidHeader
         super()._finalize_headers()
 
     # Both do what gunicorn's do byte by byte, which took a third of a webhook's time.

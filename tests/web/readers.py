@@ -13,17 +13,17 @@ Request = tuple[str, str, bytes]
 class Reading:
     """The requests that were read.
 
-    refused: whether the reader took something for an error, and reads no further.
+    silent: whether the reader says nothing about what follows these.
     """
 
     requests: list[Request] = field(default_factory=list)
-    refused: bool = False
+    silent: bool = False
 
     def agrees(self, accepted: list[Request]) -> bool:
-        """Whether every accepted request begins and ends as here, or is refused here."""
+        """Whether every accepted request begins and ends as here."""
         common = len(self.requests)
         return accepted[:common] == self.requests[: len(accepted)] and (
-            self.refused or len(accepted) <= common
+            self.silent or len(accepted) <= common
         )
 
 
@@ -52,8 +52,11 @@ class _Llhttp:
     def read(self, raw: bytes) -> Reading:
         try:
             self._parser.feed_data(raw)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.reading.refused = True
+        except (httptools.HttpParserInvalidMethodError, httptools.HttpParserUpgrade):
+            # It knows a list of methods, and leaves a connection to the other protocol.
+            self.reading.silent = True
+        except httptools.HttpParserError:
+            pass
         return self.reading
 
 
@@ -83,8 +86,8 @@ def h11_(raw: bytes) -> Reading:
                     connection.send(h11.EndOfMessage())
                     connection.start_next_cycle()
                 case _:
-                    reading.refused = True
                     break
     except h11.ProtocolError:
-        reading.refused = True
+        # It refuses the empty line that RFC 9112 section 2.2 allows before a request.
+        reading.silent = True
     return reading
