@@ -5,6 +5,7 @@ bound on the bytes held, stricter framing, and an end that does not lose the ans
 Read in gunicorn 27.0.1: asgi.protocol.ASGIProtocol, asgi.parser.PythonProtocol.
 """
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -152,6 +153,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
             keeps: bool = await self._handle_http_request(*args)
         finally:
             self._answered()
+        if self._held:
+            # Others take turns with a client that sends many requests ahead.
+            await asyncio.sleep(0)
         return keeps and not self._last
 
     def _answered(self) -> None:
