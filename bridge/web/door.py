@@ -183,13 +183,13 @@ def _length(headers: Mapping[str, str]) -> int | None:
 async def _body(take: Receive, limit: int) -> bytes:
     """Read the whole body; raises Refused if it is longer than the limit, or _Gone."""
     body = bytearray()
-    more = True
-    while more:
+    while True:
         message = await take()
         if message["type"] == "http.disconnect":
             raise _Gone
-        body += message.get("body", b"")
-        if len(body) > limit:
+        part: bytes = message.get("body", b"")
+        if len(body) + len(part) > limit:
             raise receive.too_large()
-        more = message.get("more_body", False)
-    return bytes(body)
+        if not message.get("more_body"):
+            return bytes(body) + part if body else part
+        body += part
