@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from werkzeug.test import Client
 
 from bridge.config import load
 from bridge.errors import REMEDIES
@@ -12,6 +11,7 @@ from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.web import create_app
 from bridge.web.health import Readiness
+from tests import asgi
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_readyz_answers_one_word_and_what_to_do(
 ) -> None:
     acceptor = Acceptor(store)
     app = create_app(load({}, tmp_path), acceptor, lambda: reason, lambda: datetime.now(UTC))
-    client = Client(app)
+    client = asgi.client(app)
     told = client.get("/readyz")
     wanted = (
         (503, {"error": reason, "do": REMEDIES[reason]}) if reason else (200, {"status": "ready"})
