@@ -1,6 +1,6 @@
 """After the sale: what was refunded or lost in a dispute, and what the order comes to by now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ from adapters.stripe.asked import LONGEST_WAIT, Asked
 from adapters.stripe.payment import captured_charges, taken
 from adapters.stripe.purchase import Purchase
 from adapters.stripe.refunds import gone_back, unlisted_refunds
-from adapters.stripe.sighting import Sighting, clamp
+from adapters.stripe.sighting import DECIDING, Sighting, clamp
 
 # Stripe sends an event again for three days; an order that was to come has come by then.
 _ORDER_WAIT = timedelta(hours=72)
@@ -24,14 +24,14 @@ _ORDER_UNKNOWN = (
 _NOT_SENT = "its purchase was not sent, and the webhooks that told of it have expired"
 _EVIDENCE = "what tells a refund from the release of a partial capture"
 _UNCLEAR = (
-    "refund unclear: it is of the amount that a partial capture released, and Stripe before API "
-    "2025-03-31 told a release as a refund; it was not sent. Tick charge.captured for this "
-    "endpoint and resend it from the provider's dashboard, or set STRIPE_API_KEY"
+    "refund unclear: it is of the amount that a partial capture released, and before API basil "
+    "Stripe made a refund of that as well; it was not sent. Tick charge.captured for this endpoint "
+    "and resend it from the provider's dashboard, or set STRIPE_API_KEY, and replay this webhook"
 )
 _UNLISTED = (
     "refunds missing: its charge has more refunds than it lists; those listed were sent. Tick "
     "refund.created for this endpoint and resend it from the provider's dashboard, or set "
-    "STRIPE_API_KEY"
+    "STRIPE_API_KEY and replay this webhook"
 )
 
 
@@ -79,7 +79,7 @@ def refunded(
         unclear |= {one.id for one in back.refunds if one.amount == rest and one.id not in known}
     sent = [one for one in back.refunds if one.id not in unclear]
     found: tuple[Outcome, ...] = tuple(_with_units(sold, sent, collected_in(sold)))
-    return (*found, Parked(_UNCLEAR)) if unclear else found
+    return (*found, _parked(later, unclear)) if unclear else found
 
 
 def unsold(later: Sequence[Sighting], *, partial: bool = False) -> tuple[Outcome, ...] | Wait:
@@ -121,16 +121,25 @@ def _behind(
     if order is None:
         return outcomes
     back = gone_back(purchase.sightings, later, purchase.payments, asked)
-    if back.unclear:
-        told = (seen for seen in later if seen.thing.id("id") in back.unclear)
-        until = max(seen.received_at for seen in told) + LONGEST_WAIT
-        return Wait(_EVIDENCE, until, (Parked(_UNCLEAR),))
     # Units leave the lines that Heap was told of, which a key set since may tell otherwise.
     refunds = _with_units(known.sold or order, back.refunds, collected_in(order))
     found = (*outcomes, *refunds, _standing(order, purchase))
-    if asked is None and unlisted_refunds(purchase.sightings, later):
-        return (*found, Parked(_UNLISTED))
+    if back.unclear:
+        told = (seen for seen in later if seen.thing.id("id") in back.unclear)
+        until = max(seen.received_at for seen in told) + LONGEST_WAIT
+        return Wait(_EVIDENCE, until, (*found, _parked(later, back.unclear)))
+    if asked is None and (short := unlisted_refunds(purchase.sightings, later)):
+        return (*found, Parked(_UNLISTED, _keys(short)))
     return found
+
+
+def _parked(later: Sequence[Sighting], unclear: Collection[str]) -> Parked:
+    return Parked(_UNCLEAR, _keys(seen for seen in later if seen.thing.id("id") in unclear))
+
+
+def _keys(seen: Iterable[Sighting]) -> tuple[str, ...]:
+    """Name the webhooks that show something, but for those that the order itself is made of."""
+    return tuple(sorted({one.event.key for one in seen if one.topic not in DECIDING}))
 
 
 def collected_in(order: Order) -> Decimal:

@@ -88,9 +88,9 @@ def listed_refunds(
     return found
 
 
-def unlisted_refunds(shown: Sequence[Sighting], later: Sequence[Sighting]) -> bool:
-    """Whether a charge says itself that it has more refunds than it lists, and they are unseen."""
-    return any(_has_more(seen) for seen, _, _ in _short(shown, later))
+def unlisted_refunds(shown: Sequence[Sighting], later: Sequence[Sighting]) -> list[Sighting]:
+    """Return charges that say that they have more refunds than they list, and than are seen."""
+    return [seen for seen, _, _ in _short(shown, later) if _has_more(seen)]
 
 
 def _short(

@@ -12,13 +12,10 @@ import requests
 from adapters.contract import Adapter
 from adapters.example import EXAMPLE
 from adapters.registry import adapters
-from bridge.cli import hosts, paper
-from bridge.cli.group import WRONG, in_words
-from bridge.cli.opened import configured, missing
+from bridge.cli import check_database, hosts, paper
+from bridge.cli.group import WRONG
+from bridge.cli.opened import configured
 from bridge.config import Config, Destination, Source
-from bridge.errors import StoreOutdated, StoreUnavailable
-from bridge.store import Store
-from bridge.store.engine import sqlite
 
 # Without an API key only this event tells which payment belongs to which invoice (Stripe's
 # changelog, basil, 2025-03-31; read November 2026).
@@ -29,12 +26,6 @@ _ASKED = {
     )
 }
 _TIMEOUT = (3.05, 10)
-# Older ones may damage a database into which two connections write at once (see decision 8).
-_MENDED = (3, 51, 3)
-_OLD_SQLITE = (
-    "SQLite {found} is older than 3.51.3 and has a fault in its log; the bridge lets one "
-    "connection write at a time, so that it cannot show: let no other program write there"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +46,9 @@ def check(url: str | None, *, live: bool, as_json: bool) -> None:
     config = configured()
     base = _base(url)
     rows = [_to_enter(source, base) for source in config.sources.values()] or _first(config, base)
-    notes = [*config.warnings, *_notes(config), *hosts.notes(config, os.environ)]
-    wrong = [*_wrong(config), *_wrong_in_store(config, live=live)]
+    database = check_database.look(config, live=live)
+    notes = [*config.warnings, *_notes(config), *hosts.notes(config, os.environ), *database.notes]
+    wrong = [*_wrong(config), *database.wrong]
     if live:
         wrong += [fault for one in config.destinations for fault in _wrong_on_the_way(one)]
         wrong += hosts.wrong_from_outside(base) if url else ()
@@ -130,8 +122,6 @@ def _notes(config: Config) -> Iterator[str]:
         keyed = getattr(source.settings, "api_key", None) is not None
         if not keyed and (asked := _ASKED.get(source.adapter.name)):
             yield asked.format(name=source.name)
-    if config.on_sqlite and sqlite.sqlite_version_info < _MENDED:
-        yield _OLD_SQLITE.format(found=sqlite.sqlite_version)
     if not config.hosted and any(one.is_sandbox for one in config.destinations):
         yield (
             "HEAP_APP_ID is not set: `serve` on loopback delivers to a local sandbox, `web` and "
@@ -144,24 +134,6 @@ def _wrong(config: Config) -> Iterator[str]:
         yield "no source is configured: no webhook will be let in"
     if config.hosted and any(one.is_sandbox for one in config.destinations):
         yield f"HEAP_APP_ID is not set, and on {config.hosted} nothing starts without it"
-
-
-def _wrong_in_store(config: Config, *, live: bool) -> Iterator[str]:
-    if none := missing(config):
-        yield none
-        return
-    try:
-        store = Store.open(config.database_url, connections=1)
-        try:
-            store.check_schema()
-            if live:
-                store.probe()
-        finally:
-            store.close()
-    except StoreOutdated as error:
-        yield str(error)
-    except StoreUnavailable as error:
-        yield in_words(error)
 
 
 def _wrong_on_the_way(destination: Destination) -> Iterator[str]:

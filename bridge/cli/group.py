@@ -5,14 +5,10 @@ from typing import Any
 
 import click
 
-from bridge.errors import ConfigurationError, StoreOutdated, StoreUnavailable
+from bridge.errors import REMEDIES, ConfigurationError, StoreOutdated, StoreUnavailable
 
 WRONG = 1
 MISUSED = 2
-_WORDS = {
-    "database": "the database does not answer: look at DATABASE_URL, and whether it runs",
-    "disk": "the database's disk is full: nothing can be written",
-}
 
 
 class Bridge(click.Group):
@@ -40,7 +36,7 @@ class Bridge(click.Group):
 
 def in_words(error: StoreUnavailable) -> str:
     """Say what an operator can look at."""
-    return _WORDS.get(error.reason, str(error))
+    return REMEDIES.get(error.reason, str(error))
 
 
 def _tell(faults: Sequence[str]) -> None:

@@ -261,6 +261,7 @@ class _Insert:
             text = self._texts[rows] = (
                 f"INSERT INTO inbox ({columns}) VALUES {', '.join([self._one] * rows)}"  # noqa: S608 - names and marks, no values
                 " ON CONFLICT (source, key) DO NOTHING RETURNING source, key"
+                f"{self._store.in_returning}"
             )
         return text
 

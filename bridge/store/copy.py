@@ -2,22 +2,23 @@
 
 Rows keep their ids. They go in small transactions, so that a copy which was cut off goes on where
 it was: the target is marked until both sides have been read again and hold the same, and no
-process starts on a marked database.
+process starts on a marked database. The source is marked, too, before its first row is read: a
+process that was asleep and wakes writes nothing there. If the copy dies, the next process on the
+source removes that mark; the copy only succeeds if its own mark is there to the end.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, select, text, tuple_
+from sqlalchemy import Connection, Row, Table, func, select, text, tuple_
 
-from bridge.errors import ConfigurationError
-from bridge.store import processes
-from bridge.store.engine import COPYING, MOVED, Store
+from bridge.errors import ConfigurationError, StoreMoved, StoreUnavailable
+from bridge.store import marks, processes
+from bridge.store.engine import Store
 from bridge.store.processes import Presence
-from bridge.store.tables import metadata, probes
-from bridge.store.types import db_now
+from bridge.store.tables import metadata
 
 # Rows of one transaction; a body has some kilobytes.
 _ROWS = 200
@@ -26,6 +27,11 @@ _STAYS = frozenset({"processes", "probes"})
 TABLES = tuple(table for table in metadata.sorted_tables if table.name not in _STAYS)
 # More than any database has: while it copies, nobody else is let in.
 _EVERY_CONNECTION = 1_000_000
+
+_USED = (
+    "FROM: another process has used this database since the copy was begun, so that TO may lack "
+    "something: empty TO and copy again; until then go on with FROM"
+)
 
 # What is being done, how many rows of how many.
 Told = Callable[[str, int, int], None]
@@ -41,29 +47,61 @@ def copy(source: Store, target: Store, told: Told) -> list[str]:
     copy brought, and where the source was moved already or is itself half a copy; StoreOutdated,
     StoreUnavailable.
     """
-    source.check_schema()
+    moved = _was_moved(source, target)
     with _alone(source, "FROM"), _alone(target, "TO"):
         _begin(target)
-        counts = {table: source.read(_count(table)) for table in TABLES}
-        everything = sum(counts.values())
-        done = 0
-        for table in TABLES:
-            for rows in _missing(source, target, table):
-                target.write(_insert(target, table, rows))
-                done += len(rows)
-                told("copy", min(done, everything), everything)
-        told("copy", everything, everything)
-        _number_on(target)
-        found = _differing(source, target, told, 2 * everything)
+        with _left(source, moved) as leave:
+            found = _copied(source, target, told)
+            if not found and not leave():
+                raise ConfigurationError([_USED])
         if not found:
-            _unmark(target, COPYING)
-            _mark(source, MOVED)
+            target.write(marks.removing(marks.COPYING))
         return found
+
+
+def _was_moved(source: Store, target: Store) -> bool:
+    """Whether all that is left to do is to compare and to open the target."""
+    try:
+        source.check_schema()
+    except StoreMoved:
+        if (source.read(marks.found), target.read(marks.found)) != (marks.MOVED, marks.COPYING):
+            raise
+        return True
+    return False
+
+
+@contextmanager
+def _left(source: Store, moved: bool) -> Iterator[Callable[[], bool]]:
+    """Let nobody write to the source; what is given marks it as moved, and says if it could."""
+    if moved:
+        yield lambda: True
+        return
+    at = source.write(marks.setting(marks.LEAVING))
+    try:
+        yield lambda: source.write(marks.replacing(marks.LEAVING, at, marks.MOVED))
+    finally:
+        with suppress(StoreUnavailable):
+            source.write(marks.removing(marks.LEAVING, at))
+
+
+def _copied(source: Store, target: Store, told: Told) -> list[str]:
+    counts = {table: source.read(_count(table)) for table in TABLES}
+    everything = sum(counts.values())
+    done = 0
+    for table in TABLES:
+        for rows in _missing(source, target, table):
+            target.write(_insert(target, table, rows))
+            done += len(rows)
+            told("copy", min(done, everything), everything)
+    told("copy", everything, everything)
+    _number_on(target)
+    return _differing(source, target, told, 2 * everything)
 
 
 @contextmanager
 def _alone(store: Store, side: str) -> Iterator[None]:
     """Hold off web and worker processes, or say which is at work."""
+    store.heeds_marks = False
     with ExitStack() as held:
         if store.on_sqlite:
             for role in ("web", "worker"):
@@ -103,8 +141,7 @@ def _begin(target: Store) -> None:
     """Mark the target, unless it holds what did not come by a copy."""
 
     def work(connection: Connection) -> None:
-        begun = connection.scalar(select(probes.c.name).where(probes.c.name == COPYING))
-        if begun:
+        if marks.found(connection) == marks.COPYING:
             return
         for table in TABLES:
             if connection.execute(select(table.c[0]).limit(1)).first():
@@ -112,22 +149,9 @@ def _begin(target: Store) -> None:
                     [f"TO: the database is not empty ({table.name}): name one that is new"]
                 )
 
+        marks.setting(marks.COPYING)(connection)
+
     target.write(work)
-    _mark(target, COPYING)
-
-
-def _mark(store: Store, name: str) -> None:
-    row = store.insert(probes).values(name=name, at=db_now())
-    store.write(
-        lambda connection: connection.execute(
-            row.on_conflict_do_update(index_elements=["name"], set_={"at": row.excluded.at})
-        )
-    )
-
-
-def _unmark(store: Store, name: str) -> None:
-    gone = delete(probes).where(probes.c.name == name)
-    store.write(lambda connection: connection.execute(gone))
 
 
 def _count(table: Table) -> Callable[[Connection], int]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, Index
 
+from bridge.store.postgresql import APART
 from bridge.store.tables import metadata
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -48,7 +49,7 @@ def migrate(engine: Engine) -> None:
 def _upgrade(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
-    with engine.execution_options(bridge_writes=True).begin() as connection:
+    with engine.execution_options(bridge_writes=APART).begin() as connection:
         if connection.dialect.name == "postgresql":
             # The other machine may be at it for as long as it takes, and so may we.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -73,7 +74,7 @@ def _build_indexes(engine: Engine) -> None:
         missing = [index for index in _indexes() if not _is_there(connection, index, broken)]
     if not missing:
         return
-    level = {"isolation_level": "AUTOCOMMIT"} if on_postgresql else {"bridge_writes": True}
+    level = {"isolation_level": "AUTOCOMMIT"} if on_postgresql else {"bridge_writes": APART}
     with engine.execution_options(**level).begin() as connection:
         for index in missing:
             if index.name in broken:

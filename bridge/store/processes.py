@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
+from bridge.store import marks
 from bridge.store.engine import Store
 from bridge.store.tables import probes, processes
 from bridge.store.types import db_now
@@ -78,6 +79,7 @@ class Presence:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
         self._told = False
+        self._mark: str | None = None
         self._started_at: datetime | None = None
         store.waits = True
 
@@ -107,10 +109,13 @@ class Presence:
         """Show a sign of life, or ask once more to be let in."""
         try:
             taken = self._store.write(self._shown, asking=True)
-        except StoreUnavailable:
+        except StoreUnavailable as unavailable:
             # What it needs the database for says so itself.
+            self._store.waits_for = unavailable.reason
+            self._refused_for_a_mark(unavailable.__cause__)
             return
         self._store.waits = taken is not None
+        self._store.waits_for = "database"
         if taken is not None:
             # The connection that asked is not this process's to keep.
             self._store.engine.dispose()
@@ -123,7 +128,19 @@ class Presence:
                 )
         elif self._told:
             log.info("has its database connections")
+        if self._mark and taken is None:
+            log.info("this database may be used again")
+            self._mark = None
         self._told = taken is not None
+
+    def _refused_for_a_mark(self, cause: object) -> None:
+        """Take nothing any more, and say which mark of `bridge copy` forbids it, once for each."""
+        if not isinstance(cause, marks.Marked):
+            return
+        self._store.waits = True
+        if self._mark != cause.mark:
+            log.error("this database is not to be used", reason=str(cause))
+        self._mark = cause.mark
 
     def _run(self) -> None:
         while not self._ended.wait(_ASK_SECONDS if self._store.waits else BEAT_SECONDS):
@@ -131,6 +148,8 @@ class Presence:
 
     def _shown(self, connection: Connection) -> int | None:
         """Write that it lives; gives the connections of others where there is no room for it."""
+        if self._store.heeds_marks and (mark := self._mark_in(connection)):
+            raise marks.Marked(mark)
         mine = processes.c.id == self._id
         values = {"seen_at": db_now(), "busy": int(self._busy())}
         if connection.execute(update(processes).where(mine).values(values)).rowcount:
@@ -156,6 +175,23 @@ class Presence:
         }
         connection.execute(insert(processes).values(row))
         return None
+
+    def _mark_in(self, connection: Connection) -> str | None:
+        """Return the mark that keeps this process out; that of a copy which has died goes."""
+        mark = marks.found(connection)
+        if mark == marks.LEAVING and not self._is_copied(connection):
+            marks.removing(mark)(connection)
+            return None
+        return mark
+
+    def _is_copied(self, connection: Connection) -> bool:
+        """Whether the copy that set the mark still runs."""
+        if self._store.on_sqlite:
+            # It would hold the role that this process has.
+            return False
+        recently = self._store.now(connection) - timedelta(seconds=GONE_SECONDS)
+        alive = (processes.c.role == "copy") & (processes.c.seen_at >= recently)
+        return connection.scalar(select(processes.c.id).where(alive).limit(1)) is not None
 
     def _locked(self, connection: Connection) -> datetime:
         """Let nobody else be let in at the same moment; gives the database's time."""

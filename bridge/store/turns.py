@@ -55,8 +55,9 @@ class Turns:
         except BlockingIOError:
             os.close(file)
             fault = (
-                f"DATABASE_URL: another {role} process already uses this SQLite database; "
-                "stop it first, or set DATABASE_URL to PostgreSQL to run several"
+                f"DATABASE_URL: another {role} process already uses this SQLite database, or "
+                "`bridge copy` is moving it; stop it first, or set DATABASE_URL to PostgreSQL to "
+                "run several"
             )
             raise ConfigurationError([fault]) from None
         self._roles.append(file)

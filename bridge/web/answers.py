@@ -1,12 +1,17 @@
 """What the web process answers: a status and one short JSON object."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 
 from flask import Response
+
+from bridge.errors import REMEDIES
+
+CLOSE = (b"connection", b"close")
+"""The header by which an application ends the connection."""
 
 
 @dataclass(frozen=True)  # no slots: the bytes are kept beside the fields
@@ -27,38 +32,38 @@ class Answer:
         return (json.dumps(self.body, separators=(",", ":")) + "\n").encode()
 
     @cached_property
-    def fields(self) -> list[tuple[str, str]]:
-        """Every header, in the form that WSGI wants."""
-        return [*self._fields, *([("Connection", "close")] if self.closes else [])]
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Every header, as ASGI takes them."""
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(self.content)),
+            "cache-control": "no-store",
+            **self.headers,
+        }
+        fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        return [*fields, *([CLOSE] if self.closes else [])]
 
     @cached_property
-    def _fields(self) -> list[tuple[str, str]]:
-        return [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(self.content))),
-            ("Cache-Control", "no-store"),
-            *self.headers.items(),
-        ]
-
-    @cached_property
-    def line(self) -> str:
-        """Its status, in the form that WSGI wants."""
-        return f"{self.status} {HTTPStatus(self.status).phrase}"
-
-    @cached_property
-    def raw(self) -> tuple[bytes, bytes]:
-        """Its head, without what the connection adds to it, and its body."""
-        return head(self.line, self._fields), self.content
+    def raw(self) -> bytes:
+        """All of it, for a connection that ends with it."""
+        lines = [b"HTTP/1.1 %d %s" % (self.status, HTTPStatus(self.status).phrase.encode())]
+        lines += [b"%s: %s" % field for field in self.fields]
+        return b"\r\n".join([*lines, b"", self.content])
 
     def response(self) -> Response:
-        """Give it in Flask's form."""
-        return Response(self.content, status=self.status, headers=self.fields)
+        """Return it in Flask's form."""
+        headers = [(name.decode(), value.decode()) for name, value in self.fields]
+        return Response(self.content, status=self.status, headers=headers)
 
 
-def head(line: str, fields: Iterable[tuple[str, str]]) -> bytes:
-    """Write the head of an answer, but for what the connection adds and the empty line."""
-    lines = [f"HTTP/1.1 {line}", *(f"{name}: {value}" for name, value in fields), ""]
-    return "\r\n".join(lines).encode("latin-1")
+def not_ready(reason: str) -> Answer:
+    """Answer /readyz: why no webhook could be stored now, in one word, and what to do."""
+    return Answer(503, {"error": reason, "do": REMEDIES[reason]})
+
+
+def not_stored(reason: str) -> Answer:
+    """Ask a sender to come again; the provider's dashboard shows the operator the reason."""
+    return Answer(503, {"error": "cannot store now", "reason": reason}, {"Retry-After": "5"})
 
 
 class Refused(Exception):

@@ -1,16 +1,21 @@
-"""Make the application of a web process: the thin door, and the Flask application behind it."""
+"""Make the application of a web process: the ASGI door, and the Flask application behind it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+from a2wsgi import WSGIMiddleware
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from bridge.config import Config
 from bridge.logs import logger
-from bridge.web.answers import Answer
+from bridge.web.answers import Answer, not_ready
 from bridge.web.door import Door
 from bridge.web.receive import Accepts
+
+# Pages answered at a time; each takes a thread.
+_PAGES = 4
 
 log = logger()
 
@@ -25,11 +30,14 @@ def create_app(
     ready: Callable[[], str | None],
     clock: Callable[[], datetime] = _now,
 ) -> Door:
-    """Make the application of one web process; what it gives is a WSGI application.
+    """Make the ASGI application of one web process.
 
     ready: gives None, or the one word why no webhook could be stored now.
     """
-    return Door(config, acceptor, _flask(ready), clock)
+    pages: Any = _flask(ready)  # a2wsgi types WSGI in its own way
+    # Without a bound, a client that reads slowly would hold a thread.
+    behind = WSGIMiddleware(pages, workers=_PAGES, send_queue_size=0)
+    return Door(config, acceptor, behind, clock)
 
 
 def _flask(ready: Callable[[], str | None]) -> Flask:
@@ -40,7 +48,7 @@ def _flask(ready: Callable[[], str | None]) -> Flask:
 
     def readyz() -> Response:
         reason = ready()
-        return Answer(503, {"error": reason}).response() if reason else _READY.response()
+        return not_ready(reason).response() if reason else _READY.response()
 
     app.add_url_rule("/readyz", view_func=readyz, methods=["GET"], provide_automatic_options=False)
     app.register_error_handler(HTTPException, _refused)

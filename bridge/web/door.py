@@ -1,23 +1,33 @@
-"""The thin door: webhooks and the sign of life, in front of the Flask application.
+"""The ASGI application: webhooks and the sign of life, in front of Flask.
 
-Whole requests of a length worth waiting for are offered by the worker's own loop (`offer`);
-everything else walks through as WSGI. Both ways are the same functions of receive.py.
+Nothing here waits in a thread: a webhook is verified, offered to the acceptor, and answered when
+the group that it belongs to is committed. Every other path is Flask's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
 from bridge.config import Config, Source
-from bridge.web import receive
+from bridge.errors import StoreUnavailable
+from bridge.logs import logger
+from bridge.store.accept import PATIENCE_SECONDS
+from bridge.web import limits, receive
 from bridge.web.answers import Answer, Refused
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+log = logger()
 
 _ALIVE = Answer(200, {"status": "alive"})
 _UNKNOWN = Answer(404, {"error": "unknown provider or source"}, closes=True)
-# More digits than any length that fits a disk.
-_LONGEST_LENGTH = 18
+
+
+_FAILED = Answer(500, {"error": "failed"}, closes=True)
 
 
 def _only(method: str) -> Answer:
@@ -25,6 +35,10 @@ def _only(method: str) -> Answer:
 
 
 _POST_ONLY, _GET_ONLY = _only("POST"), _only("GET, HEAD")
+
+
+class _Gone(Exception):
+    """The client left before its request was complete."""
 
 
 class Door:
@@ -37,12 +51,13 @@ class Door:
         self,
         config: Config,
         acceptor: receive.Accepts,
-        behind: Wsgi,
+        behind: Asgi,
         clock: Callable[[], datetime],
     ) -> None:
         self._acceptor = acceptor
         self._behind = behind
         self._clock = clock
+        self._rings = False
         self._sources = {}
         for source in config.sources.values():
             provider = source.adapter.name
@@ -50,71 +65,99 @@ class Door:
             if source.name == provider:
                 self._sources[f"/webhooks/{provider}"] = source
 
-    def find(self, method: str, path: str) -> Source | Answer | None:
-        """Give the source of an address, the answer where that is clear, None for other paths."""
+    async def __call__(self, scope: Message, take: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        try:
+            answer = await self._answer(scope, take, send)
+        except _Gone:
+            return
+        except Exception:
+            log.exception("request failed")
+            answer = _FAILED
+        if answer is not None:
+            content = b"" if scope["method"] == "HEAD" else answer.content
+            start = {"type": "http.response.start", "status": answer.status}
+            await send({**start, "headers": answer.fields})
+            await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, scope: Message, take: Receive, send: Send) -> Answer | None:
+        """Return the answer, or None if Flask has sent its own."""
+        path = scope["path"]
         source = self._sources.get(path)
         if source is not None:
-            return source if method == "POST" else _POST_ONLY
+            return await self._webhook(source, scope, take)
         if path == "/healthz":
-            return _ALIVE if method in {"GET", "HEAD"} else _GET_ONLY
-        return _UNKNOWN if _is_address(path) else None
+            return _ALIVE if scope["method"] in {"GET", "HEAD"} else _GET_ONLY
+        return _UNKNOWN if _is_address(path) else await self._page(scope, take, send)
 
-    def before_body(
-        self, source: Source, headers: Mapping[str, str], length: int | None
-    ) -> Answer | None:
-        """Give the answer to what is refused unread, else None."""
+    async def _webhook(self, source: Source, scope: Message, take: Receive) -> Answer:
+        if scope["method"] != "POST":
+            return _POST_ONLY
         try:
-            receive.before_body(source, headers, length)
+            headers = _headers(scope["headers"])
+            receive.before_body(source, headers, _length(headers))
+            body = await _body(take, receive.LIMIT)
+            return await self._store(source, headers, body)
         except Refused as why:
             return receive.refused(self._acceptor, source, why)
-        return None
 
-    def offer(
-        self,
-        source: Source,
-        headers: Mapping[str, str],
-        body: bytes,
-        done: Callable[[bool | Exception], None],
-    ) -> Any:
-        """Have a webhook stored from the next `ring` on, and `done` told in another thread.
-
-        Gives what may be dropped again, or the Answer where it is not let in or not stored.
-        """
+    async def _store(self, source: Source, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Verify a webhook, and answer it once it is on disk."""
+        if len(body) > limits.SMALL_BYTES:
+            let_in = await asyncio.to_thread(receive.let_in, source, headers, body, self._clock)
+        else:
+            let_in = receive.let_in(source, headers, body, self._clock)
         try:
-            event, secret, now = receive.let_in(source, headers, body, self._clock)
-            return self._acceptor.offer(source.name, event, secret, now, done)
-        except Refused as why:
-            return receive.refused(self._acceptor, source, why)
-        except Exception as fault:  # noqa: BLE001 - it is told, and the sender comes again
+            return receive.answered(source, await self._stored(source, *let_in))
+        except Exception as fault:  # noqa: BLE001 - it is logged, and the sender comes again
             return receive.answered(source, fault)
 
-    def ring(self) -> None:
-        """Begin to store what has been offered."""
+    async def _stored(self, source: Source, event: Any, secret: int, now: datetime) -> Any:
+        """Return whether the event is new, or the error that kept it from being stored."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def tell(what: bool | Exception) -> None:
+            if not done.done():
+                done.set_result(what)
+
+        def committed(what: bool | Exception) -> None:
+            loop.call_soon_threadsafe(tell, what)
+
+        offered = self._acceptor.offer(source.name, event, secret, now, committed)
+        if not self._rings:
+            # What came at one moment goes to the disk together.
+            self._rings = True
+            loop.call_soon(self._ring)
+        patience = loop.call_later(PATIENCE_SECONDS, tell, StoreUnavailable("database"))
+        try:
+            return await done
+        finally:
+            patience.cancel()
+            # If nobody waits any more, it need not be stored.
+            offered.drop()
+
+    def _ring(self) -> None:
+        self._rings = False
         self._acceptor.ring()
 
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer one request as WSGI wants it; waits until what it brings is stored."""
-        found = self.find(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        if found is None:
-            return self._behind(environ, start)
-        answer = found if isinstance(found, Answer) else self._receive(found, environ)
-        start(answer.line, list(answer.fields))
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.content]
-
-    def _receive(self, source: Source, environ: Mapping[str, Any]) -> Answer:
+    async def _page(self, scope: Message, take: Receive, send: Send) -> Answer | None:
+        """Have Flask answer, in a thread that waits neither for this client nor for another."""
         try:
-            headers, body = _headers(environ), b""
-            length = _length(environ)
-            receive.before_body(source, headers, length)
-            body = _body(environ["wsgi.input"], length)
-            event, secret, now = receive.let_in(source, headers, body, self._clock)
+            length = _length(_headers(scope["headers"]))
+            if length is None or length > limits.FORM_BYTES:
+                raise receive.too_large()
+            body = await _body(take, limits.FORM_BYTES)
         except Refused as why:
-            return receive.refused(self._acceptor, source, why)
-        try:
-            new = self._acceptor.accept(source.name, event, secret, now)
-        except Exception as fault:  # noqa: BLE001 - it is told, and the sender comes again
-            return receive.answered(source, fault)
-        return receive.answered(source, new)
+            return why.answer
+
+        async def whole() -> Message:
+            return {"type": "http.request", "body": body}
+
+        await self._behind(scope, whole, send)
+        return None
 
 
 def _is_address(path: str) -> bool:
@@ -123,39 +166,30 @@ def _is_address(path: str) -> bool:
     return parts[:2] == ["", "webhooks"] and len(parts) in {3, 4} and all(parts[2:])
 
 
-def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Give the headers; no name with an underscore gets here, the server drops those."""
-    return {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
+def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by name in lower case; gunicorn has dropped names with an underscore."""
+    headers: dict[str, str] = {}
+    for raw, value in fields:
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
+        headers[name] = f"{headers[name]},{text}" if name in headers else text
+    return headers
 
 
-def _length(environ: Mapping[str, Any]) -> int | None:
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        return None
-    text = environ.get("CONTENT_LENGTH") or "0"
-    if not (text.isascii() and text.isdigit()):
-        raise Refused(400, "length unreadable", unread=True)
-    if len(text) > _LONGEST_LENGTH:
-        raise receive.too_large()
-    return int(text)
+def _length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of the body; None if it comes in chunks."""
+    return None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
 
 
-def _body(stream: Any, length: int | None) -> bytes:
-    """Read a body whole; Flask would cut one of unknown length short without a word."""
-    # No length is told: one byte more than allowed is enough to know.
-    size = receive.LIMIT + 1 if length is None else length
-    parts = []
-    try:
-        while size and (part := stream.read(size)):
-            parts.append(part)
-            size -= len(part)
-    except Exception:  # noqa: BLE001 - the server's own errors: broken chunks, a lost connection
-        raise Refused(400, "body unreadable", unread=True) from None
-    if length is None and not size:
-        raise receive.too_large()
-    if length is not None and size:
-        raise Refused(400, "body incomplete", unread=True)
-    return b"".join(parts)
+async def _body(take: Receive, limit: int) -> bytes:
+    """Read the whole body; raises Refused if it is longer than the limit, or _Gone."""
+    body = bytearray()
+    while True:
+        message = await take()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        part: bytes = message.get("body", b"")
+        if len(body) + len(part) > limit:
+            raise receive.too_large()
+        if not message.get("more_body"):
+            return bytes(body) + part if body else part
+        body += part

@@ -1,17 +1,20 @@
-"""How much of one client's time and memory, and of the process's, a request may take."""
+"""How much time and memory clients may take from a web process."""
 
-# From a request's first byte to its last, and for the answer. Shopify waits five seconds and
-# Stripe not much longer, so whoever needs more than this has given up, or is none of them.
+# From the first byte of a request to its last, and for sending the answer. Shopify waits five
+# seconds and Stripe not much longer, so a client that needs more has given up or is neither.
 SECONDS = 10.0
-# Of a client whose connection ends: so long it may take to read the answer, and so much of what
-# it still sends is read.
-PARTING_SECONDS = 2.0
-PARTING_BYTES = 1_000_000
-# What has come of all bodies that are not answered, of one process; who brings more is to come
-# again. Long ones may take half of it.
+# After its last answer, a closing connection may take this long and send this much that nobody
+# reads; closed at once, it could lose the answer.
+CLOSING_SECONDS = 2.0
+CLOSING_BYTES = 1_000_000
+# All headers of a request; providers send some 2 kB and proxies add a little.
+HEAD_BYTES = 32 * 1024
+# Bytes received for requests not yet answered, in one process. If there is no room, a client is
+# answered 503 and comes again. Long requests may take half of it.
 ROOM_BYTES = 64 * 1024 * 1024
-# A body up to this size is verified between two other requests; a longer one gets a thread.
+# A longer body is verified in a thread, not between two other requests.
 SMALL_BYTES = 256 * 1024
-# What is not a webhook: a form at most.
+# The body of a request that is no webhook.
 FORM_BYTES = 100_000
-STEP_BYTES = 64 * 1024
+# Connections of one process. If one more opens, the one idle for longest is closed.
+CONNECTIONS = 1000

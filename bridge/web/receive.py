@@ -16,7 +16,7 @@ from bridge.config import Source
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
 from bridge.store.inbox import ASTRAY
-from bridge.web.answers import Answer, Refused
+from bridge.web.answers import Answer, Refused, not_stored
 
 LIMIT = 10_000_000
 # How far the signature's time may be from ours, both ways; Stripe's own libraries allow as much.
@@ -109,11 +109,11 @@ def answered(source: Source, told: bool | Exception) -> Answer:
     """Give the answer to what was let in: whether it was new, or why it could not be stored."""
     if isinstance(told, StoreUnavailable):
         log.warning("webhook not stored", source=source.name, reason=told.reason)
-    elif isinstance(told, Exception):
+        return not_stored(told.reason)
+    if isinstance(told, Exception):
         log.error("webhook not stored", source=source.name, exc_info=told)
-    else:
-        return STORED if told else SEEN
-    return NOT_NOW
+        return NOT_NOW
+    return STORED if told else SEEN
 
 
 def _verified(request: SignedRequest, source: Source) -> tuple[WebhookEvent, int]:

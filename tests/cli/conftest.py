@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import simplejson
 from click.testing import CliRunner, Result
-from werkzeug.test import Client
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
@@ -25,6 +24,7 @@ from bridge.store.accept import Acceptor
 from bridge.web.app import create_app
 from bridge.worker.erasing import Eraser
 from bridge.worker.run import askers, begin, deliverers, now
+from tests import asgi
 
 SECRETS = {"stripe": "whsec_cli", "shopify": "shopify-cli", "example": "example-cli"}
 OURS = ("BRIDGE_", "HEAP_", "STRIPE_", "SHOPIFY_", "EXAMPLE_", "DATABASE_URL", "PORT", "COLUMNS")
@@ -61,7 +61,7 @@ class Shop:
         adapter = adapters()[provider]
         event = WebhookEvent("", topic, body, account=account, signed_at=now)
         request = adapter.sign(event, SECRETS[provider])
-        client = Client(create_app(load(os.environ, Path.cwd()), self.acceptor, lambda: None))
+        client = asgi.client(create_app(load(os.environ, Path.cwd()), self.acceptor, lambda: None))
         answer = client.post(
             f"/webhooks/{provider}", data=request.body, headers=dict(request.headers)
         )

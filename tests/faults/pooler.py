@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, in front of the tests' PostgreSQL."""
+"""PgBouncer, in transaction mode if not said otherwise, in front of the tests' PostgreSQL."""
 
 import os
 import pwd
@@ -26,7 +26,7 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {size}
 max_client_conn = 200
 logfile = {folder}/log
@@ -35,19 +35,22 @@ _START_SECONDS = 20.0
 
 
 @contextmanager
-def pooler(url: str, *, host: str = "127.0.0.1", size: int = 8) -> Iterator[str]:
+def pooler(
+    url: str, *, host: str = "127.0.0.1", size: int = 8, mode: str = "transaction"
+) -> Iterator[str]:
     """Run a PgBouncer before the server of a database; gives the database's URL through it.
 
-    size: connections to the server, whoever is connected to the pooler.
+    size: connections to the server, whoever is connected to the pooler. mode: when one is lent to
+    the next.
     """
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program, "pgbouncer is not installed: it is in Debian's package pgbouncer; make system"
     # Of its own: it runs as a user who may not look into ours.
     with tempfile.TemporaryDirectory(prefix="bridge-pooler-") as folder:
-        yield from _run(program, url, Path(folder), host, size)
+        yield from _run(program, url, Path(folder), host, size, mode)
 
 
-def _run(program: str, url: str, folder: Path, host: str, size: int) -> Iterator[str]:
+def _run(program: str, url: str, folder: Path, host: str, size: int, mode: str) -> Iterator[str]:
     parsed, port = make_url(url), free_port()
     rights: dict[str, Any] = {}
     if os.getuid() == 0:
@@ -63,6 +66,7 @@ def _run(program: str, url: str, folder: Path, host: str, size: int) -> Iterator
             port=port,
             folder=folder,
             size=size,
+            mode=mode,
         )
     )
     (folder / "users").write_text(f'"{parsed.username}" ""\n')

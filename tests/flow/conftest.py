@@ -26,6 +26,7 @@ from bridge.worker.erasing import Eraser
 from bridge.worker.expiring import Expirer
 from bridge.worker.normalise import Normaliser
 from bridge.worker.run import askers, begin, deliverers
+from tests import asgi
 
 SECRETS = {"stripe": "whsec_flow_stripe", "shopify": "flow-shopify", "example": "flow-example"}
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -156,7 +157,7 @@ def make_rig(database_url: str) -> Iterator[Callable[..., Rig]]:
         config = load(variables, Path("/"))
         store = Store.open(config.database_url, connections=3)
         acceptor = Acceptor(store)
-        client = Client(create_app(config, acceptor, lambda: None, clock))
+        client = asgi.client(create_app(config, acceptor, lambda: None, clock))
         rig = Rig(
             store,
             acceptor,

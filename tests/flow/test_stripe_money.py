@@ -114,9 +114,9 @@ def test_a_refund_that_may_be_a_release_is_parked_and_sent_once_the_charge_tells
     assert rig.stands() == [("settled", "")]
     (parked,) = [reason for state, reason in rig.inbox() if state == "parked"]
     assert parked.startswith("refund unclear")
-    rig.post(
-        "stripe", "", things.event("charge.captured", part(things) | {"amount_captured": 2000})
-    )
+    charge = part(things) | {"amount_captured": 2000}
+    rig.post("stripe", "", things.event("charge.captured", charge))
+    rig.post("stripe", "", things.event("refund.updated", refund(amount=599)))
     rig.work()
     assert kept(rig) == "14.01"
     assert len(rig.sent("Refund")) == 1

@@ -1,5 +1,6 @@
 """A web process of its own, as an operator would run it, and an application without a server."""
 
+import asyncio
 import http.client
 import os
 import random
@@ -14,14 +15,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gunicorn.config import Config as GunicornConfig  # type: ignore[import-untyped]  # it has no types
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy import select
-from werkzeug.test import Client
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
@@ -30,6 +32,7 @@ from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.tables import inbox, refusals
 from bridge.web import create_app
+from bridge.web.door import Asgi
 from bridge.web.door import Door as WebDoor
 from bridge.web.server import settings
 from bridge.web.worker import Worker
@@ -66,7 +69,7 @@ class Told:
 
     status: int
     body: str
-    headers: Mapping[str, str] = field(compare=False)
+    headers: Mapping[str, str] | Message = field(compare=False)
 
 
 def ask(
@@ -77,7 +80,7 @@ def ask(
     try:
         connection.request(method, path, body, dict(headers or {}))
         answer = connection.getresponse()
-        return Told(answer.status, answer.read().decode(), dict(answer.getheaders()))
+        return Told(answer.status, answer.read().decode(), answer.headers)
     finally:
         connection.close()
 
@@ -206,7 +209,7 @@ def web(start: Callable[..., Web]) -> Web:
 class Door:
     """The application in this process, on a store of its own; time stands still at `now`.
 
-    ask: sends one request, by one of the two ways that a webhook may come in.
+    ask: sends one request to the worker, over a socket.
     """
 
     now: datetime
@@ -231,44 +234,61 @@ class Door:
         return {name: sum(n for source, n in found if source == name) for name, _ in found}
 
 
-def as_wsgi(app: WebDoor) -> Callable[..., Told]:
-    """Ask the application as any WSGI server would."""
-    client = Client(app)
+class Listener:
+    """A listening socket in the form of gunicorn's own."""
 
-    def ask(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Told:
-        answer = client.open(path, method=method, data=body, headers=dict(headers))
-        return Told(answer.status_code, answer.text, dict(answer.headers))
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
 
-    return ask
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Here(Worker):
+    """A web process that is a thread of this one."""
+
+    def _serve(self) -> Any:
+        async def serve() -> None:
+            self.serving: Any = asyncio.current_task()
+            await super(Here, self)._serve()
+
+        return serve()
+
+    def end(self) -> None:
+        """Stop as at SIGTERM, without waiting for the second in which gunicorn looks."""
+        self.alive = False
+        self.loop.call_soon_threadsafe(self.serving.cancel)
 
 
 @contextmanager
-def looping(app: WebDoor) -> Iterator[int]:
-    """Run the worker's loop in a thread of this process; gives its port."""
+def looping(app: Asgi) -> Iterator[int]:
+    """Run the worker in a thread of this process; yields its port."""
     cfg = GunicornConfig()
     for name, value in settings(load({}, Path("/")), "127.0.0.1:0").items():
         cfg.set(name, value)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        worker = Worker(0, os.getppid(), [listener], None, 0, cfg, None)
-        worker.wsgi = app
-        worker.PIPE = os.pipe()
-        thread = threading.Thread(target=worker.run)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            worker.alive = False
-            worker.soon(lambda: None)
-            thread.join(PATIENCE)
-            worker.tmp.close()
-            for end in worker.PIPE:
-                os.close(end)
+    cfg.set("graceful_timeout", 0)
+    listener = socket.create_server(("127.0.0.1", 0))
+    worker = Here(0, os.getppid(), [Listener(listener)], None, 0, cfg, Logger(cfg))
+    worker.asgi = app
+
+    def run() -> None:
+        worker._setup_event_loop()
+        worker.run()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        worker.end()
+        thread.join(PATIENCE)
+        worker.tmp.close()
     assert not thread.is_alive()
 
 
-@pytest.fixture(params=["wsgi", "loop"])
-def door(request: pytest.FixtureRequest, tmp_path: Path, blank_file: Path) -> Iterator[Door]:
-    """The application with the sources stripe, shopify, example and eu-shop, both ways."""
+@pytest.fixture
+def door(tmp_path: Path, blank_file: Path) -> Iterator[Door]:
+    """The application with the sources stripe, shopify, example and eu-shop."""
     (tmp_path / "bridge.toml").write_text(FILE)
     shutil.copy(blank_file, tmp_path)
     config = load(SECRETS, tmp_path)
@@ -279,11 +299,8 @@ def door(request: pytest.FixtureRequest, tmp_path: Path, blank_file: Path) -> It
     with ExitStack() as stack:
         stack.callback(store.close)
         stack.callback(acceptor.close)
-        if request.param == "wsgi":
-            asked = as_wsgi(app)
-        else:
-            asked = partial(ask, stack.enter_context(looping(app)))
-        yield Door(now, store, acceptor, app, asked)
+        port = stack.enter_context(looping(app))
+        yield Door(now, store, acceptor, app, partial(ask, port))
 
 
 @pytest.fixture(scope="session")

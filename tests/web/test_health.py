@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from werkzeug.test import Client
 
 from bridge.config import load
+from bridge.errors import REMEDIES
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.web import create_app
 from bridge.web.health import Readiness
+from tests import asgi
 
 
 @pytest.fixture
@@ -48,13 +49,17 @@ def test_a_database_that_is_gone_is_told(tmp_path: Path) -> None:
     file.close()
 
 
-@pytest.mark.parametrize("reason", ["database", "schema", "disk", "draining", None])
-def test_readyz_answers_one_word(reason: str | None, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reason", [*REMEDIES, None])
+def test_readyz_answers_one_word_and_what_to_do(
+    reason: str | None, store: Store, tmp_path: Path
+) -> None:
     acceptor = Acceptor(store)
     app = create_app(load({}, tmp_path), acceptor, lambda: reason, lambda: datetime.now(UTC))
-    client = Client(app)
+    client = asgi.client(app)
     told = client.get("/readyz")
-    wanted = (503, {"error": reason}) if reason else (200, {"status": "ready"})
+    wanted = (
+        (503, {"error": reason, "do": REMEDIES[reason]}) if reason else (200, {"status": "ready"})
+    )
     assert (told.status_code, told.json) == wanted
     alive = client.get("/healthz")
     assert (alive.status_code, alive.json) == (200, {"status": "alive"})

@@ -24,6 +24,7 @@ from bridge.web.server import run
 Signed = Callable[..., tuple[dict[str, str], bytes]]
 SECRET = "shpss_canary4711"
 MEGA = 1_000_000
+CLOSE = b"\r\nconnection: close\r\n"
 
 
 def head(path: str, headers: dict[str, str], *more: str) -> bytes:
@@ -166,7 +167,7 @@ def test_the_underscore_spelling_of_a_signature_header_is_none(
         (["Content-Length: 2, 2"], 400),
         (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], 400),
         (["Transfer-Encoding: chunked, identity"], 400),
-        (["Transfer-Encoding: xchunked"], 400),
+        (["Transfer-Encoding: xchunked"], 501),
         (["Transfer-Encoding: identity"], 400),
         (["Transfer-Encoding : chunked"], 400),
         (["Content-Length: 2", "X-Folded: a", " X-Shopify-Topic: b"], 400),
@@ -221,7 +222,7 @@ def test_a_client_that_wants_the_connection_to_end_is_obeyed(
         head("/webhooks/shopify", headers, length).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
     ):
         answer = web.say(start + body)
-        assert (status(answer), b"\r\nConnection: close\r\n" in answer) == (200, True)
+        assert (status(answer), CLOSE in answer.lower()) == (200, True)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +297,7 @@ def test_a_request_that_has_begun_is_answered_when_the_process_is_to_stop(
             time.sleep(0.01)
         connection.sendall(begun[-1:])
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-    assert (status(answer), b"\r\nConnection: close\r\n" in answer) == (200, True)
+    assert (status(answer), CLOSE in answer.lower()) == (200, True)
     assert web.process.wait(20) == 0
     assert kept(web) == [order]
 
@@ -324,7 +325,7 @@ def test_without_its_database_a_process_starts_and_asks_to_come_again(
     web = start(migrated=False, DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
     assert web.ask("GET", "/healthz").status == 200
     ready = web.ask("GET", "/readyz")
-    assert (ready.status, ready.body) == (503, '{"error":"database"}\n')
+    assert (ready.status, json.loads(ready.body)["error"]) == (503, "database")
     headers, body = signed("example", order, "made-up")
     answer = web.ask("POST", "/webhooks/example", headers, body)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
@@ -343,7 +344,7 @@ def test_a_process_for_which_the_database_has_no_connections_left_waits_and_says
     headers, body = signed("example", order, "made-up")
     answer = web.ask("POST", "/webhooks/example", headers, body)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-    assert web.ask("GET", "/readyz").body == '{"error":"database"}\n'
+    assert json.loads(web.ask("GET", "/readyz").body)["error"] == "database"
     assert web.log().count("waits for a database connection") == 1
     others[0].stop()
     until = time.monotonic() + 20

@@ -154,9 +154,11 @@ def test_what_nothing_tells_waits_and_is_parked(event: Make, normalize: Run, cap
     assert isinstance(found, Wait)
     assert found.what == "what tells a refund from the release of a partial capture"
     assert found.until == RECEIVED + timedelta(hours=72)
-    (parked,) = found.otherwise
+    assert kept(found) == ("60.00", "40.00", [])
+    parked = found.otherwise[-1]
     assert isinstance(parked, Parked)
     assert "charge.captured" in parked.reason
+    assert parked.events == (refund.key,)
     assert kept(normalize(intent, refund, captured(BEFORE_BASIL)))[2] == []
     assert kept(normalize(intent, refund, captured(CHARGE)))[2] == ["re_release"]
     # A refund of another amount is none, whatever happened at the capture.
@@ -322,6 +324,7 @@ def test_refunds_that_a_charge_does_not_list_are_reported(event: Make, normalize
     assert [one.id for one in found if isinstance(one, Refund)] == ["re_0"]
     (parked,) = [one for one in found if isinstance(one, Parked)]
     assert "refund.created" in parked.reason
+    assert parked.events == (charge.key,)
     # Until the others are seen by their own events.
     other = event("refund.created", REAL | {"amount": 1000})
     found = held(normalize(sold, charge, other))

@@ -1,4 +1,4 @@
-"""One loop over all clients: the slow, the silent and the many hold nobody up."""
+"""Slow, silent and many clients: they hold up nobody, and what they may hold is bounded."""
 
 import fcntl
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from a2wsgi import WSGIMiddleware
 
 from bridge.config import load
 from bridge.store import Store
@@ -79,6 +80,14 @@ def answers(raw: bytes) -> list[tuple[int, Any]]:
         found.append((int(head.split()[1]), json.loads(raw[:length])))
         raw = raw[length:]
     return found
+
+
+def ask_raw(loop: Loop, raw: bytes) -> list[tuple[int, Any]]:
+    """Send bytes and nothing more; returns the answers."""
+    with loop.connect() as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        return answers(until_closed(connection))
 
 
 def until_closed(connection: socket.socket) -> bytes:
@@ -267,7 +276,7 @@ def test_a_slow_reader_gets_a_long_answer_whole(tmp_path: Path) -> None:
         start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(page)))])
         return [page]
 
-    with looping(Door(load({}, tmp_path), Never(), behind, lambda: datetime.now(UTC))) as port:
+    with looping(before(behind, tmp_path)) as port:
         for _ in range(2):
             with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: bridge\r\n\r\n" * 2)
@@ -282,11 +291,122 @@ def test_a_page_that_fails_is_answered_and_ends_only_its_connection(
     def behind(_environ: Any, _start: Any) -> list[bytes]:
         raise ValueError("canary4711")
 
-    with looping(Door(load({}, tmp_path), Never(), behind, lambda: datetime.now(UTC))) as port:
+    with looping(before(behind, tmp_path)) as port:
         told = ask(port, "GET", "/page")
         assert (told.status, told.body) == (500, '{"error":"failed"}\n')
         assert ask(port, "GET", "/healthz").status == 200
     assert "canary4711" not in caplog.text
+
+
+def test_a_half_sent_head_or_body_ends_at_its_deadline_however_far_the_connection_is(
+    loop: Loop, signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.5)
+    whole = request(*signed("shopify", b'{"id": 1}', SECRET))
+    for before in (b"", whole, whole * 2):
+        for part in (whole[:20], whole[:-1]):
+            with loop.connect() as connection:
+                connection.sendall(before + part)
+                assert len(answers(until_closed(connection))) == before.count(b"POST ")
+
+
+def test_heads_take_of_the_same_room_as_bodies(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ROOM_BYTES", 100_000)
+    head = b"GET /readyz HTTP/1.1\r\nHost: bridge\r\n" + b"X-Filler: %s\r\n" % (b"a" * 8000) * 3
+    with ExitStack() as stack:
+        early = [stack.enter_context(loop.connect()) for _ in range(4)]
+        for connection in early:
+            connection.sendall(head)
+        while (
+            ask_raw(loop, b"GET /readyz HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"a" * 5000))[0][0]
+            == 200
+        ):
+            time.sleep(0.01)
+        assert loop.ask("GET", "/healthz").status == 200
+        for connection in early:
+            connection.sendall(b"Connection: close\r\n\r\n")
+            assert answers(until_closed(connection)) == [(200, {"status": "ready"})]
+    assert ask_raw(loop, head + b"Connection: close\r\n\r\n")[0][0] == 200
+
+
+def test_headers_end_at_a_limit_that_holds_for_all_of_them(loop: Loop) -> None:
+    long = b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X-Filler: %s\r\n" % (b"a" * 8000) * 5
+    assert ask_raw(loop, long) == [(431, {"error": "no HTTP"})]
+
+
+def test_a_process_that_is_full_closes_the_connection_that_was_idle_for_longest(
+    loop: Loop, signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS", 3)
+    keep = b"GET /healthz HTTP/1.1\r\nHost: bridge\r\n\r\n"
+    raw = request(*signed("shopify", b'{"id": 1}', SECRET))
+    with loop.connect() as first, loop.connect() as second, loop.connect() as third:
+        for connection in (first, second, third, first):
+            connection.sendall(keep)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+        third.sendall(raw[:20])
+        with loop.connect() as fourth:
+            assert until_closed(second) == b""
+            fourth.sendall(raw[:20])
+            with loop.connect():
+                assert until_closed(first) == b""
+                third.sendall(raw[20:])
+                assert third.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+                fourth.sendall(raw[20:])
+                assert fourth.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_connection_is_never_given_to_another_protocol(loop: Loop, signed: Signed) -> None:
+    upgrade = "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__"
+    for protocol in ("websocket", "h2c"):
+        body = json.dumps({"id": protocol}).encode()
+        raw = request(*signed("shopify", body, SECRET), *upgrade, f"Upgrade: {protocol}")
+        # What comes behind it is answered too.
+        assert ask_raw(loop, raw + raw) == [
+            (200, {"status": "stored"}),
+            (200, {"status": "seen before"}),
+        ]
+    assert loop.bodies() == [b'{"id": "websocket"}', b'{"id": "h2c"}']
+    key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    raw = (
+        b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        + key
+        + b"\r\n"
+    )
+    assert ask_raw(loop, raw % b"/webhooks/shopify") == [(405, {"error": "method not allowed"})]
+    assert ask_raw(loop, raw % b"/") == [(404, {"error": "not found"})]
+    assert ask_raw(loop, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == [(400, {"error": "no HTTP"})]
+
+
+def test_a_client_that_never_reads_its_answer_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.5)
+    page = b"0123456789" * 2_000_000
+
+    def behind(_environ: Any, start: Any) -> list[bytes]:
+        start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(page)))])
+        return [page]
+
+    with looping(before(behind, tmp_path)) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: bridge\r\n\r\n" * 2)
+            assert connection.recv(1000)
+            # This process is the server too: one of its files goes.
+            opened = len(open_files())
+            while len(open_files()) >= opened:
+                time.sleep(0.01)
+            assert len(until_closed(connection)) < len(page)
+        assert ask(port, "GET", "/healthz").status == 200
+
+
+def open_files() -> list[Path]:
+    return list(Path("/proc/self/fd").iterdir())
+
+
+def before(pages: Any, folder: Path) -> Door:
+    """Make the application in front of a WSGI application."""
+    return Door(load({}, folder), Never(), WSGIMiddleware(pages), lambda: datetime.now(UTC))
 
 
 class Never:
