@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import Phase, settings
+
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
 from bridge.samples import SHOP
@@ -17,6 +19,14 @@ BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 # Longer than BRIDGE_PAYLOAD_DAYS.
 EXPIRY = 32 * 86_400
+
+
+def lives(many: int) -> settings:
+    """Draw so many lives; a failing one is not made shorter, which would take minutes.
+
+    Add Phase.shrink to see the shortest life that breaks a law.
+    """
+    return settings(max_examples=many, phases=[Phase.explicit, Phase.generate])
 
 
 class Player:

@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lives import play
-from tests.lives.play import Player
+from tests.lives.play import Player, lives
 from tests.lives.shopify import ShopOrder
 from tests.lives.world import Draw, Life
 
@@ -24,7 +24,7 @@ def life_of(draw: Draw, order_on: str, most: int = 5) -> Life:
 def test_the_laws_hold_after_every_step(make_rig, order_on):
     player = Player(make_rig(SHOPIFY_ORDER_ON=order_on), "shopify", SETTLE)
 
-    @settings(max_examples=24)
+    @lives(24)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -39,7 +39,7 @@ def test_the_laws_hold_in_any_order_and_from_the_last_state_alone(make_rig, rebu
     player = Player(rig, "shopify", SETTLE)
     again = Player(rebuilt(rig, SHOPIFY_ORDER_ON=order_on), "shopify", SETTLE)
 
-    @settings(max_examples=14)
+    @lives(14)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -54,7 +54,7 @@ def test_heap_holds_the_same_whichever_webhook_comes_first(make_rig, rebuilt):
     rig = make_rig()
     players = [Player(one, "shopify", SETTLE) for one in (rig, rebuilt(rig, own_heap=True))]
 
-    @settings(max_examples=14)
+    @lives(14)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -68,7 +68,7 @@ def test_a_lost_database_doubles_nothing_while_the_life_goes_on(make_rig, rebuil
     player = Player(rig, "shopify", SETTLE)
     again = Player(rebuilt(rig), "shopify", SETTLE)
 
-    @settings(max_examples=14)
+    @lives(14)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -80,7 +80,7 @@ def test_a_lost_database_doubles_nothing_while_the_life_goes_on(make_rig, rebuil
 def test_the_laws_hold_after_the_webhooks_have_expired(make_rig):
     player = Player(make_rig(), "shopify", SETTLE)
 
-    @settings(max_examples=10)
+    @lives(10)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)

@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lives import play
-from tests.lives.play import Player
+from tests.lives.play import Player, lives
 from tests.lives.stripe import drawn
 from tests.lives.world import Draw
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_laws_hold_after_every_step(make_rig):
     player = Player(make_rig(), "stripe", SETTLE)
 
-    @settings(max_examples=24)
+    @lives(24)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -32,7 +32,7 @@ def test_the_laws_hold_in_any_order_and_from_the_last_state_alone(make_rig, rebu
     rig = make_rig()
     player, again = (Player(one, "stripe", SETTLE) for one in (rig, rebuilt(rig)))
 
-    @settings(max_examples=16)
+    @lives(16)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -47,7 +47,7 @@ def test_heap_holds_the_same_whichever_webhook_comes_first(make_rig, rebuilt):
     rig = make_rig()
     players = [Player(one, "stripe", SETTLE) for one in (rig, rebuilt(rig, own_heap=True))]
 
-    @settings(max_examples=14)
+    @lives(14)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -60,7 +60,7 @@ def test_a_lost_database_doubles_nothing_while_the_life_goes_on(make_rig, rebuil
     rig = make_rig()
     player, again = (Player(one, "stripe", SETTLE) for one in (rig, rebuilt(rig)))
 
-    @settings(max_examples=14)
+    @lives(14)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
@@ -72,7 +72,7 @@ def test_a_lost_database_doubles_nothing_while_the_life_goes_on(make_rig, rebuil
 def test_the_laws_hold_after_the_webhooks_have_expired(make_rig):
     player = Player(make_rig(), "stripe", SETTLE)
 
-    @settings(max_examples=10)
+    @lives(10)
     @given(data=st.data())
     def check(data):
         draw = Draw(data.draw)
