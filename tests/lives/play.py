@@ -1,17 +1,16 @@
 """Plays a life through the bridge: signed webhooks in, settled, and what Heap holds out."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-
-from hypothesis import Phase, settings
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
 from bridge.samples import SHOP
 from tests.flow.conftest import SECRETS, Rig
 from tests.lives.invariants import Sums, broken, by_key, changed_once, summed
-from tests.lives.world import Books, Draw, Json, Life, Webhook
+from tests.lives.world import Books, Draw, Json, Life, Step, Webhook
 
 # When a life's own time begins; before the rig's clock, as everything that is told has happened.
 BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -19,14 +18,6 @@ BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 # Longer than BRIDGE_PAYLOAD_DAYS.
 EXPIRY = 32 * 86_400
-
-
-def lives(many: int) -> settings:
-    """Draw so many lives; a failing one is not made shorter, which would take minutes.
-
-    Add Phase.shrink to see the shortest life that breaks a law.
-    """
-    return settings(max_examples=many, phases=[Phase.explicit, Phase.generate])
 
 
 class Player:
@@ -69,122 +60,156 @@ class Player:
         assert self.rig.sandbox.conflicts == []
         assert self.rig.parked_heap_events() == []
 
-    def events(self, life: Life) -> list[Json]:
-        """Give what Heap holds of one order, in the order of arrival."""
-        found = self.rig.sandbox.events()
-        return [event for event in found if event["properties"]["order_id"] == life.order_id]
+    def events(self) -> Mapping[str, list[Json]]:
+        """Return what Heap holds of each order, in the order of arrival."""
+        found: defaultdict[str, list[Json]] = defaultdict(list)
+        for event in self.rig.sandbox.events():
+            found[event["properties"]["order_id"]].append(event)
+        return found
 
 
-def every_step(player: Player, life: Life, draw: Draw) -> None:
-    """Play a life step by step; the laws hold after each, and each makes one change at most."""
-    player.rig.sandbox.clear()
-    was, before = Books(counts=False), Sums()
-    for step in life.steps:
-        player.post(draw.shuffled(step.webhooks))
+def every_step(player: Player, lives: Sequence[Life], draw: Draw) -> None:
+    """Play lives step by step; the laws hold after each, and each makes one change at most."""
+    was = {life.order_id: (Books(counts=False), Sums()) for life in lives}
+    for n in range(longest(lives)):
+        going = [life for life in lives if n < len(life.steps)]
+        player.post(draw.shuffled([one for life in going for one in life.steps[n].webhooks]))
         player.settle()
-        events = player.events(life)
-        after = summed(events)
-        found = broken(events, step.books, life.places)
-        found += changed_once(before, after, was, step.books, life.places)
-        assert not found, (step.name, found, life)
-        was, before = step.books, after
+        held = player.events()
+        for life in going:
+            step, events = life.steps[n], held[life.order_id]
+            after, (books, before) = summed(events), was[life.order_id]
+            found = broken(events, step.books, life.places)
+            found += changed_once(before, after, books, step.books, life.places)
+            assert not found, (n, step.name, found, life)
+            was[life.order_id] = step.books, after
     player.is_quiet()
 
 
-def expiring(player: Player, life: Life, draw: Draw) -> None:
-    """Let the bodies of all webhooks expire after some step; the laws hold as before.
-
-    Not while a payment is still to be captured: no authorization outlasts the bodies.
-    """
-    player.rig.sandbox.clear()
-    able = [
-        n
-        for n, step in enumerate(life.steps, 1)
-        if step.books.is_whole and not (step.hides and player.provider == "stripe")
-    ]
-    if not able:
-        return
-    cut = draw.pick(able)
-    for n, step in enumerate(life.steps, 1):
-        player.post(draw.shuffled(step.webhooks))
-        player.settle()
-        found = broken(player.events(life), step.books, life.places)
-        assert not found, (cut, step.name, found, life)
-        if n == cut:
-            player.work(EXPIRY)
-
-
-def any_order(player: Player, life: Life, draw: Draw) -> None:
-    """Play a life in any order, some webhooks twice, with pauses; the laws hold in the end."""
-    player.rig.sandbox.clear()
-    webhooks = draw.shuffled([*life.webhooks, *draw.some(life.webhooks, 3)])
-    for webhook in webhooks:
-        player.post([webhook])
-        if draw.chance(30):
-            player.work(draw.pick([0, 3, 61]))
+def any_order(player: Player, lives: Sequence[Life], draw: Draw) -> None:
+    """Play lives in any order, some webhooks twice, with pauses; the laws hold in the end."""
+    webhooks = [one for life in lives for one in life.webhooks]
+    webhooks = draw.shuffled([*webhooks, *draw.some(webhooks, len(webhooks) // 5)])
+    while webhooks:
+        cut = draw.number(1, 12)
+        player.post(webhooks[:cut])
+        player.work(draw.pick([0, 3, 61]))
+        del webhooks[:cut]
     player.settle()
-    found = broken(player.events(life), life.end, life.places)
-    assert not found, (found, life)
+    lawful(player, lives)
     player.is_quiet()
 
 
-def at_once(players: Sequence[Player], life: Life, draw: Draw) -> None:
-    """Play a life at several bridges in several orders; Heap holds the same of each."""
-    told, now = [], max(player.rig.clock.now for player in players)
+def at_once(players: Sequence[Player], lives: Sequence[Life], draw: Draw) -> None:
+    """Play lives at several bridges in several orders; Heap holds the same of each."""
+    webhooks = [one for life in lives for one in life.webhooks]
+    held = []
     for player in players:
-        player.rig.sandbox.clear()
-        # What has no time of its own, such as a deletion, is dated by its receipt.
-        player.rig.clock.now = now
-        player.post(draw.shuffled([*life.webhooks, *draw.some(life.webhooks, 3)]))
+        player.post(draw.shuffled([*webhooks, *draw.some(webhooks, len(webhooks) // 5)]))
         player.settle()
-        told.append(by_key(player.events(life)))
-        assert not (found := broken(list(told[-1].values()), life.end, life.places)), (found, life)
-    first, *others = told
+        lawful(player, lives)
+        held.append(player.events())
+    first, *others = held
     for other in others:
-        assert sorted(first) == sorted(other), life
-        assert first == other, life
+        for life in lives:
+            a, b = by_key(first[life.order_id]), by_key(other[life.order_id])
+            assert sorted(a) == sorted(b), life
+            assert a == b, life
 
 
-def from_last_state(again: Player, life: Life) -> None:
+def from_last_state(again: Player, lives: Sequence[Life]) -> None:
     """Show the last state alone to a bridge with an empty database; no sum at Heap moves.
 
     What it cannot know: that Heap has a purchase under its payment's ID, because the payment came
     alone and its invoice later; and that Heap has units under an edit's key, because a refund that
     recorded them came later.
     """
-    before = summed(again.events(life))
-    if life.renamed or ("goods" in before.bought and life.end.goods):
-        return
-    again.post(life.steps[-1].last)
+    held = again.events()
+    before = {life.order_id: summed(held[life.order_id]) for life in lives}
+    able = [
+        life
+        for life in lives
+        if not life.renamed and not ("goods" in before[life.order_id].bought and life.end.goods)
+    ]
+    again.post([one for life in able for one in life.steps[-1].last])
     again.settle()
-    after = summed(again.events(life))
-    if life.late:
-        after.left, after.sales = before.left, before.sales
-    assert after == before, (before, after, life)
+    held = again.events()
+    for life in able:
+        was, now = before[life.order_id], summed(held[life.order_id])
+        if life.late:
+            now.left, now.sales = was.left, was.sales
+        assert now == was, (was, now, life)
 
 
-def goes_on(player: Player, again: Player, life: Life, draw: Draw) -> None:
+def goes_on(player: Player, again: Player, lives: Sequence[Life], draw: Draw) -> None:
     """Lose the database after some step; from its last state on, the laws hold as before.
 
     Not asked of a rebuilt database, beside what `from_last_state` names: an order that its last
     state shows as not paid, a chargeback of which no state tells, the release of a partial capture
     whose charge was refunded since, and what described the order when it was sent.
     """
-    player.rig.sandbox.clear()
-    able = [n for n, step in enumerate(life.steps, 1) if step.books.is_whole and not step.hides]
-    if life.late or life.renamed or not able:
-        return
-    cut = draw.pick(able)
-    for step in life.steps[:cut]:
-        player.post(draw.shuffled(step.webhooks))
-        player.settle()
-    again.post(life.steps[cut - 1].last)
+    cuts = cut(
+        [life for life in lives if not (life.late or life.renamed)],
+        draw,
+        lambda step: step.books.is_whole and not step.hides,
+    )
+    begun(player, cuts, draw)
+    again.post([one for life, n in cuts for one in life.steps[n - 1].last])
     again.settle()
-    for step in life.steps[cut:]:
-        again.post(draw.shuffled(step.webhooks))
-        again.settle()
-        found = broken(again.events(life), step.books, life.places, described=False)
-        assert not found, (cut, step.name, found, life)
+    ended(again, cuts, draw, described=False)
+
+
+def expiring(player: Player, lives: Sequence[Life], draw: Draw) -> None:
+    """Let the bodies of all webhooks expire after some step; the laws hold as before.
+
+    Not while a payment is still to be captured: no authorization outlasts the bodies.
+    """
+    cuts = cut(lives, draw, lambda step: step.books.is_whole and not step.to_capture)
+    begun(player, cuts, draw)
+    player.work(EXPIRY)
+    ended(player, cuts, draw, described=True)
+
+
+def cut(
+    lives: Sequence[Life], draw: Draw, is_able: Callable[[Step], bool]
+) -> list[tuple[Life, int]]:
+    """Choose for each life after which step something happens; those with no such step are out."""
+    found = []
+    for life in lives:
+        able = [n for n, step in enumerate(life.steps, 1) if is_able(step)]
+        if able:
+            found.append((life, draw.pick(able)))
+    return found
+
+
+def begun(player: Player, cuts: Sequence[tuple[Life, int]], draw: Draw) -> None:
+    for n in range(longest([life for life, _ in cuts])):
+        steps = [life.steps[n] for life, end in cuts if n < end]
+        player.post(draw.shuffled([one for step in steps for one in step.webhooks]))
+        player.settle()
+
+
+def ended(player: Player, cuts: Sequence[tuple[Life, int]], draw: Draw, *, described: bool) -> None:
+    for n in range(longest([life for life, _ in cuts])):
+        going = [life for life, begin in cuts if begin <= n < len(life.steps)]
+        player.post(draw.shuffled([one for life in going for one in life.steps[n].webhooks]))
+        player.settle()
+        held = player.events()
+        for life in going:
+            events, step = held[life.order_id], life.steps[n]
+            found = broken(events, step.books, life.places, described=described)
+            assert not found, (n, step.name, found, life)
+
+
+def lawful(player: Player, lives: Sequence[Life]) -> None:
+    held = player.events()
+    for life in lives:
+        found = broken(held[life.order_id], life.end, life.places)
+        assert not found, (found, life)
+
+
+def longest(lives: Sequence[Life]) -> int:
+    return max(len(life.steps) for life in lives)
 
 
 def _headers(webhook: Webhook) -> dict[str, str]:

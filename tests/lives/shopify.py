@@ -738,3 +738,8 @@ class ShopOrder:
 
 def taxes(amount: int) -> list[Json]:
     return [{"price": text_of(amount), "rate": 0.2, "title": "VAT"}] if amount else []
+
+
+def drawn(draw: Draw, many: int, order_on: str = "paid", most: int = 6) -> list[Life]:
+    """Draw so many lives."""
+    return [ShopOrder(draw, n, order_on).live(most).life() for n in range(1, many + 1)]

@@ -59,7 +59,7 @@ class Purchase:
         self.newest: dict[str, Webhook] = {}
         self.charges: list[Charge] = []
         self.currency = draw.pick(list(PLACES))
-        self.hides = False
+        self.hides = self.to_capture = False
         self.counter = 0
         self.kind = "payment"
 
@@ -109,8 +109,8 @@ class Purchase:
     def close(self, name: str) -> None:
         if self.told:
             last = tuple(self.newest.values())
-            step = Step(name, tuple(self.told), self.books(), last, self.hides)
-            self.steps.append(step)
+            told, books = tuple(self.told), self.books()
+            self.steps.append(Step(name, told, books, last, self.hides, self.to_capture))
             self.told = []
         self.seconds += 100
 
@@ -303,12 +303,11 @@ class Purchase:
 class Payment(Purchase):
     """A payment of its own or of a session, captured at once, later, in part, or in parts."""
 
-    def __init__(self, draw: Draw, number: int) -> None:
+    def __init__(self, draw: Draw, number: int, how: str) -> None:
         super().__init__(draw, number)
-        self.before_basil = draw.chance(50)
+        self.how, self.manual = how, how != "at once"
         self.came_to = 0
         amount = draw.number(2, 200) * 50
-        self.manual = draw.chance(60)
         kind = draw.pick(["direct", "session", "session last"])
         self.session: Json | None = None
         charge = self.new_charge(amount, 0 if self.manual else amount)
@@ -363,14 +362,14 @@ class Payment(Purchase):
             charge.intent["amount_capturable"] = more
             self.tell("payment_intent.amount_capturable_updated", charge.intent)
             self.close("increment")
-        whole = charge.thing["amount"]
-        how = self.draw.pick(["all", "part", "over", "parts"])
+        whole, how = charge.thing["amount"], self.how
         if how == "parts":
             self.capture(charge, max(whole // 3, 1), is_last=False)
-            self.hides = True
+            self.to_capture = True
             self.close("capture a part")
-            self.hides = False
-        shares = {"all": whole, "part": whole * 3 // 5, "over": whole + 150, "parts": whole}
+            self.to_capture = False
+        part = whole * 3 // 5
+        shares = {"all": whole, "over": whole + 150, "parts": whole, "part": part, "release": part}
         self.capture(charge, shares[how])
         self.close(f"capture {how}")
         if late_session:
@@ -382,7 +381,7 @@ class Payment(Purchase):
         thing["captured"], thing["amount_captured"] = True, amount
         charge.intent["amount_received"] = self.came_to = amount
         rest = thing["amount"] - amount
-        releases = is_last and rest > 0 and self.before_basil
+        releases = is_last and rest > 0 and self.how == "release"
         if releases:
             thing["amount_refunded"] = rest
         self.tell("charge.captured", thing)
@@ -417,6 +416,8 @@ class Payment(Purchase):
         return Books(counts=self.came_to > 0, came_to=self.came_to, back=self.back)
 
 
+# How a payment is captured; a release is a partial capture before basil.
+HOW = ("at once", "all", "part", "release", "over", "parts")
 KINDS = (
     "plain credit debt overpaid outside by_hand in_parts credit_note billing_credit proration "
     "flat_fee all_credit negative nothing_but_debt late_link"
@@ -426,9 +427,9 @@ KINDS = (
 class Invoice(Purchase):
     """One invoice, paid by whatever a customer's balance and payments leave of it."""
 
-    def __init__(self, draw: Draw, number: int) -> None:
+    def __init__(self, draw: Draw, number: int, kind: str) -> None:
         super().__init__(draw, number)
-        self.kind = draw.pick(KINDS)
+        self.kind = kind
         self.customer = f"cus_{number}"
         self.is_told = False
         self.gone = False
@@ -597,7 +598,10 @@ def credit_of(amount: int) -> Json:
     }
 
 
-def drawn(draw: Draw, number: int, most: int = 4) -> Life:
-    """Draw one life of either kind."""
-    made = Payment(draw, number) if draw.chance(50) else Invoice(draw, number)
-    return made.live(most).life()
+def drawn(draw: Draw, most: int = 4) -> list[Life]:
+    """Draw lives: an invoice of each kind, and two payments of each way to capture."""
+    made: list[Payment | Invoice] = [
+        *(Payment(draw, n, how) for n, how in enumerate((*HOW, *HOW), 1)),
+        *(Invoice(draw, n, kind) for n, kind in enumerate(KINDS, 100)),
+    ]
+    return [one.live(most).life() for one in made]
