@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import click
-import requests
 
 from adapters.contract import Adapter
 from adapters.example import EXAMPLE
@@ -17,6 +17,7 @@ from bridge.cli.group import WRONG, in_words
 from bridge.cli.opened import configured, missing
 from bridge.config import Config, Destination, Source
 from bridge.errors import StoreOutdated, StoreUnavailable
+from bridge.heap.client import HeapClient
 from bridge.store import Store
 from bridge.store.engine import sqlite
 
@@ -28,7 +29,6 @@ _ASKED = {
         "nothing else tells which payment belongs to which invoice, and such orders get parked"
     )
 }
-_TIMEOUT = (3.05, 10)
 # Older ones may damage a database into which two connections write at once (see decision 8).
 _MENDED = (3, 51, 3)
 _OLD_SQLITE = (
@@ -165,14 +165,11 @@ def _wrong_in_store(config: Config, *, live: bool) -> Iterator[str]:
 
 
 def _wrong_on_the_way(destination: Destination) -> Iterator[str]:
-    """Knock at Heap's host; nothing is sent, so any answer will do."""
-    if destination.is_sandbox:
+    """Send Heap a request without events, which changes nothing there, and judge the answer."""
+    if destination.app_id is None:
         return
-    with requests.Session() as session:
-        session.trust_env = False  # as it is for the worker: no proxy, no other certificates
-        try:
-            session.head(destination.url, timeout=_TIMEOUT, allow_redirects=False).close()
-        except requests.exceptions.SSLError:
-            yield f"HEAP_API_URL: no trusted TLS connection with {destination.url}"
-        except requests.RequestException:
-            yield f"HEAP_API_URL: nothing answers at {destination.url}"
+    with closing(HeapClient(destination.url, destination.app_id)) as client:
+        answer = client.send([])
+    # Heap may take or refuse a request without events; either way it was Heap that answered.
+    if answer.outcome in {"later", "paused"}:
+        yield f"destination {destination.name}: {answer.reason}"
