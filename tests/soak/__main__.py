@@ -72,9 +72,15 @@ def _saying(progress: Progress, task: TaskID, step: Step) -> Callable[[str], Non
     return say
 
 
+def _place(guarantee: str) -> tuple[int, str]:
+    """Return the place of a guarantee in the table: G3, G12, G12a, G30."""
+    letters = guarantee.lstrip("G0123456789")
+    return int(guarantee.removeprefix("G").removesuffix(letters)), letters
+
+
 def _show(console: Console, found: Sequence[Figure], broken: Sequence[str]) -> None:
     table = Table("guarantee", "figure", "found", "to reach", "reached")
-    for figure in sorted(found, key=lambda one: int(one.guarantee.removeprefix("G"))):
+    for figure in sorted(found, key=lambda one: _place(one.guarantee)):
         table.add_row(*figure.row())
     console.print(table)
     for name in broken:
