@@ -36,6 +36,7 @@ engine._POOL_SECONDS = int(SECONDS)
 engine._CONNECTION["connect_timeout"] = int(SECONDS)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """How many tests `-n auto` runs at once: two for each processor, because many of them wait."""
     return 2 * (os.cpu_count() or 1)
