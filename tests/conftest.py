@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from bridge.heap.sandbox import Sandbox
-from bridge.store import Store, accept, engine
+from bridge.store import Store, accept, engine, postgresql
 from tests.patience import SECONDS
 from tests.postgres import Postgres, cluster
 
@@ -33,7 +33,7 @@ settings.load_profile("bridge")
 # the bridge answer 503 as ever, and whoever posts to them posts again, as a provider does.
 accept.PATIENCE_SECONDS = SECONDS
 engine._POOL_SECONDS = int(SECONDS)
-engine._CONNECTION["connect_timeout"] = int(SECONDS)
+postgresql._CONNECTION["connect_timeout"] = int(SECONDS)
 
 
 @pytest.hookimpl(optionalhook=True)
