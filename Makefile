@@ -32,7 +32,7 @@ run: $(RUN)
 	$(BIN)/bridge serve
 
 test: $(TEST)
-	$(BIN)/python -m pytest --ignore=tests/system -n 6 --dist worksteal
+	$(BIN)/python -m pytest --ignore=tests/system -n auto --dist worksteal
 
 test-system: $(TEST)
 	$(BIN)/python -m pytest tests/system

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from bridge.heap.sandbox import Sandbox
-from bridge.store import Store
+from bridge.store import Store, accept, engine, postgresql
+from tests.patience import SECONDS
 from tests.postgres import Postgres, cluster
 
 # The mock APIs, for whatever tests look-ups; the bridge as processes, for whatever runs it.
@@ -27,6 +28,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("bridge")
+
+# Nor is a slow commit. What tests run in their own process waits as long as it takes; processes of
+# the bridge answer 503 as ever, and whoever posts to them posts again, as a provider does.
+accept.PATIENCE_SECONDS = SECONDS
+engine._POOL_SECONDS = int(SECONDS)
+postgresql._CONNECTION["connect_timeout"] = int(SECONDS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many tests `-n auto` runs at once: two for each processor, because many of them wait."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -129,7 +129,8 @@ def test_what_comes_after_the_sale_is_written_as_in_a_story() -> None:
     units = Units(line_id="l1", quantity=Decimal(2), amount=Decimal("4.00"))
     refund = Refund(id="r1", at=at, amount=Decimal("5.50"), currency="EUR", items=(units,))
 
-    assert to_json((refund, Standing(at=at, total=Decimal("1.20"), reason="capture"))) == [
+    standing = Standing(at=at, state="1.20", total=Decimal("1.20"), reason="capture")
+    assert to_json((refund, standing)) == [
         {
             "refund": {
                 "id": "r1",
@@ -142,6 +143,7 @@ def test_what_comes_after_the_sale_is_written_as_in_a_story() -> None:
         {
             "standing": {
                 "at": "2026-11-20T10:00:00+00:00",
+                "state": "1.20",
                 "total": "1.20",
                 "reason": "capture",
             }

@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import click
-import requests
 
 from adapters.contract import Adapter
 from adapters.example import EXAMPLE
@@ -16,6 +16,7 @@ from bridge.cli import check_database, hosts, paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured
 from bridge.config import Config, Destination, Source
+from bridge.heap.client import HeapClient
 
 # Without an API key only this event tells which payment belongs to which invoice (Stripe's
 # changelog, basil, 2025-03-31; read November 2026).
@@ -25,7 +26,6 @@ _ASKED = {
         "nothing else tells which payment belongs to which invoice, and such orders get parked"
     )
 }
-_TIMEOUT = (3.05, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +137,11 @@ def _wrong(config: Config) -> Iterator[str]:
 
 
 def _wrong_on_the_way(destination: Destination) -> Iterator[str]:
-    """Knock at Heap's host; nothing is sent, so any answer will do."""
-    if destination.is_sandbox:
+    """Send Heap a request without events, which changes nothing there, and judge the answer."""
+    if destination.app_id is None:
         return
-    with requests.Session() as session:
-        session.trust_env = False  # as it is for the worker: no proxy, no other certificates
-        try:
-            session.head(destination.url, timeout=_TIMEOUT, allow_redirects=False).close()
-        except requests.exceptions.SSLError:
-            yield f"HEAP_API_URL: no trusted TLS connection with {destination.url}"
-        except requests.RequestException:
-            yield f"HEAP_API_URL: nothing answers at {destination.url}"
+    with closing(HeapClient(destination.url, destination.app_id)) as client:
+        answer = client.send([])
+    # Heap may take or refuse a request without events; either way it was Heap that answered.
+    if answer.outcome in {"later", "paused"}:
+        yield f"destination {destination.name}: {answer.reason}"

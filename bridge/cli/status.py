@@ -99,6 +99,12 @@ def _state(process: ProcessStatus) -> str:
     return "at work"
 
 
+def _state_of(destination: DestinationStatus) -> str:
+    if destination.paused:
+        return "paused"
+    return "retrying" if destination.reason else "open"
+
+
 def _as_json(source: SourceStatus, silent: list[str]) -> dict[str, Any]:
     return {
         "source": source.name,
@@ -151,10 +157,7 @@ def _show(sources: list[SourceStatus], destinations: list[DestinationStatus]) ->
     paper.table(
         "Destinations",
         ("destination", "state", "why", "next try"),
-        [
-            (one.name, "paused" if one.paused else "open", one.reason, one.not_before)
-            for one in destinations
-        ],
+        [(one.name, _state_of(one), one.reason, one.not_before) for one in destinations],
     )
 
 

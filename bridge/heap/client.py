@@ -11,31 +11,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Literal
 
 import requests
 import urllib3
 
 from bridge.heap.endpoints import TRACK, Endpoint
+from bridge.heap.judgement import ANSWER_LIMIT, Outcome, judged
 from bridge.heap.wire import Deadline, TimedAdapter
 
-Outcome = Literal["taken", "refused", "throttled", "paused", "later"]
-
-# Heap answers with next to nothing; what is longer is not read, and the connection not used again.
-_ANSWER_LIMIT = 64 * 1024
 _SECONDS = re.compile(r"[0-9]{1,9}")
-
-# Status → outcome and the operator's words. Any other 2xx is taken, anything else is later.
-# Heap documents no statuses; its own clients take 2xx as success (facts read November 2026).
-_STATUSES: dict[int, tuple[Outcome, str]] = {
-    400: ("refused", "Heap refused the request (400)"),
-    401: ("paused", "Heap lets nobody in under this app id (401): look at HEAP_APP_ID"),
-    403: ("paused", "Heap forbids this app id to write (403): look at HEAP_APP_ID"),
-    404: ("later", "there is no Heap at this address (404): look at HEAP_API_URL"),
-    408: ("later", "Heap waited too long for the request (408)"),
-    413: ("refused", "Heap found the request too large (413)"),
-    429: ("throttled", "Heap takes no more for now (429)"),
-}
 
 _HALF = "Heap's answer broke off half-way"
 # As http.client counts.
@@ -134,12 +118,16 @@ class HeapClient:
             stream=True,
         ) as response:
             # Read to its end, so that a half answer shows itself and the connection stays usable.
-            left = _ANSWER_LIMIT
-            while left > 0 and (piece := response.raw.read(left, decode_content=False)):
-                left -= len(piece)
+            content = b""
+            while len(content) < ANSWER_LIMIT and (
+                # Unpacked, because some proxies pack what nobody asked them to pack.
+                piece := response.raw.read(ANSWER_LIMIT - len(content), decode_content=True)
+            ):
+                content += piece
             if not _is_whole(response):
                 return Answer("later", None, None, _HALF, 0)
-            outcome, reason = _judged(response.status_code)
+            kind = response.headers.get("Content-Type", "")
+            outcome, reason = judged(response.status_code, kind, content)
             wait = _retry_after(response.headers.get("Retry-After"))
             return Answer(outcome, response.status_code, wait, reason, 0)
 
@@ -157,16 +145,6 @@ def _is_whole(response: requests.Response) -> bool:
         or "close" in told.get("Connection", "").lower()
         or response.raw.version < _HTTP_1_1
     )
-
-
-def _judged(status: int) -> tuple[Outcome, str]:
-    if status in _STATUSES:
-        return _STATUSES[status]
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return "taken", f"Heap took the request ({status})"
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return "later", f"Heap's host sent the bridge elsewhere ({status}): look at HEAP_API_URL"
-    return "later", f"Heap could not take the request ({status})"
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 class Fault:
     """What goes wrong with the next `times` requests.
 
-    status: answered at once, nothing stored; with `retry_after` and `body` where they are given.
+    status: answered at once, nothing stored; with `retry_after`, `body` and `content_type`.
     drop: `before` closes the connection with nothing stored; `after` stores first, so that the
         sender cannot know.
     slow_seconds: stored at once, answered so much later.
@@ -23,6 +23,7 @@ class Fault:
     status: int | None = None
     retry_after: str | int | float | None = None
     body: str = ""
+    content_type: str = "text/plain"
     drop: Literal["before", "after"] | None = None
     slow_seconds: float = 0
     half_answer: bool = False

@@ -117,7 +117,8 @@ class _Exchange(BaseHTTPRequestHandler):
             records.note(self.path, body, fault.status)
             if not fault.status:
                 return self._drop()
-            return self._answer(fault.status, fault.body.encode(), retry_after=fault.retry_after)
+            body, kind = fault.body.encode(), fault.content_type
+            return self._answer(fault.status, body, kind, retry_after=fault.retry_after)
         status = records.take(self.path, body)
         if fault.drop == "after":
             return self._drop()

@@ -51,7 +51,8 @@ class State:
     window: the pace of the last minute, as text. paused: only single events probe it.
     reason: why it rests. not_before: until when.
     alone_until: while a batch that was tried before goes, and goes alone.
-    suspects: events refused alone and not parked, and whether others were taken since.
+    suspects: batches with events that were refused alone and not parked, and whether others were
+        taken since.
     """
 
     window: str

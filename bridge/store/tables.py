@@ -225,7 +225,7 @@ destinations = Table(
     # While a batch that was in hand when a worker ended goes alone.
     Column("alone_until", Moment),
     Column("failures", Integer, nullable=False),
-    # Outbox events refused alone, and whether others were taken since; a JSON object.
+    # Batches with events refused alone, and whether others were taken since; a JSON object.
     Column("suspects", Text, nullable=False),
 )
 

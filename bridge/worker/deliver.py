@@ -1,9 +1,11 @@
 """Send what is due to one destination: lease, send in bulk, split what is refused, finish.
 
-A request that Heap refuses as a whole (400, 413) is halved until the bad event stands alone; that
-one is parked, but only while others are taken. When single events are refused one after another
-and none is taken, the destination is wrong and not the events: it pauses, nothing is parked, and
-one event a minute probes it.
+A request that Heap refuses as a whole (400, 413) is halved until the bad event is alone. It is
+parked, but only while others are taken; until then its order is a suspect and waits, and the orders
+behind it go on. If three orders are refused and none is taken, or one is refused again and none was
+taken since, the destination is wrong and not the events: it pauses, and nothing is parked. An order
+that was not tried yet then probes it at once with one event, until three were refused; from then on
+one event a minute does.
 
 After a request that did not get through, the destination rests, from a second on doubling to a
 minute; then one order of one worker goes ahead, and the others once it has been taken.
@@ -23,7 +25,7 @@ from bridge.heap.pace import LONGEST_BACKOFF, Window, backoff
 from bridge.logs import logger
 from bridge.store import Store, leases
 from bridge.store.leases import Batch, Picked, Result, State, Tried
-from bridge.worker.sending import REFUSED_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, Sent
+from bridge.worker.sending import ORDERS_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, Sent
 
 log = logger()
 
@@ -88,12 +90,15 @@ class Deliverer:
         sending = Sending(
             self.client,
             lambda counts: self._admit(ids, counts),
-            # However many were refused before: this lease's first event is sent, or none ever is.
-            min(list(state.suspects.values()).count(False), REFUSED_IN_A_ROW - 1),
+            state.suspects,
         )
-        events = [Sent(id_, b.identity, body) for b in leased for id_, body in b.events]
+        events = [Sent(id_, b.id, b.identity, body) for b in leased for id_, body in b.events]
         at_once = min(self.per_minute, self.client.endpoint.most)
-        sending.send(events[:1] if state.paused else events, at_once)
+        if state.paused and events:
+            # Another one each time, as among the orders.
+            probe = leased[0].attempts % len(events)
+            events = events[probe : probe + 1]
+        sending.send(events, at_once)
         result = leases.finish(
             self.store,
             self.name,
@@ -170,17 +175,16 @@ class Deliverer:
         """Judge what Heap said. seen: the destination before the request; state: at this moment."""
         now = self.clock()
         others_go = bool(sending.taken)
-        # Refused while others go, or refused again after others went: it is the event.
-        parked = {
-            id_: reason
-            for id_, reason in sending.refused.items()
-            if others_go or state.suspects.get(id_)
-        }
+        suspects = {**dict.fromkeys(sending.orders, False), **state.suspects}
+        # Refused while others go, or refused again after others went: it is the event. If another
+        # order was refused since then, it may be the destination.
+        known = not seen.paused and all(suspects.values())
+        parked = sending.refused if others_go or known else {}
         done = sending.taken | set(parked)
         sent = [b.id for b in leased if all(id_ in done for id_, _ in b.events)]
         failed = sending.stopped not in (None, STOPPING) and not others_go
         failures = max(state.failures, seen.failures + 1) if failed else 0
-        paused, reason, not_before = self._pause(seen, sending, now, failures)
+        paused, reason, not_before = self._pause(seen, sending, now, failures, parked=bool(parked))
         # What another worker learned while this request was under way is not undone by it.
         learned = (state.paused, state.not_before) != (seen.paused, seen.not_before)
         if learned and not_before is None:
@@ -188,11 +192,10 @@ class Deliverer:
             failures = state.failures
         elif learned and state.not_before and not_before:
             paused, not_before = paused or state.paused, max(not_before, state.not_before)
-        later = {b.id: self._later(b, sending, now, not_before) for b in leased if b.id not in sent}
-        suspects = {
-            id_: went or others_go
-            for id_, went in {**state.suspects, **dict.fromkeys(sending.refused, False)}.items()
-            if id_ not in done
+        later = {
+            b.id: self._later(b, sending, now, not_before, paused=paused)
+            for b in leased
+            if b.id not in sent
         }
         return Result(
             sent=sent,
@@ -204,41 +207,54 @@ class Deliverer:
             reason=reason,
             not_before=not_before,
             failures=failures,
-            suspects=suspects,
+            suspects={i: went or others_go for i, went in suspects.items() if i not in sent},
         )
 
     def _pause(
-        self, state: State, sending: Sending, now: datetime, failures: int
+        self,
+        state: State,
+        sending: Sending,
+        now: datetime,
+        failures: int,
+        *,
+        parked: bool,
     ) -> tuple[bool, str | None, datetime | None]:
-        """Decide whether the destination rests, why, and until when."""
+        """Decide whether the destination pauses, why, and until when nothing goes there."""
         stopped = sending.stopped
         if stopped is STOPPING or (sending.taken and not stopped):
             return False, None, None
-        if stopped is not None and stopped.outcome == "paused":
-            reason = stopped.reason
-        elif sending.wrong or (state.paused and not sending.taken):
-            reason = (
-                "single events are refused one after another and none is taken: check HEAP_APP_ID "
-                "and HEAP_API_URL; nothing is parked, one event a minute probes"
-            )
-        elif stopped is not None:
+        if stopped is not None:
+            if stopped.outcome == "paused" or (state.paused and not sending.taken):
+                return True, stopped.reason, now + _PROBE
             wait = _wait(max(failures, 1), stopped, longest=_LONGEST_REST)
             return False, stopped.reason, now + wait
-        else:
+        again = any(state.suspects.get(batch) is False for batch in sending.orders)
+        if parked or not (sending.wrong or again or state.paused):
             return False, None, None
-        return True, reason, now + _PROBE
+        reason = (
+            "Heap refuses every order and takes none: check HEAP_APP_ID and HEAP_API_URL; nothing "
+            "is parked, one event a minute probes"
+        )
+        # Until three were refused, one that was not may still be taken, and does not wait.
+        return True, reason, None if sending.refused_in_a_row < ORDERS_IN_A_ROW else now + _PROBE
 
     def _later(
-        self, batch: Batch, sending: Sending, now: datetime, not_before: datetime | None
+        self,
+        batch: Batch,
+        sending: Sending,
+        now: datetime,
+        not_before: datetime | None,
+        *,
+        paused: bool,
     ) -> tuple[datetime, str]:
-        """Say when a batch that did not go is tried again, and why it did not."""
+        """Return when a batch that did not go is tried again, and why it did not."""
         stopped = sending.stopped
         reason = stopped.reason if stopped else "refused by Heap; waits to see whether others go"
         if not_before is not None:
             return not_before, reason
-        if not any(id_ in sending.refused for id_, _ in batch.events):
+        if batch.id not in sending.orders:
             return now, reason
-        return now + _wait(batch.attempts, sending.last), reason
+        return now + (_PROBE if paused else _wait(batch.attempts, sending.last)), reason
 
 
 def _wait(attempt: int, answer: Answer | None, longest: float = LONGEST_BACKOFF) -> timedelta:

@@ -76,15 +76,41 @@ def test_check_tells_what_to_paste_before_there_is_a_secret(run):
     assert all(one["topics"] for one in told)
 
 
-def test_check_live_knocks_at_heap_and_sends_nothing(bridge, monkeypatch, sandbox):
-    monkeypatch.setenv("HEAP_API_URL", sandbox.url)
-    assert bridge("check", "--live").exit_code == 0
-    assert sandbox.requests == []
-    sandbox.stop()
+def wrong_live(bridge):
     told = bridge("check", "--live", "--json")
     assert told.exit_code == 1
     (fault,) = json.loads(told.stdout)["wrong"]
-    assert fault.startswith("HEAP_API_URL: nothing answers at http://127.0.0.1:")
+    return fault
+
+
+def test_check_live_asks_heap_and_sends_no_event(bridge, monkeypatch, sandbox):
+    monkeypatch.setenv("HEAP_API_URL", sandbox.url)
+    assert bridge("check", "--live").exit_code == 0
+    assert [request.n for request in sandbox.requests] == [0]
+    assert sandbox.events() == []
+    sandbox.stop()
+    assert wrong_live(bridge).endswith(": Heap's host refused the connection")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (
+            {"status": 200, "body": "<html>", "content_type": "text/html"},
+            "it sent a web page (200)",
+        ),
+        ({"status": 200, "body": '{"error": "no such app"}'}, "it sent an error (200)"),
+        ({"status": 404}, "there is no Heap at this address (404)"),
+        ({"status": 401}, "Heap lets nobody in under this app id (401)"),
+        ({"status": 302}, "Heap's host sent the bridge elsewhere (302)"),
+    ],
+)
+def test_check_live_reports_what_is_not_heap(bridge, monkeypatch, sandbox, fault, reason):
+    monkeypatch.setenv("HEAP_API_URL", sandbox.url)
+    sandbox.faults.add(**fault)
+    told = wrong_live(bridge)
+    assert told.startswith(f"destination 12345@{sandbox.url}: ")
+    assert reason in told
 
 
 @pytest.mark.parametrize(

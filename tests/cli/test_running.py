@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.patience import SECONDS
+
 Start = Callable[..., "subprocess.Popen[str]"]
-_SECONDS = 30
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def bridge(environ, tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=SECONDS,
             check=False,
         )
 
@@ -72,11 +73,11 @@ def start(environ, tmp_path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]
     signal.signal(signal.SIGINT, before)
     for process in running:
         process.terminate()
-        process.communicate(timeout=_SECONDS)
+        process.communicate(timeout=SECONDS)
 
 
 def until(done: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + _SECONDS
+    give_up = time.monotonic() + SECONDS
     while not done():
         assert time.monotonic() < give_up, "not done in time"
         time.sleep(0.05)
@@ -84,8 +85,8 @@ def until(done: Callable[[], bool]) -> None:
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=1).status_code == 200
-    except requests.ConnectionError:
+        return requests.get(url, timeout=10).status_code == 200
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
@@ -121,7 +122,7 @@ def test_serve_takes_a_sample_through_to_its_own_sandbox(start, bridge, environ)
 
     pids = children(serve)
     serve.send_signal(signal.SIGTERM)
-    told, _ = serve.communicate(timeout=_SECONDS)
+    told, _ = serve.communicate(timeout=SECONDS)
     assert serve.returncode == 0
     assert not any(alive(pid) for pid in pids)
     assert "HEAP_APP_ID is not set: orders go to a local Heap sandbox at http://127.0.0.1:" in told
@@ -144,7 +145,7 @@ def test_serve_stops_all_when_one_of_its_processes_dies(start, environ, tmp_path
     until(lambda: answers(f"http://127.0.0.1:{environ['PORT']}/readyz"))
     pids = children(serve)
     os.kill(pids[which], signal.SIGKILL)
-    told, _ = serve.communicate(timeout=_SECONDS)
+    told, _ = serve.communicate(timeout=SECONDS)
     assert serve.returncode == 1
     assert "HEAP_APP_ID is not set: orders of example go to a local Heap sandbox" in told
     assert not any(alive(pid) for pid in pids)
@@ -168,7 +169,7 @@ with stopping() as stop:
 
 
 def test_a_signal_at_the_worst_moment_stops_all_the_same():
-    told = subprocess.run([sys.executable, "-c", SIGNALLED], check=False, timeout=_SECONDS)
+    told = subprocess.run([sys.executable, "-c", SIGNALLED], check=False, timeout=SECONDS)
     assert told.returncode == 0
 
 
@@ -182,9 +183,9 @@ def test_a_sandbox_runs_until_it_is_interrupted(start):
     sandbox = start("sandbox", "--port", "0")
     line = sandbox.stdout.readline()
     (url,) = re.findall(r"http://127\.0\.0\.1:\d+", line)
-    assert requests.get(f"{url}/sandbox/summary", timeout=5).json()["events"] == 0
+    assert requests.get(f"{url}/sandbox/summary", timeout=SECONDS).json()["events"] == 0
     sandbox.send_signal(signal.SIGINT)
-    assert sandbox.wait(_SECONDS) == 0
+    assert sandbox.wait(SECONDS) == 0
 
 
 def test_the_demo_shows_every_order_and_leaves_nothing_behind(bridge, tmp_path):
@@ -205,6 +206,6 @@ def test_an_interrupted_demo_leaves_nothing_behind(start, tmp_path):
     pids = children(demo)
     assert len(pids) == 2
     demo.send_signal(signal.SIGINT)
-    assert demo.wait(_SECONDS) == 130
+    assert demo.wait(SECONDS) == 130
     assert not any(alive(pid) for pid in pids)
     assert list(tmp_path.iterdir()) == []

@@ -24,7 +24,7 @@ REASON_CALLS = {
     *("TryAgain", "KeyRefused", "LookUpFailed"),
 }
 REASON_FUNCTIONS = {
-    *("_held", "_other_account", "_alone", "_unlinked", "_pause", "_later", "_judged", "_words"),
+    *("_held", "_other_account", "_alone", "_unlinked", "_pause", "_later", "judged", "_words"),
     *("why_no_order", "_not_a_snapshot", "_why_not", "_why_not_counted"),
     *("_forbidden", "_unreached"),
 }

@@ -14,11 +14,11 @@ from adapters.registry import adapters
 from bridge.samples import SHOP
 from tests.faults.fleet import SECRET
 from tests.faults.ledger import FIRST_ORDER, LINES, Ledger
+from tests.patience import SECONDS
 
 # A sender that meets a fault stands back so long, as a provider would for longer.
 _REST = 0.1
 # And gives up an order so long after the load has ended.
-_GIVE_UP = 60.0
 
 
 def shopify_order(number: int, **fields: Any) -> bytes:
@@ -100,8 +100,8 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Begin no more orders; those begun are repeated for a minute at most."""
-        self._give_up = time.monotonic() + _GIVE_UP
+        """Begin no more orders; those begun are repeated for some minutes at most."""
+        self._give_up = time.monotonic() + SECONDS
         self._done.set()
         for thread in self._threads:
             thread.join()
@@ -127,7 +127,7 @@ class Load:
             body, headers = signed(self._body(number))
             while True:
                 if connection is None:
-                    connection = http.client.HTTPConnection(*next(doors), timeout=10)
+                    connection = http.client.HTTPConnection(*next(doors), timeout=60)
                 began = time.monotonic()
                 status = _post(connection, body, headers)
                 self._ledger.note(number, status, time.monotonic() - began)

@@ -11,7 +11,7 @@ from bridge.worker import watch
 from bridge.worker.run import run
 
 # So soon it is seen, and not after a minute.
-watch.MOST_SECONDS = 0.5
+watch.MOST_SECONDS = 2.0
 
 
 def main(order: str) -> None:

@@ -31,7 +31,7 @@ default_pool_size = {size}
 max_client_conn = 200
 logfile = {folder}/log
 """
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 @contextmanager

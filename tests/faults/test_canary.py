@@ -14,6 +14,7 @@ from bridge.store import Store
 from tests.faults.conftest import Town
 from tests.faults.fleet import SECRET, until_alive
 from tests.faults.load import shopify_order, signed
+from tests.patience import SECONDS
 from tests.soak.waiting import drained
 
 EMAIL = "canary.bird@example.com"
@@ -38,7 +39,7 @@ def post(port: int, path: str, body: bytes, headers: dict[str, str]) -> str:
         f"http://127.0.0.1:{port}{path}", body or None, {"X-Canary": EMAIL, **headers}
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return f"{answer.status} {answer.headers} {answer.read().decode()}"
     except urllib.error.HTTPError as refused:
         return f"{refused.code} {refused.headers} {refused.read().decode()}"
@@ -50,7 +51,7 @@ def command(town: Town, *words: str) -> str:
         env=town.fleet.environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
         check=False,
     )
     return ended.stdout + ended.stderr
@@ -65,7 +66,7 @@ def spoiled(town: Town, statement: str) -> None:
 
 def printed(town: Town, words: str) -> None:
     """Wait until one of the processes has printed this."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + SECONDS
     while words not in town.fleet.printed():
         assert time.monotonic() < give_up, words
         time.sleep(0.05)

@@ -16,14 +16,13 @@ from tests.faults.disk import small_disk
 from tests.faults.fleet import Fleet, family, migrated, until_alive, variables
 from tests.faults.ledger import Ledger
 from tests.faults.load import Load
+from tests.patience import SECONDS
 from tests.postgres import UNPRIVILEGED, cluster, free_port
 from tests.soak.waiting import drained
 
-SECONDS = 40.0
-
 
 def asked(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     told = answer.status, answer.read().decode()
@@ -79,7 +78,7 @@ def test_g15_a_full_disk_under_sqlite(tmp_path, sandbox) -> None:
                     [sys.executable, "-m", "bridge", "status"],
                     env=fleet.environ,
                     capture_output=True,
-                    timeout=60,
+                    timeout=SECONDS,
                     check=False,
                 )
                 assert (told.returncode, told.stderr) == (0, b"")

@@ -13,6 +13,7 @@ from tests.faults.conftest import Town
 from tests.faults.fleet import until_alive
 from tests.faults.ledger import FIRST_ORDER, Ledger, keys
 from tests.faults.load import Load
+from tests.patience import SECONDS
 from tests.soak.waiting import drained
 
 ORDERS, POISON = 12, 5
@@ -25,7 +26,7 @@ def worker(town: Town) -> subprocess.CompletedProcess[str]:
         env=town.fleet.environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
         check=False,
     )
 

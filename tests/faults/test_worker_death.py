@@ -8,6 +8,7 @@ from tests.faults.dying import POINTS, STATUS
 from tests.faults.fleet import until_alive
 from tests.faults.ledger import Ledger
 from tests.faults.load import Load
+from tests.patience import SECONDS
 from tests.soak.waiting import drained
 
 
@@ -23,7 +24,7 @@ def test_g4_a_worker_may_die_at_any_point(town: Town) -> None:
             [sys.executable, "-m", "tests.faults.dying", point],
             env=town.fleet.environ,
             capture_output=True,
-            timeout=60,
+            timeout=SECONDS,
             check=False,
         )
         assert ended.returncode == STATUS, (point, ended.stdout, ended.stderr)

@@ -13,15 +13,15 @@ from bridge.store import Store
 from bridge.store.tables import inbox
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import FIRST_ORDER
+from tests.patience import SECONDS
 
 _ORDER = re.compile(rb'^{"id": (\d+)')
-_PATIENCE = 60.0
 
 
 def kill_one(fleet: Fleet, name: str, chance: random.Random) -> int:
     """Kill one of a web's processes, not the one that starts them anew; gives its id."""
     parent = fleet.running[name].pid
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + SECONDS
     while not (children := _children(parent)):
         assert time.monotonic() < until
         time.sleep(0.01)

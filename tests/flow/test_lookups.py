@@ -7,6 +7,7 @@ import pytest
 
 from adapters.stripe.api import connect
 from bridge.store import facts, pauses
+from tests.patience import patience
 
 
 @pytest.fixture
@@ -38,19 +39,19 @@ FAULTS = {
     "too many": {"status": 429, "headers": {"Retry-After": "7"}},
     "a fault of Stripe's": {"status": 500},
     "a hang-up": {"drop": True},
-    "no answer in time": {"after": 1},
+    "no answer in time": {"after": 5},
 }
 
 
 @pytest.fixture
 def impatient(keyed, stripe_mock):
-    """Make a bridge that waits a moment for each answer of Stripe's."""
+    """Make a bridge that waits a moment for each answer of Stripe's, if the fault is silence."""
 
-    def make(**environ):
+    def make(fault, **environ):
         rig = keyed(**environ)
         for asker in rig.askers:
             asker.api.close()
-        api = connect(stripe_mock.key, rig.environ["STRIPE_API_URL"], timeout=(1, 0.3))
+        api = connect(stripe_mock.key, rig.environ["STRIPE_API_URL"], timeout=patience(fault or {}))
         rig.askers = [replace(asker, api=api) for asker in rig.askers]
         return rig
 
@@ -61,7 +62,7 @@ def impatient(keyed, stripe_mock):
 def test_no_order_is_lost_while_stripe_does_not_answer(
     impatient, things, shop, cart, item, stripe_mock, fault
 ):
-    rig = impatient()
+    rig = impatient(fault)
     bought = bought_at(shop, cart, item)
     stripe_mock.fail(times=8, **fault)
     rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
@@ -97,7 +98,7 @@ def test_what_is_known_goes_without_what_describes_it_and_what_is_not_known_neve
     impatient, things, shop, cart, item, stripe_mock, fault
 ):
     nowhere = {} if fault else {"STRIPE_API_URL": "http://127.0.0.1:9"}
-    rig = impatient(BRIDGE_LOOKUP_SECONDS="600", **nowhere)
+    rig = impatient(fault, BRIDGE_LOOKUP_SECONDS="600", **nowhere)
     mug = item(name="Mug", unit=1250, metadata={"sku": "M-1"})
     if fault:
         stripe_mock.fail(times=None, **fault)
@@ -318,6 +319,6 @@ def test_several_look_ups_are_under_way_at_once(keyed, things, shop, cart, item,
         rig.post("stripe", "", things.event("charge.succeeded", bought.charge))
     rig.normaliser.step()
     # None of them is answered before four have come.
-    stripe_mock.meeting = threading.Barrier(4, timeout=20)
+    stripe_mock.meeting = threading.Barrier(4, timeout=60)
     assert rig.askers[0].step() >= 4
     stripe_mock.meeting.abort()

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from bridge.store import status
+
 
 def shopify(number: int, lines: int = 1, **fields: Any) -> bytes:
     """Make a paid Shopify order."""
@@ -65,6 +67,143 @@ def test_a_poison_event_that_comes_alone_is_parked_once_others_have_gone(make_ri
     assert [e["idempotency_key"] for e in rig.sent()] == [key(2)]
 
 
+def posted(rig, *numbers: int, lines: int = 1) -> None:
+    """Post orders and bring them as far as the outbox."""
+    for number in numbers:
+        rig.post("shopify", "orders/paid", shopify(number, lines=lines))
+    while rig.normaliser.step():
+        pass
+
+
+def refuse(rig, number: int, lines: int = 1) -> None:
+    """Have Heap refuse everything of an order."""
+    for end in ("order", *(f"item:{n + 1}" for n in range(lines))):
+        rig.sandbox.faults.add(refuse_key=key(number, end))
+
+
+@pytest.mark.parametrize("tries", [1, 2, 5])
+def test_an_order_refused_whole_does_not_hold_back_the_next(rig, tries):
+    refuse(rig, 1, lines=5)
+    posted(rig, 1, lines=5)
+    for _ in range(tries):
+        rig.work()
+        rig.clock.turn(seconds=61)
+    assert rig.parked_heap_events() == []
+    rig.clock.turn(seconds=-30)
+    posted(rig, 2)
+    # No minute passes: it is tried at once.
+    rig.work()
+    assert [e["idempotency_key"] for e in rig.sent()] == [key(2, "item:1"), key(2)]
+    rig.clock.turn(minutes=20)
+    rig.work()
+    assert len(rig.parked_heap_events()) == 6
+    assert len(rig.sent()) == 2
+
+
+def test_an_order_refused_whole_does_not_hold_back_those_in_the_same_request(rig):
+    refuse(rig, 1, lines=8)
+    posted(rig, 1, lines=8)
+    posted(rig, 2)
+    rig.work()
+    assert [e["idempotency_key"] for e in rig.sent()] == [key(2, "item:1"), key(2)]
+    assert len(rig.parked_heap_events()) == 9
+
+
+def test_one_bad_event_of_an_order_that_comes_alone_is_parked_at_once(rig):
+    rig.sandbox.faults.add(refuse_key=key(1, "item:1"))
+    posted(rig, 1, lines=4)
+    rig.work()
+    assert rig.parked_heap_events() == [key(1, "item:1")]
+    assert len(rig.sent()) == 4
+
+
+def test_a_lone_order_with_a_few_bad_events_is_not_probed_with_those_alone(rig):
+    # The halves are refused, and so are the first three that are tried alone.
+    bad = [key(1, f"item:{line}") for line in (1, 2, 3, 5)] + [key(1)]
+    for one in bad:
+        rig.sandbox.faults.add(refuse_key=one)
+    posted(rig, 1, lines=7)
+    for _ in range(20):
+        rig.work()
+        rig.clock.turn(minutes=16)
+    assert rig.parked_heap_events() == sorted(bad)
+    assert len(rig.sent()) == 3
+
+
+def test_a_bad_order_alone_pauses_the_destination_at_its_second_try_and_asks_little(rig):
+    refuse(rig, 1, lines=40)
+    posted(rig, 1, lines=40)
+    for _ in range(60):
+        rig.work()
+        rig.clock.turn(seconds=61)
+    # A probe a minute, and what it took to look for a good event twice.
+    assert len(rig.sandbox.requests) < 60 + 50
+    (destination,) = status.of_destinations(rig.store)
+    assert destination.paused
+    assert (destination.reason or "").startswith("Heap refuses every order and takes none")
+
+
+def test_orders_that_come_one_by_one_to_a_wrong_destination_are_not_parked(rig):
+    rig.sandbox.faults.add(refuse_all=True)
+    for number in range(1, 20):
+        posted(rig, number)
+        rig.work()
+    # Three orders show that it is the destination; the others wait for the minute.
+    (destination,) = status.of_destinations(rig.store)
+    assert destination.paused
+    before = len(rig.sandbox.requests)
+    assert before < 20
+    posted(rig, 20)
+    rig.work()
+    assert len(rig.sandbox.requests) == before
+    for _ in range(60):
+        rig.clock.turn(seconds=61)
+        rig.work()
+    assert len(rig.sandbox.requests) == before + 60
+    assert rig.parked_heap_events() == []
+    rig.sandbox.faults.clear()
+    rig.clock.turn(seconds=61)
+    rig.work()
+    rig.clock.turn(minutes=16)
+    rig.work()
+    assert len(rig.sent("Order")) == 20
+    assert rig.parked_heap_events() == []
+
+
+def test_a_destination_that_turns_wrong_after_it_took_others_parks_nothing_new(make_rig):
+    rig = make_rig(HEAP_PURCHASE_EVENT=" ")
+    refuse(rig, 1)
+    posted(rig, 1)
+    rig.work()
+    posted(rig, 2)
+    rig.work()
+    assert [e["idempotency_key"] for e in rig.sent()] == [key(2)]
+    # Order 1 is now known to be bad; others that are refused from here on make that doubtful.
+    rig.sandbox.faults.add(refuse_all=True)
+    posted(rig, 3, 4, 5)
+    for _ in range(20):
+        rig.clock.turn(seconds=61)
+        rig.work()
+    assert rig.parked_heap_events() == []
+
+
+def test_an_answer_that_is_not_heaps_lets_orders_wait_and_status_reports_it(rig):
+    rig.sandbox.faults.add(times=50, status=200, body="<html>", content_type="text/html")
+    posted(rig, 1, 2)
+    rig.work()
+    assert rig.sent() == []
+    (destination,) = status.of_destinations(rig.store)
+    assert (destination.reason or "").startswith("what answered is not Heap: it sent a web page")
+    rig.sandbox.faults.clear()
+    rig.clock.turn(seconds=61)
+    rig.work()
+    rig.work()
+    assert len(rig.sent("Order")) == 2
+    assert rig.sandbox.repeats == 0
+    (destination,) = status.of_destinations(rig.store)
+    assert destination.reason is None
+
+
 def test_when_everything_is_refused_the_destination_pauses_and_nothing_is_parked(rig):
     rig.sandbox.faults.add(refuse_all=True)
     for number in range(1, 30):
@@ -93,6 +232,8 @@ def test_when_everything_is_refused_the_destination_pauses_and_nothing_is_parked
     [
         {"status": 500},
         {"status": 502, "body": "<html>"},
+        {"status": 200, "body": "<html>", "content_type": "text/html"},
+        {"status": 200, "body": '{"error": "no such route"}'},
         {"status": 404},
         {"status": 408},
         {"status": 301},

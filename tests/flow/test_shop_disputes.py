@@ -5,6 +5,7 @@ Body: Shopify's sample of disputes/create, API 2026-07; statuses: DisputeStatus,
 
 import itertools
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,10 @@ def test_a_lost_chargeback_is_one_refund_in_every_order_of_arrival(rig, arrival)
     ],
 )
 def test_only_money_that_is_gone_is_a_refund(rig, fields, back):
-    shown = {"presentment_currency": "EUR", "total_price_set": both("20.00", "18.40")}
+    shown: dict[str, Any] = {
+        "presentment_currency": "EUR",
+        "total_price_set": both("20.00", "18.40"),
+    }
     told = {**dispute(fields["status"]), **fields}
     post(rig, ("orders/paid", order(**shown)), ("disputes/update", told))
     assert [amount for _, amount, _ in refunds(rig)] == ([back] if back else [])

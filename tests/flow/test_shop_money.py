@@ -249,7 +249,7 @@ def test_of_two_states_of_one_second_the_one_with_more_comes_later(make_rig, fir
 @pytest.mark.parametrize("reverse", [False, True])
 def test_where_nothing_grew_the_moment_of_triggering_decides(make_rig, reverse):
     rig = make_rig()
-    taxed = {"current_total_tax": "1.00", "current_total_price": "21.00"}
+    taxed: dict[str, Any] = {"current_total_tax": "1.00", "current_total_price": "21.00"}
     told = [
         (order(), "2026-11-20T10:00:00.100000001Z"),
         (order(**taxed), "2026-11-20T10:00:00.100000002Z"),

@@ -1,5 +1,6 @@
 """What the client makes of Heap's answers, and of what is no answer at all."""
 
+import gzip
 import socket
 import struct
 import threading
@@ -90,7 +91,7 @@ def test_events_reach_heap_in_one_bulk_request(
 def test_each_status_has_one_outcome_and_the_operators_words(
     sandbox: Sandbox, client: HeapClient, body: Body, status: int, outcome: str
 ) -> None:
-    sandbox.faults.add(status=status, body="<p>ada@example.com</p>" if status != 204 else "")
+    sandbox.faults.add(status=status, body="ada@example.com" if status != 204 else "")
     answer = client.send([body()])
     assert (answer.outcome, answer.status) == (outcome, status)
     assert str(status) in answer.reason
@@ -145,15 +146,14 @@ def test_name_servers_that_say_nothing_are_given_up_at_the_limit(
 
     def silent(host: str, *_args: object, **_options: object) -> list[Any]:
         asked.append(host)
-        released.wait(20)
+        released.wait(60)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", silent)
-    with closing(HeapClient("http://heap.example.com", "1", read_seconds=0.3)) as client:
+    with closing(HeapClient("http://heap.example.com", "1", read_seconds=1)) as client:
         answers = [client.send([body()]) for _ in range(3)]
     released.set()
     assert {told(answer) for answer in answers} == {("later", None, None, NO_NAME)}
-    assert max(answer.seconds for answer in answers) < 2
     # However often it is tried, one thread waits.
     assert asked == ["heap.example.com"]
 
@@ -252,28 +252,29 @@ def test_a_dripping_answer_is_cut_off_at_the_limit(serve: Serve, body: Body, hea
     def drip(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(head)
-        for byte in b"HTTP/1.1" * 20:
+        # Until the client hangs up; without a limit it would be a minute and another reason.
+        for byte in b"HTTP/1.1" * 400:
             connection.sendall(bytes([byte]))
             time.sleep(0.02)
 
-    answer = send(serve(drip), body(), read_seconds=0.3)
+    answer = send(serve(drip), body(), read_seconds=1)
     assert told(answer) == ("later", None, None, "Heap did not answer in time")
-    assert 0.25 < answer.seconds < 2
+    assert answer.seconds > 0.9
 
 
 def test_a_host_that_reads_nothing_is_given_up_at_the_limit(serve: Serve, body: Body) -> None:
     released = threading.Event()
 
     def sit(_connection: socket.socket) -> None:
-        released.wait(5)
+        released.wait(60)
 
     url = serve(sit)
     # More than both sockets' buffers hold.
     large = body(total="9" * 20_000_000)
-    answer = send(url, large, read_seconds=0.3)
+    answer = send(url, large, read_seconds=1)
+    # Only now: without a limit the client would have waited for the connection to end.
     released.set()
     assert told(answer) == ("later", None, None, "Heap did not answer in time")
-    assert answer.seconds < 2
 
 
 def test_a_redirect_is_not_followed(serve: Serve, sandbox: Sandbox, body: Body) -> None:
@@ -312,9 +313,107 @@ def test_proxies_and_passwords_of_the_environment_are_ignored(
     assert len(sandbox.requests) == 1
 
 
-def test_a_long_answer_is_not_read_to_its_end(
+def test_a_long_answer_is_not_heaps_and_not_read_to_its_end(
     sandbox: Sandbox, client: HeapClient, body: Body
 ) -> None:
     sandbox.faults.add(status=200, body="x" * 3_000_000)
+    assert client.send([body()]).reason == not_heap("a long text")
     assert client.send([body()]).outcome == "taken"
+
+
+def not_heap(what: str, status: int = 200) -> str:
+    return (
+        f"what answered is not Heap: it sent {what} ({status}); look at HEAP_API_URL and at any "
+        "proxy in between"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("text/plain", ""),
+        ("text/plain", "OK"),
+        ("text/plain; charset=utf-8", "ok\n"),
+        ("text/html", ""),
+        ("", "Accepted"),
+        ("application/json", "{}"),
+        ("application/json; charset=utf-8", ' {"status": "ok", "error": null, "errors": []}'),
+        ("application/json", '"ok"'),
+        ("text/plain", '{"success": true}'),
+    ],
+)
+def test_a_success_with_a_short_text_or_json_without_an_error_is_heaps(
+    sandbox: Sandbox, client: HeapClient, body: Body, kind: str, text: str
+) -> None:
+    sandbox.faults.add(status=202, body=text, content_type=kind)
+    assert told(client.send([body()])) == ("taken", 202, None, "Heap took the request (202)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "what"),
+    [
+        ("text/html", "<!doctype html><title>Log in</title>", "a web page"),
+        ("text/plain", "  <html>ada@example.com</html>", "a web page"),
+        ("application/json", "<html></html>", "a web page"),
+        ("text/html", "welcome", "neither text nor JSON"),
+        ("image/gif", "GIF89a", "neither text nor JSON"),
+        ("application/json", '{"error": "unknown host ada@example.com"}', "an error"),
+        ("application/json", '{"errors": [{"code": 7}]}', "an error"),
+        ("application/problem+json", '{"err": 1}', "an error"),
+        ("text/plain", '{"error": {"code": 7}}', "an error"),
+        ("", '{"success": false}', "an error"),
+        ("application/json", '{"ok": false}', "an error"),
+        ("application/json", "OK", "JSON that cannot be read"),
+        ("application/json", "[" * 20_000, "JSON that cannot be read"),
+        ("text/plain", "x" * 1025, "a long text"),
+    ],
+)
+def test_a_success_that_is_not_heaps_means_later(
+    sandbox: Sandbox, client: HeapClient, body: Body, kind: str, text: str, what: str
+) -> None:
+    sandbox.faults.add(status=200, body=text, content_type=kind)
+    assert told(client.send([body()])) == ("later", 200, None, not_heap(what))
     assert client.send([body()]).outcome == "taken"
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"), [(b"OK", "taken"), (b"<html></html>", "later"), (b"", "taken")]
+)
+def test_a_packed_answer_is_unpacked_before_it_is_judged(
+    serve: Serve, body: Body, text: bytes, outcome: str
+) -> None:
+    packed = gzip.compress(text)
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+        connection.sendall(head.encode() + packed)
+
+    assert send(serve(answer), body()).outcome == outcome
+
+
+def test_an_answer_that_only_claims_to_be_packed_means_later(serve: Serve, body: Body) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"
+        connection.sendall(head)
+
+    assert send(serve(answer), body()).outcome == "later"
+
+
+def test_a_connection_that_heap_closed_while_it_was_kept_is_replaced(
+    serve: Serve, body: Body
+) -> None:
+    closed = threading.Semaphore(0)
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        # It promises to stay open, and closes all the same.
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.release()
+
+    with closing(HeapClient(serve(answer), "1")) as client:
+        for _ in range(3):
+            assert client.send([body()]).outcome == "taken"
+            closed.acquire()

@@ -40,7 +40,7 @@ def make() -> Iterator[Make]:
 
 def post(sandbox: Sandbox, content: Any, path: str = "/api/track") -> tuple[int, str, str | None]:
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-    answer = requests.post(f"{sandbox.url}{path}", data=raw, timeout=10, allow_redirects=False)
+    answer = requests.post(f"{sandbox.url}{path}", data=raw, timeout=60, allow_redirects=False)
     return answer.status_code, answer.text, answer.headers.get("Retry-After")
 
 
@@ -174,7 +174,7 @@ def test_a_poisoned_key_is_refused_until_the_faults_are_cleared(sandbox: Sandbox
     sandbox.faults.add(refuse_key="shop:a:1:order")
     sent = [bulk(event(2), event(1)), bulk(event(2)), bulk(event(1))]
     assert [post(sandbox, each)[0] for each in sent] == [400, 200, 400]
-    assert requests.delete(f"{sandbox.url}/sandbox/faults", timeout=10).status_code == 204
+    assert requests.delete(f"{sandbox.url}/sandbox/faults", timeout=60).status_code == 204
     assert post(sandbox, bulk(event(1)))[0] == 200
 
 
@@ -197,7 +197,7 @@ def test_an_onlooker_sees_events_requests_and_counts(sandbox: Sandbox) -> None:
     post(sandbox, bulk(event(1, identity="other"), app_id="2"))
 
     def get(path: str) -> Any:
-        answer = requests.get(f"{sandbox.url}/sandbox/{path}", timeout=10)
+        answer = requests.get(f"{sandbox.url}/sandbox/{path}", timeout=60)
         return json.loads(answer.text, parse_float=Decimal)
 
     assert get("events") == sandbox.events()
@@ -218,13 +218,13 @@ def test_an_onlooker_sees_events_requests_and_counts(sandbox: Sandbox) -> None:
         "refusals": [],
         "refused": 0,
     }
-    assert requests.delete(f"{sandbox.url}/sandbox/events", timeout=10).status_code == 204
+    assert requests.delete(f"{sandbox.url}/sandbox/events", timeout=60).status_code == 204
     assert (get("events"), get("requests"), sandbox.conflicts) == ([], [], [])
 
 
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
 def test_another_path_is_not_found(sandbox: Sandbox, method: str) -> None:
-    answer = requests.request(method, f"{sandbox.url}/api/other", data=b"{}", timeout=10)
+    answer = requests.request(method, f"{sandbox.url}/api/other", data=b"{}", timeout=60)
     assert answer.status_code == 404
 
 
@@ -234,21 +234,21 @@ def test_a_stopped_sandbox_leaves_no_thread_however_many_connections_it_had() ->
     url = sandbox.url
     sessions = [requests.Session() for _ in range(5)]
     for session in sessions:
-        session.get(f"{url}/sandbox/summary", timeout=10)
+        session.get(f"{url}/sandbox/summary", timeout=60)
     assert threading.active_count() > before
     sandbox.stop()
     assert threading.active_count() == before
     for session in sessions:
         session.close()
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{url}/sandbox/summary", timeout=10)
+        requests.get(f"{url}/sandbox/summary", timeout=60)
 
 
 def test_a_sandbox_of_its_own_says_where_it_is_and_ends_when_interrupted() -> None:
     seen = []
 
     def announce(url: str) -> None:
-        seen.append(requests.get(f"{url}/sandbox/summary", timeout=10).status_code)
+        seen.append(requests.get(f"{url}/sandbox/summary", timeout=60).status_code)
         raise KeyboardInterrupt
 
     run("127.0.0.1", 0, announce)

@@ -32,7 +32,7 @@ def sandbox(clock: Clock) -> Iterator[Sandbox]:
 
 def post(sandbox: Sandbox, path: str, **fields: Any) -> int:
     body = {"app_id": "1", **fields}
-    return requests.post(sandbox.url + path, json=body, timeout=5).status_code
+    return requests.post(sandbox.url + path, json=body, timeout=60).status_code
 
 
 def user(name: str = "ada", **properties: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_the_last_value_of_a_property_holds(sandbox: Sandbox) -> None:
     assert post(sandbox, PROPERTIES, users=[user(orders=1, plan="a"), user("bob")]) == 200
     assert post(sandbox, PROPERTIES, **user(orders=2)) == 200
     assert sandbox.users.given == {("1", "ada"): {"orders": 2, "plan": "a"}, ("1", "bob"): {}}
-    shown = requests.get(f"{sandbox.url}/sandbox/users", timeout=5).json()
+    shown = requests.get(f"{sandbox.url}/sandbox/users", timeout=60).json()
     assert [one["identity"] for one in shown["users"]] == ["ada", "bob"]
 
 

@@ -61,7 +61,7 @@ def post(port: int, provider: str, body: bytes, headers: dict[str, str]) -> int:
         {"Content-Type": "application/json", **headers},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.load(answer) == {"status": "stored"}
             return int(answer.status)
     except urllib.error.HTTPError as refused:

@@ -20,7 +20,7 @@ def test_every_user_ends_with_all_of_their_orders_though_workers_are_killed(
                 "source_name": "web",
                 "note_attributes": [{"name": "_heap_user_id", "value": str(800 + own % BUYERS)}],
             }
-            assert sender.post("shopify", "orders/paid", json.dumps(body).encode()) == 200
+            assert sender.deliver("shopify", "orders/paid", json.dumps(body).encode()) == 200
 
     switches = {"HEAP_USER_PROPERTIES": "on", "HEAP_IDENTIFY": "on"}
     with deployed(database_url, **switches) as bridge:

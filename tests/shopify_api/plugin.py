@@ -24,7 +24,7 @@ def make_shopify_api(shopify_mock: MockShopify) -> Iterator[Callable[..., BatchA
     """Make look-ups at the mock: with its token, or as the settings say."""
     made: list[BatchApi] = []
 
-    def make(timeout: tuple[float, float] = (3, 5), **settings: Any) -> BatchApi:
+    def make(timeout: tuple[float, float] = (60, 60), **settings: Any) -> BatchApi:
         usual = {"shop": SHOP, "api_url": shopify_mock.url}
         key = {} if "client_id" in settings else {"access_token": TOKEN}
         made.append(connect(ShopifySettings(**{**usual, **key, **settings}), timeout=timeout))

@@ -14,6 +14,7 @@ from adapters.errors import KeyRefused, LookUpFailed, TryAgain
 from adapters.lookups import Need
 from adapters.shopify.api import connect
 from adapters.shopify.settings import ShopifySettings
+from tests.patience import patience
 
 ONE = Need("product", "1")
 HTML = b"<html>gateway</html>"
@@ -89,7 +90,7 @@ def test_what_waiting_may_mend_is_tried_again(
     shopify_mock.fail(**fault, times=None)
 
     with pytest.raises(TryAgain) as raised:
-        make_shopify_api(timeout=(1, 0.3)).fetch(ONE)
+        make_shopify_api(timeout=patience(fault)).fetch(ONE)
 
     assert (str(raised.value), raised.value.retry_after) == (words, retry_after)
 

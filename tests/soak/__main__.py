@@ -74,7 +74,7 @@ def _saying(progress: Progress, task: TaskID, step: Step) -> Callable[[str], Non
 
 def _show(console: Console, found: Sequence[Figure], broken: Sequence[str]) -> None:
     table = Table("guarantee", "figure", "found", "to reach", "reached")
-    for figure in sorted(found, key=lambda one: int(one.guarantee.removeprefix("G"))):
+    for figure in sorted(found, key=lambda one: int(one.guarantee[1:])):
         table.add_row(*figure.row())
     console.print(table)
     for name in broken:

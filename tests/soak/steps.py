@@ -1,6 +1,6 @@
 """The steps of a soak, in their order; each room adds its own here."""
 
-from tests.soak import claims, clocks, database, machines, outage, steady, web
+from tests.soak import claims, clocks, database, machines, mutants, outage, steady, web
 from tests.soak.world import Step
 
 STEPS: tuple[Step, ...] = (
@@ -11,4 +11,5 @@ STEPS: tuple[Step, ...] = (
     *web.STEPS,
     *database.STEPS,
     *clocks.STEPS,
+    *mutants.STEPS,
 )

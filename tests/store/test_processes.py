@@ -1,7 +1,6 @@
 """Every process shows itself in the store, and one too many waits until another has ended."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -116,6 +115,5 @@ def test_a_process_that_is_to_end_waits_no_longer(arrive: Arrive) -> None:
     store.waits = True
     stop = threading.Event()
     stop.set()
-    began = time.monotonic()
+    # Otherwise it would wait here for ever.
     assert not presence.wait(stop)
-    assert time.monotonic() - began < 5

@@ -56,10 +56,10 @@ def item() -> type[Item]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], bool]], bool]:
-    """Wait until something has come true; False where it has not within five seconds."""
+    """Wait until something has come true; False where it has not within a minute."""
 
     def wait(true: Callable[[], bool]) -> bool:
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not true() and time.monotonic() < end:
             time.sleep(0.01)
         return true()

@@ -103,6 +103,6 @@ def test_every_field_of_an_object_is_one_that_the_sdk_knows():
 def test_it_refuses_what_stripe_refuses(stripe_mock, shop, path, status, message):
     url = stripe_mock.url + path.format(charge=f"/v1/charges/{shop.direct().charge['id']}")
 
-    answer = requests.get(url, headers={"Authorization": f"Bearer {stripe_mock.key}"}, timeout=5)
+    answer = requests.get(url, headers={"Authorization": f"Bearer {stripe_mock.key}"}, timeout=60)
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (status, message)

@@ -15,6 +15,7 @@ from adapters.errors import KeyRefused, LookUpFailed, TryAgain
 from adapters.lookups import Need
 from adapters.stripe.api import connect
 from adapters.stripe.api.pace import Pace
+from tests.patience import patience
 from tests.stripe_api import shapes
 
 HTML = b"<html>gateway</html>"
@@ -121,7 +122,7 @@ def test_what_waiting_may_mend_is_tried_again(stripe_mock, shop, fault, words, r
     stripe_mock.fail(**fault, times=None)
 
     with (
-        closing(connect(stripe_mock.key, stripe_mock.url, timeout=(1, 0.3))) as api,
+        closing(connect(stripe_mock.key, stripe_mock.url, timeout=patience(fault))) as api,
         pytest.raises(TryAgain) as raised,
     ):
         api.fetch(Need("charge", own))
