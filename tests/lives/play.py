@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
@@ -12,6 +13,8 @@ from tests.flow.conftest import SECRETS, Rig
 from tests.lives.invariants import Sums, broken, by_key, changed_once, summed
 from tests.lives.world import Books, Draw, Json, Life, Step, Webhook
 
+# By order: the step after which a law was broken, and which.
+Wrong = dict[str, tuple[int, str, list[str], Life]]
 # When a life's own time begins; before the rig's clock, as everything that is told has happened.
 BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
@@ -71,8 +74,9 @@ class Player:
 def every_step(player: Player, lives: Sequence[Life], draw: Draw) -> None:
     """Play lives step by step; the laws hold after each, and each makes one change at most."""
     was = {life.order_id: (Books(counts=False), Sums()) for life in lives}
+    wrong: Wrong = {}
     for n in range(longest(lives)):
-        going = [life for life in lives if n < len(life.steps)]
+        going = [life for life in lives if n < len(life.steps) and life.order_id not in wrong]
         player.post(draw.shuffled([one for life in going for one in life.steps[n].webhooks]))
         player.settle()
         held = player.events()
@@ -81,8 +85,10 @@ def every_step(player: Player, lives: Sequence[Life], draw: Draw) -> None:
             after, (books, before) = summed(events), was[life.order_id]
             found = broken(events, step.books, life.places)
             found += changed_once(before, after, books, step.books, life.places)
-            assert not found, (n, step.name, found, life)
+            if found:
+                wrong[life.order_id] = (n, step.name, found, life)
             was[life.order_id] = step.books, after
+    assert not wrong, told(wrong)
     player.is_quiet()
 
 
@@ -101,7 +107,10 @@ def any_order(player: Player, lives: Sequence[Life], draw: Draw) -> None:
 
 
 def at_once(players: Sequence[Player], lives: Sequence[Life], draw: Draw) -> None:
-    """Play lives at several bridges in several orders; Heap holds the same of each."""
+    """Play lives at several bridges in several orders; Heap holds the same keys and figures.
+
+    Not the same times: a purchase at Stripe may be sent before the charge that dates it is seen.
+    """
     webhooks = [one for life in lives for one in life.webhooks]
     held = []
     for player in players:
@@ -114,7 +123,8 @@ def at_once(players: Sequence[Player], lives: Sequence[Life], draw: Draw) -> Non
         for life in lives:
             a, b = by_key(first[life.order_id]), by_key(other[life.order_id])
             assert sorted(a) == sorted(b), life
-            assert a == b, life
+            differ = [(a[key], b[key]) for key in a if figures(a[key]) != figures(b[key])]
+            assert not differ, (differ, life)
 
 
 def from_last_state(again: Player, lives: Sequence[Life]) -> None:
@@ -190,22 +200,43 @@ def begun(player: Player, cuts: Sequence[tuple[Life, int]], draw: Draw) -> None:
 
 
 def ended(player: Player, cuts: Sequence[tuple[Life, int]], draw: Draw, *, described: bool) -> None:
+    wrong: Wrong = {}
     for n in range(longest([life for life, _ in cuts])):
-        going = [life for life, begin in cuts if begin <= n < len(life.steps)]
+        going = [
+            life
+            for life, begin in cuts
+            if begin <= n < len(life.steps) and life.order_id not in wrong
+        ]
         player.post(draw.shuffled([one for life in going for one in life.steps[n].webhooks]))
         player.settle()
         held = player.events()
         for life in going:
             events, step = held[life.order_id], life.steps[n]
             found = broken(events, step.books, life.places, described=described)
-            assert not found, (n, step.name, found, life)
+            if found:
+                wrong[life.order_id] = (n, step.name, found, life)
+    assert not wrong, told(wrong)
 
 
 def lawful(player: Player, lives: Sequence[Life]) -> None:
     held = player.events()
+    wrong: Wrong = {}
     for life in lives:
         found = broken(held[life.order_id], life.end, life.places)
-        assert not found, (found, life)
+        if found:
+            wrong[life.order_id] = (len(life.steps), life.steps[-1].name, found, life)
+    assert not wrong, told(wrong)
+
+
+def told(wrong: Wrong) -> str:
+    """Say what is wrong with which life, one a line."""
+    return "\n".join(map(str, wrong.values()))
+
+
+def figures(event: Json) -> Json:
+    """Return the numbers that an event carries."""
+    said: Json = event["properties"]
+    return {name: value for name, value in said.items() if isinstance(value, int | Decimal)}
 
 
 def longest(lives: Sequence[Life]) -> int:

@@ -400,7 +400,7 @@ class ShopOrder:
         if self.disputed or most <= 0 or self.owed > 0 or self.shopper or self.pending:
             return self.do_tag()
         amount = self.draw.pick([most, max(most // 2, 1)])
-        self.disputed = {"minor": amount, "status": "needs_response"}
+        self.disputed = {"minor": amount, "status": "needs_response", "since": self.at}
         self.tell("disputes/create", self.dispute())
         return self.state()
 
@@ -638,7 +638,7 @@ class ShopOrder:
             "evidence_due_by": "2026-12-03T19:00:00Z",
             "evidence_sent_on": None,
             "finalized_on": self.at if is_over else None,
-            "initiated_at": "2026-11-20T08:30:00Z",
+            "initiated_at": dispute["since"],
         }
 
     def both(self, amount: int) -> Json:
