@@ -7,7 +7,6 @@ any order and more than once.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
@@ -23,7 +22,7 @@ from adapters.shopify.shape import kind_of, order_id_of, why_no_order
 from adapters.shopify.standing import moved, standing_of
 from adapters.shopify.states import NEVER, PAID, State
 from adapters.shopify.story import Story, story_of
-from adapters.shopify.worth import settled, settled_need, with_settled, worth_of
+from adapters.shopify.worth import Reading, settled, settled_need, with_settled, worth_of
 
 _NEVER_PLACED = frozenset({"voided", "expired"})
 # No edit is waited for longer than so many times `settle_seconds`.
@@ -78,8 +77,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
         return (Ignored(_why_not_counted(story.states[-1].status, settings)),)
     first, newest = _readable(story.states, known)
     order = known.sold or _with_email(as_placed(first, story), newest)
-    # As they were sold, so that a share of one is the same whatever edit is known by then.
-    lines = {line.id: line for line in (*newest.lines, *order.lines)}
+    lines = _all_units(order, newest)
     refunds = refunds_of(order, story, lines, known.refunds)
     gone = units_in(one.thing for one in newest_of(story.refunds).values())
     states = story.to_the_end()
@@ -129,10 +127,19 @@ def _with_email(order: Order, newest: Order) -> Order:
     return replace(order, email=email, customer_id=customer_id)
 
 
+def _all_units(order: Order, newest: Order) -> dict[str, LineItem]:
+    """Name the lines by ID, each with all units it ever had, so that their shares add up to it."""
+    lines = {line.id: line for line in order.lines}
+    for line in newest.lines:
+        if line.id not in lines or line.quantity > lines[line.id].quantity:
+            lines[line.id] = line
+    return lines
+
+
 def _worth(
     states: Sequence[State], order: Order, known: Known
-) -> tuple[list[Decimal | None], tuple[Need, ...]]:
-    """Say what the order is worth by each state, and what is to be looked up to be certain."""
+) -> tuple[list[Reading | None], tuple[Need, ...]]:
+    """Read what the order is worth by each state, and what is to be looked up to be certain."""
     worth = worth_of(states, order)
     need = settled_need(states, order) if known.settings.is_keyed else None
     answer = known.lookup(need) if need else ABSENT
@@ -142,9 +149,10 @@ def _worth(
     return (with_settled(states, worth, told) if told else worth), ()
 
 
-def _shown(states: Sequence[State], worth: Sequence[Decimal | None]) -> datetime:
+def _shown(states: Sequence[State], worth: Sequence[Reading | None]) -> datetime:
     """Tell when the first webhook came that showed the order as it stands now."""
-    shown = [(total, state.units) for state, total in zip(states, worth, strict=True)]
+    totals = [one and one.worth for one in worth]
+    shown = [(total, state.units) for state, total in zip(states, totals, strict=True)]
     now = shown[-1]
     return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
 

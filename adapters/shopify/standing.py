@@ -19,6 +19,7 @@ from adapters.shopify.order import duties_in
 from adapters.shopify.refunds import units_in
 from adapters.shopify.repaid import has_money
 from adapters.shopify.states import PAID, State
+from adapters.shopify.worth import Reading
 
 _Reason = Literal["edit", "capture", "uncollected", "tax", "other"]
 
@@ -26,7 +27,7 @@ _Reason = Literal["edit", "capture", "uncollected", "tax", "other"]
 def standing_of(
     order: Order,
     states: Sequence[State],
-    worth: Sequence[Decimal | None],
+    worth: Sequence[Reading | None],
     now: Order,
     gone: Mapping[str, int],
 ) -> Standing | None:
@@ -36,17 +37,19 @@ def standing_of(
     now: the order as the newest state has it. gone: units that left with refunds, by line, all that
     are known.
     """
-    told = [(one, total) for one, total in zip(states, worth, strict=True) if total is not None]
+    told = [(one, read) for one, read in zip(states, worth, strict=True) if read is not None]
     if not told:
         return None
     telling = [one for one, _ in told]
-    newest, total = told[-1]
+    newest, reading = told[-1]
+    total = reading.worth
     stand = _lines(telling, {line.id: line for line in now.lines}, gone)
     standing = Standing(
-        at=_since(telling, [total for _, total in told]),
+        at=_since(telling, [read.worth for _, read in told]),
         state=_name(total, newest, order.currency),
         total=total,
         reason=_reason(order, newest, now, total, stand),
+        owed=reading.owed,
         lines=stand,
     )
     return _with_figures(standing, newest, now) if total == newest.costs else standing

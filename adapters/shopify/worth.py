@@ -34,10 +34,14 @@ _NOT_COLLECTED = frozenset({"pending", "authorized", "voided", "expired"})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read a state. worth: of the order, before refunds. received: what was paid."""
+    """One way to read a state. worth: of the order, before refunds. received: what was paid.
+
+    owed: the part of worth that the shop owes back, or has sent back and that is still pending.
+    """
 
     worth: Decimal
     received: Decimal
+    owed: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,14 @@ class Settled:
     owed: Decimal
     discrepancy: Decimal
 
-    def worth(self, *, called_off: bool) -> Decimal:
+    def reading(self, *, called_off: bool) -> Reading:
         """Return what was received, and what the shopper still owes of an order that goes on."""
         owed = self.owed
         if self.price - owed == self.net != self.price + self.discrepancy - owed:
             # This `owed` leaves the discrepancy out.
             owed += self.discrepancy
-        return self.net + self.refunded + (ZERO if called_off else max(owed, ZERO))
+        worth = self.net + self.refunded + (ZERO if called_off else max(owed, ZERO))
+        return Reading(worth, self.net + self.refunded, max(-owed, ZERO))
 
 
 def settled(answer: Payload) -> Settled | None:
@@ -99,13 +104,13 @@ def settled(answer: Payload) -> Settled | None:
     return Settled(*known) if len(known) == len(figures) else None
 
 
-def worth_of(states: Sequence[State], order: Order) -> list[Decimal | None]:
-    """Say what an order is worth by each of its states; None if a state does not say.
+def worth_of(states: Sequence[State], order: Order) -> list[Reading | None]:
+    """Read what an order is worth by each of its states; None if a state does not say.
 
     A state of several readings takes the first by which the order's worth or the money received is
     what it was before.
     """
-    found: list[Decimal | None] = []
+    found: list[Reading | None] = []
     worth, received = order.total, None
     for state in states:
         possible = readings(state, order)
@@ -113,7 +118,7 @@ def worth_of(states: Sequence[State], order: Order) -> list[Decimal | None]:
         taken = next(same, possible[0] if possible else None)
         if taken:
             worth, received = taken.worth, taken.received
-        found.append(taken.worth if taken else None)
+        found.append(taken)
     return found
 
 
@@ -127,8 +132,8 @@ def settled_need(states: Sequence[State], order: Order) -> Need | None:
 
 
 def with_settled(
-    states: Sequence[State], worth: Sequence[Decimal | None], answer: Settled
-) -> list[Decimal | None]:
+    states: Sequence[State], worth: Sequence[Reading | None], answer: Settled
+) -> list[Reading | None]:
     """Put what Shopify says in the place of a reading, if it is of the newest state's price."""
     found = list(worth)
     for place in reversed(range(len(found))):
@@ -136,7 +141,7 @@ def with_settled(
         if found[place] is None:
             continue
         if state.costs == answer.price:
-            found[place] = answer.worth(called_off=state.cancelled_at is not None)
+            found[place] = answer.reading(called_off=state.cancelled_at is not None)
         break
     return found
 
@@ -164,7 +169,7 @@ def readings(state: State, order: Order) -> tuple[Reading, ...]:
                 worth -= _uncollected(state, worth)
             for held in _held(refunds, owed):
                 total = worth + held + back
-                found[Reading(total, total - max(outstanding, ZERO))] = None
+                found[Reading(total, total - max(outstanding, ZERO), owed + held)] = None
     return tuple(found)
 
 
@@ -176,7 +181,10 @@ def _adjustments(state: State, price: Decimal, refunds: Sequence[_Refunded]) -> 
         return [ZERO]
     outdated = _sum(refund.outdated for refund in refunds)
     most = _sum(min(one.parts.in_shops_favor, one.money.through) for one in refunds)
-    counted = [adjusted - less for less in dict.fromkeys([outdated, ZERO, most])]
+    # Money that failed may still have the adjustment that it got while it was pending.
+    failed = _sum(min(one.parts.in_shops_favor, one.money.failed) for one in refunds)
+    less = dict.fromkeys([outdated, ZERO, most, outdated + failed])
+    counted = [adjusted - one for one in less]
     prices = _prices_by_parts(state)
     if price in prices:
         return counted

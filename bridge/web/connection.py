@@ -151,11 +151,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
         try:
             # Gunicorn would start a task: its applications may go on after their answer.
             keeps: bool = await self._handle_http_request(*args)
+            if self._callback_parser.held:
+                # Others take turns with a client that sends many requests ahead.
+                await asyncio.sleep(0)
         finally:
             self._answered()
-        if self._held:
-            # Others take turns with a client that sends many requests ahead.
-            await asyncio.sleep(0)
         return keeps and not self._last
 
     def _answered(self) -> None:

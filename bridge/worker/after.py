@@ -74,7 +74,8 @@ def since_sent(
     items = {one.id: _items(one, lines, things, told, sent) for one in back}
     events += _removed(lines, things, told, taken, follow)
     voice = {"context": follow.context, **follow.voice}
-    for refund in back:
+    # Those that list gift cards repay them before those without lines do.
+    for refund in sorted(back, key=lambda one: not one.items):
         cards = told.repays_cards(refund)
         events += refund_events(order, refund, items[refund.id], cards, **voice)
     for outcome in outcomes:

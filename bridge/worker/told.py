@@ -133,17 +133,27 @@ class Told:
     def repays_cards(self, refund: Refund) -> Decimal:
         """Count how much of a refund repays gift cards: those it lists.
 
-        One without lines first repays cards that left the order before.
+        One without lines first repays cards that left the order and that no refund lists.
         """
         part = self.card_parts.get(refund.id)
         if part is None:
-            listed = [units.amount for units in refund.items if self._is_card(units.line_id)]
-            cards = sum(listed, ZERO) if refund.items else self.cards_gone()
-            part = min(refund.amount, cards)
+            gone = self.cards_gone()
+            cards = self._listed(refund) if refund.items else gone - self._cards_awaited()
+            part = max(min(refund.amount, cards, gone), ZERO)
             self.cards_repaid += part
-            if part:
+            if refund.amount:
                 self.card_parts[refund.id] = part
         return part
+
+    def _listed(self, refund: Refund) -> Decimal:
+        """Return the net price of the gift cards that a refund lists."""
+        listed = (units.amount for units in refund.items if self._is_card(units.line_id))
+        return sum(listed, ZERO)
+
+    def _cards_awaited(self) -> Decimal:
+        """Return the net price of the gift cards that refunds list and have not repaid yet."""
+        refunds = self.refunds.values()
+        return sum((self._listed(one) - self.card_parts.get(one.id, ZERO) for one in refunds), ZERO)
 
     def _is_card(self, line_id: str) -> bool:
         line = self.lines.get(line_id)

@@ -208,5 +208,5 @@ def test_a_webhook_that_cannot_be_stored_is_to_come_again(door: Any, signed: Sig
     headers, body = signed("shopify", SHOPIFY, "shpss_canary4711")
     door.acceptor.close()
     answer = door.post("/webhooks/shopify", headers, body)
-    assert told(answer) == (503, {"error": "cannot store now"})
+    assert told(answer) == (503, {"error": "cannot store now", "reason": "draining"})
     assert answer.headers["Retry-After"] == "5"

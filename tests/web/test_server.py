@@ -167,7 +167,7 @@ def test_the_underscore_spelling_of_a_signature_header_is_none(
         (["Content-Length: 2, 2"], 400),
         (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], 400),
         (["Transfer-Encoding: chunked, identity"], 400),
-        (["Transfer-Encoding: xchunked"], 501),
+        (["Transfer-Encoding: xchunked"], 400),
         (["Transfer-Encoding: identity"], 400),
         (["Transfer-Encoding : chunked"], 400),
         (["Content-Length: 2", "X-Folded: a", " X-Shopify-Topic: b"], 400),

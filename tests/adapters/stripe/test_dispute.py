@@ -230,7 +230,9 @@ def test_a_further_move_of_a_refund_whose_events_are_gone_is_added(dispute: Make
     known = Known(
         account="self", settings=STRIPE.settings(), sold=sold, partial=True, refunds=(LOST,)
     )
-    (refund,) = STRIPE.normalize([dispute("funds_reinstated", "won", 20, -3300, 3300)], known)
+    found = STRIPE.normalize([dispute("funds_reinstated", "won", 20, -3300, 3300)], known)
+    assert isinstance(found, tuple)
+    (refund,) = found
     assert isinstance(refund, Refund)
     assert refund.steps == (step("failed", 1, 20, own="33.00"),)
 
