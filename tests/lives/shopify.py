@@ -205,6 +205,7 @@ class ShopOrder:
             cards=here + due,
             goods={str(line.id): self.goods_of(line) for line in self.lines},
             cancelled=bool(self.cancelled_at) or self.is_deleted,
+            units=(sum(line.ever for line in self.lines), self.taken_out),
             half_paid=self.order_on == "paid" and self.status == "partially_paid",
         )
 
@@ -220,6 +221,13 @@ class ShopOrder:
             if back or refund.cards is not None:
                 self.cards_repaid += now - before
                 refund.cards = now
+
+    @property
+    def taken_out(self) -> int:
+        """Units that left and are in no refund with money."""
+        paid = [refund.thing for refund in self.refunds if refund.moves]
+        back = sum(row["quantity"] for one in paid for row in one["refund_line_items"])
+        return sum(line.ever - line.now for line in self.lines) - back
 
     def goods_of(self, line: Line) -> Goods:
         def sales(units: int) -> int:

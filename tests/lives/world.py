@@ -44,7 +44,8 @@ class Books:
     the provider makes them differ. cards: net price of gift cards that were sold and not repaid;
     of those that left, as far as the shop owes money back. goods: by line ID; empty if no webhook
     tells the lines. cancelled: whether it was called off. half_paid: whether its state alone says
-    that it is not paid, though it was once.
+    that it is not paid, though it was once. units: ever ordered, and taken out without money; with
+    `came_to` they name the state in the key of a change.
     """
 
     counts: bool
@@ -55,6 +56,7 @@ class Books:
     goods: Mapping[str, Goods] = field(default_factory=dict)
     cancelled: bool = False
     half_paid: bool = False
+    units: tuple[int, int] = (0, 0)
 
     @property
     def kept(self) -> int:
@@ -114,6 +116,21 @@ class Life:
     @property
     def webhooks(self) -> list[Webhook]:
         return [webhook for step in self.steps for webhook in step.webhooks]
+
+    def is_named(self, n: int) -> bool:
+        """Whether a change that led to the state after n steps has the name of that state.
+
+        Not if units came or went since while the total stayed, so that no change was sent.
+        """
+        counting = [step.books for step in self.steps[:n] if step.books.counts]
+        if not counting or counting[-1].came_to == counting[0].came_to:
+            return True
+        since = counting[-1:]
+        for books in reversed(counting[:-1]):
+            if books.came_to != since[0].came_to:
+                break
+            since.insert(0, books)
+        return since[0].units == since[-1].units
 
     @property
     def end(self) -> Books:
