@@ -121,7 +121,7 @@ def at_once(players: Sequence[Player], lives: Sequence[Life], draw: Draw) -> Non
     first, *others = held
     for other in others:
         for life in lives:
-            if any(step.to_capture for step in life.steps):
+            if any(step.is_open for step in life.steps):
                 # Nothing is waited for after a capture, so that a part may be sent alone.
                 continue
             a, b = by_key(first[life.order_id]), by_key(other[life.order_id])
@@ -180,12 +180,12 @@ def goes_on(player: Player, again: Player, lives: Sequence[Life], draw: Draw) ->
 def expiring(player: Player, lives: Sequence[Life], draw: Draw) -> None:
     """Let the bodies of all webhooks expire after some step; the laws hold as before.
 
-    Not while a payment is still to be captured: no authorization outlasts the bodies.
+    Not while a payment is still to be captured or its invoice is to come: neither takes a month.
     """
     cuts = cut(
         lives,
         draw,
-        lambda life, n: (step := life.steps[n - 1]).books.is_whole and not step.to_capture,
+        lambda life, n: (step := life.steps[n - 1]).books.is_whole and not step.is_open,
     )
     begun(player, cuts, draw)
     player.work(EXPIRY)

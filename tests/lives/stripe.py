@@ -44,6 +44,8 @@ class Charge:
         return self.captured - sum(gone)
 
 
+# What may become of a payment.
+STEPS = ("refund", "refund", "decide", "bounce", "dispute", "dispute")
 OPEN = frozenset({"pending", "needs_response"})
 
 
@@ -59,7 +61,7 @@ class Purchase:
         self.newest: dict[str, Webhook] = {}
         self.charges: list[Charge] = []
         self.currency = draw.pick(list(PLACES))
-        self.hides = self.to_capture = False
+        self.hides = self.is_open = False
         self.counter = 0
         self.kind = "payment"
 
@@ -110,7 +112,7 @@ class Purchase:
         if self.told:
             last = tuple(self.newest.values())
             told, books = tuple(self.told), self.books()
-            self.steps.append(Step(name, told, books, last, self.hides, self.to_capture))
+            self.steps.append(Step(name, told, books, last, self.hides, self.is_open))
             self.told = []
         self.seconds += 100
 
@@ -365,9 +367,9 @@ class Payment(Purchase):
         whole, how = charge.thing["amount"], self.how
         if how == "parts":
             self.capture(charge, max(whole // 3, 1), is_last=False)
-            self.to_capture = True
+            self.is_open = True
             self.close("capture a part")
-            self.to_capture = False
+            self.is_open = False
         part = whole * 3 // 5
         shares = {"all": whole, "over": whole + 150, "parts": whole, "part": part, "release": part}
         self.capture(charge, shares[how])
@@ -406,10 +408,9 @@ class Payment(Purchase):
             charge.intent |= {"status": "succeeded", "amount_capturable": 0}
             self.tell("payment_intent.succeeded", charge.intent)
 
-    def live(self, most: int) -> "Payment":
-        for _ in range(self.draw.number(0, most)):
-            what = self.draw.pick(["refund", "refund", "decide", "bounce", "dispute", "dispute"])
-            self.close(getattr(self, what)())
+    def live(self, most: int, steps: tuple[str, ...] = STEPS) -> "Payment":
+        for _ in range(self.draw.number(most // 2, most)):
+            self.close(getattr(self, self.draw.pick(steps))())
         return self
 
     def books(self) -> Books:
@@ -532,8 +533,9 @@ class Invoice(Purchase):
         for amount in filter(None, (cut, collected - cut)):
             self.tell_paid(self.new_charge(amount, amount, customer=self.customer))
         if self.kind == "late_link":
-            self.came_to, self.is_told = collected, True
+            self.came_to, self.is_told, self.is_open = collected, True, True
             self.close("payment alone")
+            self.is_open = False
             return
         self.tell_links(invoice)
 
@@ -599,9 +601,10 @@ def credit_of(amount: int) -> Json:
 
 
 def drawn(draw: Draw, most: int = 4) -> list[Life]:
-    """Draw lives: an invoice of each kind, and two payments of each way to capture."""
+    """Draw lives: an invoice of each kind, payments of each way to capture, and long disputes."""
     made: list[Payment | Invoice] = [
-        *(Payment(draw, n, how) for n, how in enumerate((*HOW, *HOW), 1)),
-        *(Invoice(draw, n, kind) for n, kind in enumerate(KINDS, 100)),
+        *(Payment(draw, n, how).live(most) for n, how in enumerate(HOW * 3, 1)),
+        *(Invoice(draw, n, kind).live(most) for n, kind in enumerate(KINDS, 100)),
+        *(Payment(draw, n, "at once").live(5, ("dispute",)) for n in range(200, 208)),
     ]
-    return [one.live(most).life() for one in made]
+    return [one.life() for one in made]

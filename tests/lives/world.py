@@ -86,8 +86,8 @@ class Step:
     """What happened at once, the webhooks that tell of it, and the books after it.
 
     last: the order's last whole state alone, as a database sees it that was lost and built anew.
-    hides: whether that state lacks something that is at Heap by now. to_capture: whether more of a
-    payment may be captured.
+    hides: whether that state lacks something that is at Heap by now. is_open: whether more of a
+    payment may be captured, or its invoice is still to come.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Step:
     books: Books
     last: tuple[Webhook, ...] = ()
     hides: bool = False
-    to_capture: bool = False
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
