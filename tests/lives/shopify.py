@@ -287,7 +287,7 @@ class ShopOrder:
         units = self.draw.number(1, line.now)
         line.now -= units
         self.edit([], [(line, units)])
-        recorded = self.draw.pick(["never", "with it", "later"])
+        recorded = self.draw.pick(["never", "with it", "later", "later"])
         if recorded == "with it":
             self.note([(line, units)], [])
         self.state()
