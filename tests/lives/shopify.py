@@ -436,7 +436,7 @@ class ShopOrder:
         return self.state()
 
     def do_cancel(self) -> None:
-        if self.cancelled_at or self.pending:
+        if self.cancelled_at or self.pending or self.owed < 0:
             return self.do_tag()
         gone = [(line, line.now) for line in self.lines if line.now]
         for line, _ in gone:
