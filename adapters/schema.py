@@ -76,6 +76,7 @@ class Counterpart:
     group: customer and currency as one text. Two orders of one group, of different sides, of the
         same amount and within a day of each other, may be one purchase told twice; so may one and
         several of the other side that add up to it.
+    also: a second such text under which the other half may be found, such as the email of a guest.
     side: which family of events told of this one, such as `invoice` or `payment`.
     amount: what was paid.
     at: when the provider told that it was paid, which for some ways of paying is days after it
@@ -88,6 +89,12 @@ class Counterpart:
     amount: Decimal
     at: datetime
     since: datetime
+    also: str | None = None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every text under which the other half may be found, in one order for all."""
+        return tuple(sorted({self.group, *([self.also] if self.also else [])}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,12 +168,13 @@ def _order(
 
 def _counterpart(purchase: Purchase, minor: int, money: Currency, side: str) -> Counterpart | None:
     """Name what a missing half would share; a guest's bare payment is never an invoice's."""
-    group = _whose(purchase)
-    if group is None:
+    groups = _whose(purchase)
+    if not groups:
         return None
     billed_at = purchase.billed_at if side == "invoice" else None
     return Counterpart(
-        group=f"{purchase.account}|{group}|{money.code}",
+        group=f"{purchase.account}|{groups[0]}|{money.code}",
+        also=f"{purchase.account}|{groups[1]}|{money.code}" if groups[1:] else None,
         side=side,
         amount=money.major(minor),
         at=purchase.told_at,
@@ -181,13 +182,15 @@ def _counterpart(purchase: Purchase, minor: int, money: Currency, side: str) -> 
     )
 
 
-def _whose(purchase: Purchase) -> str | None:
-    """Name the customer, or the guest of an invoice or session by a hash of the email."""
-    if customer := purchase.customer_id:
-        return customer
-    if not (purchase.email and (purchase.invoice or purchase.session)):
-        return None
-    return "guest " + sha256(purchase.email.lower().encode()).hexdigest()[:32]
+def _whose(purchase: Purchase) -> list[str]:
+    """Name the customer, and whoever an invoice or session is of by a hash of the email.
+
+    A guest's session names no customer, and the invoice that it sold through names one.
+    """
+    found = [purchase.customer_id] if purchase.customer_id else []
+    if purchase.email and (purchase.invoice or purchase.session):
+        found.append("email " + sha256(purchase.email.lower().encode()).hexdigest()[:32])
+    return found
 
 
 def _wait(what: str, purchase: Purchase, seconds: int, otherwise: Outcome) -> Wait:

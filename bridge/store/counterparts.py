@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from adapters.money import ZERO
 from adapters.schema import Counterpart
@@ -28,12 +28,13 @@ def facing(counterpart: Counterpart | None) -> dict[str, Any]:
     """Give a counterpart the form in which the ledger keeps it beside a purchase."""
     told = counterpart and (
         counterpart.group,
+        counterpart.also,
         counterpart.side,
         str(counterpart.amount),
         counterpart.at,
         counterpart.since,
     )
-    names = ("group", "side", "amount", "at", "since")
+    names = ("group", "also", "side", "amount", "at", "since")
     return {
         f"counterpart_{name}": value
         for name, value in zip(names, told or (None,) * len(names), strict=True)
@@ -55,14 +56,15 @@ def may_be_told(
 ) -> bool:
     """Tell whether other purchases may be this one's other half, told without a link.
 
-    The group is locked until the transaction ends, so that of two halves settling at once one sees
-    the other.
+    Its groups are locked until the transaction ends, so that of two halves settling at once one
+    sees the other.
     """
-    lock_group(store, connection, purchase.source, counterpart.group, counterpart.at)
+    for group in counterpart.groups:
+        lock_group(store, connection, purchase.source, group, counterpart.at)
     mine = _Half(counterpart.side, counterpart.amount, counterpart.at, counterpart.since)
 
     def beside(half: _Half) -> list[_Half]:
-        return _beside(connection, purchase, counterpart.group, half)
+        return _beside(connection, purchase, counterpart.groups, half)
 
     near = beside(mine)
     facing = [one for one in near if one.side != mine.side]
@@ -78,19 +80,20 @@ def may_be_told(
 
 
 def wake(
-    store: Store, connection: Connection, purchase: Purchase, group: str, now: datetime
+    store: Store, connection: Connection, purchase: Purchase, groups: Sequence[str], now: datetime
 ) -> None:
-    """Look again at the others of a group that wait for a link or are parked.
+    """Look again at the others of some groups that wait for a link or are parked.
 
-    To be called when this purchase leaves the group. The group is locked, so that one which is
-    just about to wait for this purchase is found.
+    To be called when this purchase leaves the groups. They are locked, so that one which is just
+    about to wait for this purchase is found.
     """
-    lock_group(store, connection, purchase.source, group, now)
+    for group in groups:
+        lock_group(store, connection, purchase.source, group, now)
     connection.execute(
         update(orders)
         .where(
             orders.c.source == purchase.source,
-            orders.c.counterpart_group == group,
+            _in_any(groups),
             orders.c.id != purchase.id,
             orders.c.merged_into.is_(None),
             orders.c.state.in_(["waiting", "parked"]),
@@ -99,8 +102,20 @@ def wake(
     )
 
 
-def _beside(connection: Connection, purchase: Purchase, group: str, half: _Half) -> list[_Half]:
-    """Give the other purchases of a group that were paid while this half could be, or near it."""
+def groups_of(purchases: Iterable[Purchase]) -> tuple[str, ...]:
+    """Return every group that purchases are in, in one order for all."""
+    found = {one for p in purchases for one in (p.counterpart_group, p.counterpart_also) if one}
+    return tuple(sorted(found))
+
+
+def _in_any(names: Sequence[str]) -> ColumnElement[bool]:
+    return or_(orders.c.counterpart_group.in_(names), orders.c.counterpart_also.in_(names))
+
+
+def _beside(
+    connection: Connection, purchase: Purchase, names: Sequence[str], half: _Half
+) -> list[_Half]:
+    """Return the others of some groups that were paid while this half could be, or near it."""
     columns = orders.c
     found = connection.execute(
         select(
@@ -111,7 +126,7 @@ def _beside(connection: Connection, purchase: Purchase, group: str, half: _Half)
         )
         .where(
             columns.source == purchase.source,
-            columns.counterpart_group == group,
+            _in_any(names),
             columns.id != purchase.id,
             columns.merged_into.is_(None),
             columns.counterpart_since <= half.at + _APART,

@@ -40,6 +40,7 @@ class Purchase:
     test: bool | None = None
     tries: int = 0
     counterpart_group: str | None = None
+    counterpart_also: str | None = None
     counterpart_side: str | None = None
     counterpart_amount: str | None = None
     counterpart_at: datetime | None = None

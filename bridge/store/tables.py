@@ -108,6 +108,7 @@ orders = Table(
     # Claims that came to nothing; 0 again once it stands somewhere.
     Column("tries", SmallInteger, nullable=False),
     Column("counterpart_group", Text),
+    Column("counterpart_also", Text),
     Column("counterpart_side", Text),
     # What was paid, when that was told of, and from when on it may have been paid in parts.
     Column("counterpart_amount", Text),
@@ -134,6 +135,12 @@ orders = Table(
         "source",
         "counterpart_group",
         where="counterpart_group IS NOT NULL",
+    ),
+    _partial(
+        "orders_counterpart_also",
+        "source",
+        "counterpart_also",
+        where="counterpart_also IS NOT NULL",
     ),
     Index("orders_order_id", "source", "order_id"),
     _partial("orders_merged", "merged_into", where="merged_into IS NOT NULL"),

@@ -30,8 +30,8 @@ def merge(gathered: Gathered, purchases: Sequence[Purchase]) -> Purchase:
     kept, also_sent = ledger.merge(gathered.connection, purchases)
     kept = replace(kept, first_event_at=min(one.first_event_at for one in purchases))
     # The halves that were there may have been what others wait for.
-    for group in sorted({one.counterpart_group or "" for one in purchases} - {""}):
-        counterparts.wake(gathered.store, gathered.connection, kept, group, gathered.now)
+    if left := counterparts.groups_of(purchases):
+        counterparts.wake(gathered.store, gathered.connection, kept, left, gathered.now)
     if len({one.counterpart_side for one in purchases if one.counterpart_side}) > 1:
         # The link is here: this purchase is no other's missing half any more.
         kept = replace(kept, **facing(None))

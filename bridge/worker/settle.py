@@ -296,11 +296,11 @@ class Settling(Gathered):
         counterpart = next(filter(None, (found.counterpart for found in told)), None)
         if not (counterpart or purchase.counterpart_group):
             return purchase
-        group = counterpart.group if counterpart else None
-        if purchase.counterpart_group and purchase.counterpart_group != group:
+        groups = counterpart.groups if counterpart else ()
+        left = [one for one in counterparts.groups_of([purchase]) if one not in groups]
+        if left:
             self.write()
-            former = purchase.counterpart_group
-            counterparts.wake(self.store, self.connection, purchase, former, self.now)
+            counterparts.wake(self.store, self.connection, purchase, left, self.now)
         return replace(purchase, **facing(counterpart))
 
     def _held(self, source: Source, order: Order) -> str | None:

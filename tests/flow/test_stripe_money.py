@@ -218,14 +218,17 @@ def test_a_bare_charge_whose_invoice_was_overpaid_changes_its_total_not_its_reve
     assert (kept(rig), revenue(rig)) == ("25.99", "30.00")
 
 
+@pytest.mark.parametrize("named", ["cus_1", None])
 @pytest.mark.parametrize("first", ["session", "invoice"])
-def test_a_guests_session_and_the_invoice_that_it_made_are_never_both_sent(rig, things, first):
+def test_a_guests_session_and_the_invoice_that_it_made_are_never_both_sent(
+    rig, things, first, named
+):
     events = [
         things.event(
             "checkout.session.completed",
             session(payment_status="paid", invoice_creation={"enabled": True}),
         ),
-        things.event("invoice.paid", things.invoice(customer=None)),
+        things.event("invoice.paid", things.invoice(customer=named)),
     ]
     for event in events if first == "session" else events[::-1]:
         rig.post("stripe", "", event)
