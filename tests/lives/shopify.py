@@ -226,7 +226,7 @@ class ShopOrder:
     def taken_out(self) -> int:
         """Units that left and are in no refund with money."""
         paid = [refund.thing for refund in self.refunds if refund.moves]
-        back = sum(row["quantity"] for one in paid for row in one["refund_line_items"])
+        back: int = sum(row["quantity"] for one in paid for row in one["refund_line_items"])
         return sum(line.ever - line.now for line in self.lines) - back
 
     def goods_of(self, line: Line) -> Goods:
