@@ -31,7 +31,8 @@ TRIMS: tuple[frozenset[str], ...] = (
 class Line:
     """One line: all units it ever had, those that are left, what was taken off in all.
 
-    rate: of tax, in thousandths.
+    rate: of tax, in thousandths. grew_late: whether it got units after some had left, whose share
+    of the discount was then another.
     """
 
     id: int
@@ -41,6 +42,7 @@ class Line:
     off: int = 0
     rate: int = 0
     is_card: bool = False
+    grew_late: bool = False
 
     def net(self, units: int) -> int:
         return (self.price * self.ever - self.off) * units // self.ever
@@ -237,6 +239,8 @@ class ShopOrder:
 
         partly = 0 < line.now < line.ever
         slack = (2 if self.inside else 1) * (line.ever > 1) if partly else 0
+        if partly and line.grew_late:
+            slack += line.off
         return Goods(line.ever, line.ever - line.now, sales(line.now), slack)
 
     # --- what may happen -------------------------------------------------------------------------
@@ -274,6 +278,7 @@ class ShopOrder:
         if self.cancelled_at:
             return self.do_tag()
         line, units = self.draw.pick(self.lines), self.draw.number(1, 2)
+        line.grew_late = line.grew_late or line.now < line.ever
         line.ever, line.now = line.ever + units, line.now + units
         self.edit([(line, units)], [])
         return self.state()
