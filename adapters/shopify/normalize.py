@@ -77,7 +77,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
         return (Ignored(_why_not_counted(story.states[-1].status, settings)),)
     first, newest = _readable(story.states, known)
     order = known.sold or _with_email(as_placed(first, story), newest)
-    lines = _all_units(order, newest)
+    lines = _readings(order, newest)
     refunds = refunds_of(order, story, lines, known.refunds)
     gone = units_in(one.thing for one in newest_of(story.refunds).values())
     states = story.to_the_end()
@@ -127,12 +127,13 @@ def _with_email(order: Order, newest: Order) -> Order:
     return replace(order, email=email, customer_id=customer_id)
 
 
-def _all_units(order: Order, newest: Order) -> dict[str, LineItem]:
-    """Name the lines by ID, each with all units it ever had, so that their shares add up to it."""
-    lines = {line.id: line for line in order.lines}
+def _readings(order: Order, newest: Order) -> dict[str, tuple[LineItem, ...]]:
+    """Name the lines by ID: each as it was sold, then with all units it has had since."""
+    lines: dict[str, tuple[LineItem, ...]] = {line.id: (line,) for line in order.lines}
     for line in newest.lines:
-        if line.id not in lines or line.quantity > lines[line.id].quantity:
-            lines[line.id] = line
+        sold = lines.get(line.id, ())
+        if not sold or line.quantity > sold[0].quantity:
+            lines[line.id] = (*sold, line)
     return lines
 
 
@@ -157,7 +158,7 @@ def _shown(states: Sequence[State], worth: Sequence[Reading | None]) -> datetime
     return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
 
 
-def _of_unknown_lines(story: Story, lines: Mapping[str, LineItem]) -> list[datetime]:
+def _of_unknown_lines(story: Story, lines: Mapping[str, object]) -> list[datetime]:
     """Tell when refunds came that name lines which no state has told of yet."""
     return [one.received_at for one in story.refunds if units_in([one.thing]).keys() - lines.keys()]
 
@@ -195,7 +196,7 @@ def _wait_for_the_rest(
 def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
     """Say what refunds, edits and deletions mean of an order whose states are not there."""
     if known.sold:
-        lines = {line.id: line for line in known.sold.lines}
+        lines = {line.id: (line,) for line in known.sold.lines}
         refunds = refunds_of(known.sold, story, lines, known.refunds)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
         unknown = _of_unknown_lines(story, lines)

@@ -35,13 +35,13 @@ def newest_of(told: Sequence[Told]) -> dict[str, Told]:
 def refunds_of(
     order: Order,
     story: Story,
-    lines: Mapping[str, LineItem],
+    lines: Mapping[str, Sequence[LineItem]],
     sent: Sequence[Refund] = (),
 ) -> tuple[Refund, ...]:
     """Make the refunds of an order, the oldest first, lost disputes among them.
 
-    lines: the order's, by id, as they were sold, and those that came later. sent: what Heap was
-    told of webhooks that have expired.
+    lines: the order's, by ID: each as it was sold, then with all units it has had since.
+    sent: what Heap was told of webhooks that have expired.
     """
     by_refund = _by_refund(story.refunds)
     money = {own: repaid(order, told, story.moves) for own, told in by_refund.items()}
@@ -58,7 +58,7 @@ def _by_refund(told: Sequence[Told]) -> dict[str, list[Told]]:
 
 
 def _refund(
-    order: Order, told: Sequence[Told], money: Repaid, lines: Mapping[str, LineItem]
+    order: Order, told: Sequence[Told], money: Repaid, lines: Mapping[str, Sequence[LineItem]]
 ) -> Refund:
     newest = told[-1]
     thing = newest.thing
@@ -94,7 +94,9 @@ def _left(refund: Payload) -> Iterable[tuple[str, int, Decimal | None]]:
             yield line, quantity, of_shop(row, "subtotal")
 
 
-def _items(refund: Payload, currency: str, lines: Mapping[str, LineItem]) -> tuple[Units, ...]:
+def _items(
+    refund: Payload, currency: str, lines: Mapping[str, Sequence[LineItem]]
+) -> tuple[Units, ...]:
     found: dict[str, tuple[int, Decimal | None]] = {}
     for line_id, quantity, told in _left(refund):
         before, share = found.get(line_id, (0, ZERO))
@@ -104,22 +106,24 @@ def _items(refund: Payload, currency: str, lines: Mapping[str, LineItem]) -> tup
         Units(
             line_id=line_id,
             quantity=Decimal(quantity),
-            amount=_share(lines.get(line_id), quantity, told, digits(currency)),
+            amount=_share(lines.get(line_id, ()), quantity, told, digits(currency)),
         )
         for line_id, (quantity, told) in found.items()
     )
 
 
-def _share(line: LineItem | None, quantity: int, told: Decimal | None, places: int) -> Decimal:
-    """Give the units' share of the line's net price: Shopify's own figure where it is one.
+def _share(
+    readings: Sequence[LineItem], quantity: int, stated: Decimal | None, places: int
+) -> Decimal:
+    """Return the units' share of the line's net price: Shopify's own figure if it is one.
 
-    Its figures add up to the line; where it tells another thing (tax put in or left out), the
-    share is ours, the same whatever other refunds there are.
+    Its figures add up to the line. If it states another thing (tax put in or left out), the share
+    is of the line with all its units.
     """
-    if line is None or not line.quantity:
-        return abs(told) if told is not None else ZERO
-    share = line.net_price * quantity / line.quantity
+    shares = [line.net_price * quantity / line.quantity for line in readings if line.quantity]
+    if not shares:
+        return abs(stated) if stated is not None else ZERO
     unit = Decimal(1).scaleb(-places)
-    if told is not None and abs(told - share) < unit * quantity:
-        return rounded(told, places)
-    return rounded(share, places)
+    if stated is not None and any(abs(stated - share) < unit * quantity for share in shares):
+        return rounded(stated, places)
+    return rounded(shares[-1], places)

@@ -36,7 +36,7 @@ _NOT_COLLECTED = frozenset({"pending", "authorized", "voided", "expired"})
 class Reading:
     """One way to read a state. worth: of the order, before refunds. received: what was paid.
 
-    owed: the part of worth that the shop owes back, or has sent back and that is still pending.
+    owed: the part of worth that the shop owes back, or that is still on its way back.
     """
 
     worth: Decimal
@@ -160,6 +160,10 @@ def readings(state: State, order: Order) -> tuple[Reading, ...]:
         for refund in state.payload.objects_or_empty("refunds")
     ]
     back = _sum(refund.money.through for refund in refunds)
+    # Money that failed on its way back may still have its adjustment: the shop owes it again.
+    awaited = _sum(
+        one.money.pending + min(one.parts.in_shops_favor, one.money.failed) for one in refunds
+    )
     found: dict[Reading, None] = {}
     outstanding = state.payload.decimal_or_none("total_outstanding") or ZERO
     for adjusted in _adjustments(state, price, refunds):
@@ -169,7 +173,8 @@ def readings(state: State, order: Order) -> tuple[Reading, ...]:
                 worth -= _uncollected(state, worth)
             for held in _held(refunds, owed):
                 total = worth + held + back
-                found[Reading(total, total - max(outstanding, ZERO), owed + held)] = None
+                owes = max(owed + held, awaited)
+                found[Reading(total, total - max(outstanding, ZERO), owes)] = None
     return tuple(found)
 
 

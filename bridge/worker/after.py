@@ -123,8 +123,8 @@ def _items(
     for units in less_removed(refund, lines, told, sent).items:
         if f"{refund.id}:item:{units.line_id}" not in sent:
             line = told.lines.get(units.line_id)
-            sales = line.leave(units, refund.currency) if line else None
-            left.append(Left(units, things.get(units.line_id), sales))
+            left_now, sales = line.leave(units, refund.currency) if line else (units, None)
+            left.append(Left(left_now, things.get(units.line_id), sales))
     return left
 
 

@@ -69,7 +69,7 @@ def removed_since(order: Order, lines: Sequence[LineStanding], told: Told) -> It
             amount -= share(item.net_price, after - gone, item.quantity, currency)
             before.removed += gone
             units = Units(line_id=item.id, quantity=gone, amount=amount)
-            sales = before.leave(units, currency)
+            units, sales = before.leave(units, currency)
             yield Removed(units, line.removed_at, max(line.gone, line.removed), sales)
 
 

@@ -94,5 +94,5 @@ def _still_there(order: Order, told: Told) -> list[Left]:
             line_id=own, quantity=line.units - line.units_left, amount=line.net - line.left
         )
         if units.quantity or units.amount:
-            found.append(Left(units, things.get(own), line.leave(units, order.currency)))
+            found.append(Left(units, things.get(own), line.leave(units, order.currency)[1]))
     return found
