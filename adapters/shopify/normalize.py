@@ -93,7 +93,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     bodies = [state.payload for state in story.states]
     found = enriched(outcomes, bodies, since, known, needs)
     found = _counted(found, story)
-    unknown = _of_unknown_lines(story, lines)
+    unknown = _of_unknown_units(story, lines, gone)
     if not edited and not unknown:
         return found
     since = max([*unknown, *([shown] if edited else [])])
@@ -158,9 +158,16 @@ def _shown(states: Sequence[State], worth: Sequence[Reading | None]) -> datetime
     return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
 
 
-def _of_unknown_lines(story: Story, lines: Mapping[str, object]) -> list[datetime]:
-    """Tell when refunds came that name lines which no state has told of yet."""
-    return [one.received_at for one in story.refunds if units_in([one.thing]).keys() - lines.keys()]
+def _of_unknown_units(
+    story: Story, lines: Mapping[str, Sequence[LineItem]], gone: Mapping[str, int]
+) -> list[datetime]:
+    """Return when refunds came that list more units of a line than any state has shown yet."""
+    more = {
+        own
+        for own, units in gone.items()
+        if units > max((line.quantity for line in lines.get(own, ())), default=0)
+    }
+    return [one.received_at for one in story.refunds if more & units_in([one.thing]).keys()]
 
 
 def _counted(found: tuple[Outcome, ...] | Wait, story: Story) -> tuple[Outcome, ...] | Wait:
@@ -199,7 +206,8 @@ def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
         lines = {line.id: (line,) for line in known.sold.lines}
         refunds = refunds_of(known.sold, story, lines, known.refunds)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
-        unknown = _of_unknown_lines(story, lines)
+        gone = units_in(one.thing for one in newest_of(story.refunds).values())
+        unknown = _of_unknown_units(story, lines, gone)
         if not unknown:
             return found
         return _wait_for_the_rest(found, max(unknown), story, known.settings)

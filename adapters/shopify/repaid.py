@@ -50,11 +50,15 @@ class Repaid:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The money of one refund as one body tells it, in the shop's currency."""
+    """The money of one refund as one body tells it, in the shop's currency.
+
+    undecided: whether any of it has not gone through, be it pending or failed.
+    """
 
     through: Decimal
     pending: Decimal
     failed: Decimal
+    undecided: bool
 
 
 @dataclass(slots=True)
@@ -123,6 +127,7 @@ def moved_in(order: Order, refund: Payload) -> Moved:
         through=_sum(amount for move, amount in both if _status(move) == "success"),
         pending=_sum(amount for move, amount in both if _status(move) in _UNDECIDED),
         failed=_sum(amount for move, amount in both if _status(move) in _FAILED),
+        undecided=any(_status(move) in _UNDECIDED | _FAILED for move in moves),
     )
 
 

@@ -49,10 +49,16 @@ def standing_of(
         state=_name(total, newest, order.currency),
         total=total,
         reason=_reason(order, newest, now, total, stand),
-        owed=reading.owed,
+        # A state older than a refund does not say what is owed for the units that left with it.
+        owed=reading.owed if _shows_all(newest, gone) else None,
         lines=stand,
     )
     return _with_figures(standing, newest, now) if total == newest.costs else standing
+
+
+def _shows_all(state: State, gone: Mapping[str, int]) -> bool:
+    """Whether a state shows all units gone that refunds list."""
+    return all(units <= state.units.get(own, (0, 0))[1] for own, units in gone.items())
 
 
 def moved(order: Order, standing: Standing) -> bool:

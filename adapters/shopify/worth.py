@@ -60,6 +60,16 @@ class _Refunded:
         over = self.money.through - self.parts.money
         return min(max(over, ZERO), self.parts.in_shops_favor)
 
+    @property
+    def awaited(self) -> Decimal:
+        """Money on its way back, and money that failed on it while its adjustment is still there.
+
+        In another currency the adjustment alone may say how much it is in the shop's.
+        """
+        if not self.money.undecided:
+            return ZERO
+        return max(self.money.pending, self.parts.in_shops_favor)
+
     def unexplained(self, money: Decimal) -> Decimal:
         """Return how much of money that did not move is in no adjustment either."""
         if self.parts.in_shops_favor >= money:
@@ -160,10 +170,7 @@ def readings(state: State, order: Order) -> tuple[Reading, ...]:
         for refund in state.payload.objects_or_empty("refunds")
     ]
     back = _sum(refund.money.through for refund in refunds)
-    # Money that failed on its way back may still have its adjustment: the shop owes it again.
-    awaited = _sum(
-        one.money.pending + min(one.parts.in_shops_favor, one.money.failed) for one in refunds
-    )
+    awaited = _sum(refund.awaited for refund in refunds)
     found: dict[Reading, None] = {}
     outstanding = state.payload.decimal_or_none("total_outstanding") or ZERO
     for adjusted in _adjustments(state, price, refunds):
@@ -266,7 +273,10 @@ def _held(refunds: Sequence[_Refunded], owed: Decimal) -> list[Decimal]:
     A pending refund changes nothing, so its money counts unless what the shop owes back has it.
     """
     pending = _sum(refund.unexplained(refund.money.pending) for refund in refunds)
-    return [ZERO, pending] if owed else [pending, ZERO]
+    if not owed:
+        return [pending, ZERO]
+    # An adjustment may be there for it and cancel another one out.
+    return [ZERO, pending, _sum(refund.awaited for refund in refunds)]
 
 
 def _in_snake_case(answer: Payload, key: str) -> Payload:

@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import TypeAdapter
 
-from adapters.money import ZERO, digits
+from adapters.money import ZERO
 from adapters.schema import LineItem, Order, Refund, RefundStep, Units
 from bridge.heap.sales import cards_in, net_sales, share
 
@@ -58,23 +58,16 @@ class LineTold:
         """Count units that left; return them with their share of the line's net sales.
 
         The shares of all units add up to the line's net price and net sales; the last to leave take
-        what rounding left over. None for the net sales if they are unknown.
+        what the others left over. None for the net sales if they are unknown.
         """
-        units = self._with_the_rest(units, currency)
+        if self.units_left + units.quantity == self.units and self.net >= self.left:
+            units = replace(units, amount=self.net - self.left)
         self.units_left += units.quantity
         self.left += units.amount
         if not self.sales_known:
             return units, None
         before, self.sales_left = self.sales_left, share(self.sales, self.left, self.net, currency)
         return units, self.sales_left - before
-
-    def _with_the_rest(self, units: Units, currency: str) -> Units:
-        rest = self.net - self.left
-        rounding = self.units * Decimal(1).scaleb(-digits(currency))
-        is_last = self.units_left + units.quantity == self.units
-        if is_last and abs(rest - units.amount) < rounding and rest >= ZERO:
-            return replace(units, amount=rest)
-        return units
 
 
 @dataclass(slots=True)
