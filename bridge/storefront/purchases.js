@@ -2,11 +2,11 @@
 const ORDER = "@order_event@";
 const PURCHASE = "@purchase_event@";
 // Properties in the bridge's own form: amounts are numbers, all else is text.
-const AMOUNT = /price$|total$|count$|^(shipping|tax|tax_included|tip|duties|quantity)$/;
+const AMOUNT = /price$|total$|count$|^(shipping|tax|tax_included|tip|duties|quantity|uncaptured|revenue|net_sales|credit_applied)$/;
 const form = (all) => {
   const told = {};
   for (const name in all) {
-    const text = String(all[name] ?? "").trim().slice(0, 1023);
+    const text = [all[name] ?? ""].flat().join("||").trim().slice(0, 1023);
     const one = AMOUNT.test(name) ? +text : name == "currency" ? text.toUpperCase() : text;
     if (text && one === one) told[name] = one;
   }
