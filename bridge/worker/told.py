@@ -77,8 +77,8 @@ class Told:
     added: lines that the order as it was sent does not have, by their ids. refunds: by their ids,
     without their reasons. newest: when the newest state was made of which was told.
     revenue: of Order Changed events. cards_sold: net price of gift cards that the revenue sent so
-    far leaves out. cards_repaid: of those whose money went back or is not owed.
-    card_parts: how much of a refund, by its ID, repaid gift cards.
+    far leaves out. cards_settled: of those that left and whose money is not owed back.
+    card_parts: how much of a refund, by its ID, is for gift cards.
     """
 
     figures: dict[str, Decimal] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Told:
     newest: datetime | None = None
     revenue: Decimal = ZERO
     cards_sold: Decimal = ZERO
-    cards_repaid: Decimal = ZERO
+    cards_settled: Decimal = ZERO
     card_parts: dict[str, Decimal] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -120,9 +120,14 @@ class Told:
         return cards - before
 
     def cards_gone(self) -> Decimal:
-        """Return the net price of gift cards that left and whose money has not gone back."""
+        """Return the net price of gift cards that left and whose money has not gone back.
+
+        A refund that failed has not repaid them.
+        """
         left = (line.left for line in self.lines.values() if line.is_card)
-        return max(sum(left, ZERO) - self.cards_repaid, ZERO)
+        parts = self.card_parts.items()
+        repaid = (min(part, max(self.refunds[own].total_back, ZERO)) for own, part in parts)
+        return max(sum(left, ZERO) - sum(repaid, ZERO) - self.cards_settled, ZERO)
 
     def settle_cards(self, owed: Decimal | None) -> Decimal:
         """Count gift cards that left and whose money is not owed back; return their net price.
@@ -130,7 +135,7 @@ class Told:
         They were exchanged, or never paid. owed: what the shop owes back; None if unknown.
         """
         settled = ZERO if owed is None else max(self.cards_gone() - owed, ZERO)
-        self.cards_repaid += settled
+        self.cards_settled += settled
         return settled
 
     def repays_cards(self, refund: Refund) -> Decimal:
@@ -143,7 +148,6 @@ class Told:
             gone = self.cards_gone()
             cards = self._listed(refund) if refund.items else gone - self._cards_awaited()
             part = max(min(refund.amount, cards, gone), ZERO)
-            self.cards_repaid += part
             if refund.amount:
                 self.card_parts[refund.id] = part
         return part

@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.money import ZERO
-from adapters.schema import LineItem, LineStanding, Order, Outcome, Refund, Standing, Units
+from adapters.schema import (
+    GIFT_CARD,
+    LineItem,
+    LineStanding,
+    Order,
+    Outcome,
+    Refund,
+    RefundStep,
+    Standing,
+    Units,
+)
 from bridge.config import EventNames
 from bridge.heap.identity import Identity
 from bridge.store.ledger import Purchase
@@ -160,6 +170,24 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     assert told["purchase"] == last.ordered - 2
     assert told["refunded_item"] == last.ordered - last.left
     assert told["refund"] == len(last.refunds)
+
+
+def test_gift_cards_of_a_refund_that_failed_are_repaid_by_the_next_one() -> None:
+    card = replace(line(2), type=GIFT_CARD)
+    order = replace(ORDER, total=Decimal("29.98"), lines=(card, replace(line(1), id="l2")))
+    units = Units(line_id="l1", quantity=Decimal(2), amount=card.net_price)
+    first = Refund(id="r1", at=NOON, amount=card.net_price, currency="EUR", items=(units,))
+    failed = RefundStep(kind="failed", n=1, at=NOON, amount=card.net_price)
+    again = Refund(id="r2", at=NOON + timedelta(hours=1), amount=card.net_price, currency="EUR")
+    follow = replace(FOLLOW, order=order)
+    purchase, keys, revenue = Purchase(1, "example", NOON), set[str](), ZERO
+    for found in ([first], [replace(first, steps=(failed,))], [first, again]):
+        purchase, made = since_sent(purchase, found, Sent() | keys, follow)
+        keys |= {one.key for one in made}
+        told = [json.loads(one.body, parse_float=Decimal)["properties"] for one in made]
+        revenue += sum((one.get("revenue", ZERO) for one in told), ZERO)
+    # The order's revenue left the cards out, so that their money changes nothing.
+    assert revenue == 0
 
 
 def test_a_unit_that_left_after_a_refund_is_the_next_refunds() -> None:
