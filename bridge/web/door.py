@@ -25,8 +25,6 @@ log = logger()
 
 _ALIVE = Answer(200, {"status": "alive"})
 _UNKNOWN = Answer(404, {"error": "unknown provider or source"}, closes=True)
-
-
 _FAILED = Answer(500, {"error": "failed"}, closes=True)
 
 
@@ -73,7 +71,7 @@ class Door:
             answer = await self._answer(scope, take, send)
         except _Gone:
             return
-        except Exception:
+        except Exception:  # gunicorn would answer with a body of its own
             log.exception("request failed")
             answer = _FAILED
         if answer is not None:
