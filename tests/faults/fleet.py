@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
 from bridge.samples import SHOP
 from bridge.store import Store
 from tests.patience import SECONDS
@@ -110,6 +112,19 @@ def until_alive(host: str, port: int) -> None:
         finally:
             connection.close()
     raise AssertionError("the web process does not answer")
+
+
+def until_at_work(url: str, role: str) -> None:
+    """Wait until a process of a role is admitted to a PostgreSQL database.
+
+    One that finds no database when it starts ends, and its host starts it again; here nobody does.
+    """
+    give_up = time.monotonic() + SECONDS
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        query = "SELECT count(*) FROM processes WHERE role = %s"
+        while connection.execute(query, (role,)).fetchone() == (0,):
+            assert time.monotonic() < give_up, f"no {role} is at work"
+            time.sleep(0.05)
 
 
 def family(pid: int) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.heap.sandbox import Sandbox
-from tests.faults.fleet import Fleet, migrated, until_alive, variables
+from tests.faults.fleet import Fleet, migrated, until_alive, until_at_work, variables
 from tests.faults.ledger import Ledger
 from tests.faults.load import Load
 from tests.faults.used_up import used_up
@@ -62,6 +62,7 @@ def town(own_postgres: Postgres, tmp_path: Path, sandbox: Sandbox) -> Iterator[T
     fleet.start("web")
     fleet.start("worker")
     until_alive("127.0.0.1", port)
+    until_at_work(url, "worker")
     yield Town(own_postgres, url, fleet, sandbox, port)
     fleet.stop()
 
