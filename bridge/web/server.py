@@ -19,6 +19,7 @@ from bridge.store.accept import Acceptor
 from bridge.store.processes import Presence
 from bridge.web.app import create_app
 from bridge.web.health import Readiness
+from bridge.web.worker import hold_signals
 
 # A process that was killed lets its port go within this time.
 _PORT_SECONDS = 2.0
@@ -37,6 +38,7 @@ def run(config: Config, host: str | None = None) -> None:
     _check(config)
     door = Store.open(config.database_url)
     door.only("web")
+    hold_signals()
     Arbiter(_Server(config, bind, door)).run()
 
 

@@ -4,6 +4,8 @@ Read in gunicorn 27.0.1: workers.gasgi.ASGIWorker.
 """
 
 import asyncio
+import os
+import signal
 import time
 from typing import Any
 
@@ -18,6 +20,22 @@ from bridge.web.parser import Parser
 _CHECK_SECONDS = 0.25
 # How long a stopping process waits on an idle connection: a request may be on its way.
 _LINGER_SECONDS = 2.0
+
+
+# What asks a process to stop.
+_STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
+
+def hold_signals() -> None:
+    """Keep signals to stop from a new web process until its loop runs.
+
+    While it starts, nobody in it listens: one that is asked to stop then would go on for ever.
+    Called once, in the parent; from then on each child begins with these signals held.
+    """
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING),
+    )
 
 
 class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # it has no types
@@ -39,6 +57,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # it has no types
         # There is no setting for either; gunicorn looks them up by these names.
         gasgi.ASGIProtocol, protocol.PythonProtocol = Connection, Parser
         checking = self.loop.create_task(self._check())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         try:
             await super()._serve()
         finally:

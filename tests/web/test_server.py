@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from bridge.errors import ConfigurationError, StoreOutdated
 from bridge.store import Store
 from bridge.store.processes import Presence, shown
 from bridge.web.server import run
+from tests.web.conftest import PATIENCE
 
 Signed = Callable[..., tuple[dict[str, str], bytes]]
 SECRET = "shpss_canary4711"
@@ -317,6 +319,24 @@ def test_two_web_processes_on_postgresql_store_a_webhook_once(
     assert web.stop() == 0
     assert web.log().count("Booting worker") == 2
     postgres.drop(url)
+
+
+def test_a_web_process_that_is_asked_to_stop_while_it_starts_stops(
+    start: Callable[..., Any],
+) -> None:
+    web = start()
+    os.kill(booted(web)[0], signal.SIGKILL)
+    until = time.monotonic() + PATIENCE
+    while len(booted(web)) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    # It has just been forked, and loads what it needs.
+    assert web.stop() == 0
+    assert web.log().count("Worker shutting down") == 1
+
+
+def booted(web: Any) -> list[int]:
+    return [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", web.log())]
 
 
 def test_without_its_database_a_process_starts_and_asks_to_come_again(
