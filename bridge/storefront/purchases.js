@@ -2,22 +2,22 @@
 const ORDER = "@order_event@";
 const PURCHASE = "@purchase_event@";
 // Properties in the bridge's own form: amounts are numbers, all else is text.
-const AMOUNT = /price$|total$|count$|^(shipping|tax|tax_included|tip|duties|quantity|uncaptured|revenue|net_sales|credit_applied)$/;
+const AMOUNT = /(price|total|count|revenue|sales|applied)$|^(shipping|tax(_included)?|tip|duties|quantity|uncaptured)$/;
 const form = (all) => {
-  const told = {};
+  const sent = {};
   for (const name in all) {
     const text = [all[name] ?? ""].flat().join("||").trim().slice(0, 1023);
     const one = AMOUNT.test(name) ? +text : name == "currency" ? text.toUpperCase() : text;
-    if (text && one === one) told[name] = one;
+    if (text && one == one) sent[name] = one;
   }
-  return told;
+  return sent;
 };
-const SHARED = /^(email|order_(id|count)|currency|provider|source|channel)$/;
+const SHARED = "email,order_id,order_count,currency,provider,source,channel".split(",");
 const eventsOf = ({ lines = [], ...order }, came) => {
-  const shared = Object.fromEntries(Object.entries(order).filter(([name]) => SHARED.test(name)));
+  const shared = JSON.parse(JSON.stringify(order, SHARED));
   return [[ORDER, order], ...lines.map((line) => [PURCHASE, { ...shared, ...line }])]
     .filter(([name]) => name)
-    .map(([name, told]) => [name, form({ ...came, ...told })]);
+    .map(([name, own]) => [name, form({ ...came, ...own })]);
 };
 const KEY = "heapBridge." + APP;
 const waiting = [];
@@ -36,9 +36,9 @@ const work = () => {
       all[id] = [now, ...eventsOf(order, came)];
       keep();
     }
-    const due = Object.values(all).flatMap(([at, ...told]) => (now - at < 6e8 ? told : []));
+    const due = Object.values(all).flatMap(([at, ...due]) => (now - at < 6e8 ? due : []));
     if (!runs || !due.length) return;
-    // Kept as told before it is: where nothing can be kept, nothing can be told once.
+    // Stored as sent before it is sent: if nothing can be stored, nothing can be sent exactly once.
     for (const id in all) all[id] = [];
     keep();
     due.forEach((one) => heap.track(...one));
