@@ -93,6 +93,12 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # it has no types
         if deadline < self.worker.now:
             self.abort()
 
+    def _arm_keepalive_timer(self) -> None:
+        """Leave idle connections to `check`, which needs no timer for each request."""
+
+    def _cancel_keepalive_timer(self) -> None:
+        """Have no timer to cancel."""
+
     # --- receive ------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:

@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from bridge.config import Config, Source
-from bridge.errors import StoreUnavailable
 from bridge.logs import logger
-from bridge.store.accept import PATIENCE_SECONDS
 from bridge.web import limits, receive
 from bridge.web.answers import Answer, Refused
+from bridge.web.commits import Commits
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -55,7 +54,7 @@ class Door:
         self._acceptor = acceptor
         self._behind = behind
         self._clock = clock
-        self._rings = False
+        self._commits = Commits(acceptor)
         self._sources = {}
         for source in config.sources.values():
             provider = source.adapter.name
@@ -108,38 +107,9 @@ class Door:
         else:
             let_in = receive.let_in(source, headers, body, self._clock)
         try:
-            return receive.answered(source, await self._stored(source, *let_in))
+            return receive.answered(source, await self._commits.of(source.name, *let_in))
         except Exception as fault:  # noqa: BLE001 - it is logged, and the sender comes again
             return receive.answered(source, fault)
-
-    async def _stored(self, source: Source, event: Any, secret: int, now: datetime) -> Any:
-        """Return whether the event is new, or the error that kept it from being stored."""
-        loop = asyncio.get_running_loop()
-        done = loop.create_future()
-
-        def tell(what: bool | Exception) -> None:
-            if not done.done():
-                done.set_result(what)
-
-        def committed(what: bool | Exception) -> None:
-            loop.call_soon_threadsafe(tell, what)
-
-        offered = self._acceptor.offer(source.name, event, secret, now, committed)
-        if not self._rings:
-            # What came at one moment goes to the disk together.
-            self._rings = True
-            loop.call_soon(self._ring)
-        patience = loop.call_later(PATIENCE_SECONDS, tell, StoreUnavailable("database"))
-        try:
-            return await done
-        finally:
-            patience.cancel()
-            # If nobody waits any more, it need not be stored.
-            offered.drop()
-
-    def _ring(self) -> None:
-        self._rings = False
-        self._acceptor.ring()
 
     async def _page(self, scope: Message, take: Receive, send: Send) -> Answer | None:
         """Have Flask answer, in a thread that waits neither for this client nor for another."""

@@ -18,7 +18,7 @@ from a2wsgi import WSGIMiddleware
 from bridge.config import load
 from bridge.store import Store
 from bridge.store.accept import Acceptor
-from bridge.web import create_app, door, limits
+from bridge.web import commits, create_app, limits
 from bridge.web.door import Door
 from tests.web.conftest import PATIENCE, SECRETS, Told, ask, looping, rows
 
@@ -158,7 +158,7 @@ def test_a_client_that_says_nothing_is_let_go(loop: Loop, monkeypatch: pytest.Mo
 def test_a_store_that_is_stuck_is_told_in_time_and_holds_up_nothing_else(
     loop: Loop, signed: Signed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(commits, "PATIENCE_SECONDS", 2.0)
     told: list[Told] = []
 
     def post(number: int) -> None:
