@@ -71,7 +71,7 @@ class Room:
 
     def _is_enough(self) -> bool:
         try:
-            laid = self._ballast.stat().st_size if self._ballast.exists() else 0
+            laid = self._laid()
             disk = os.statvfs(self._folder)
             free = disk.f_bavail * disk.f_frsize
             if laid >= BALLAST:
@@ -84,6 +84,12 @@ class Room:
             # Not to be looked at: then the database itself is to say so.
             return True
         return True
+
+    def _laid(self) -> int:
+        try:
+            return os.stat(self._ballast).st_size  # noqa: PTH116 - twice as fast, before each commit
+        except FileNotFoundError:
+            return 0
 
     def _lay(self) -> None:
         file = os.open(self._ballast, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
