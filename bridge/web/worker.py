@@ -12,6 +12,7 @@ from typing import Any
 from gunicorn.asgi import protocol  # type: ignore[import-untyped]  # it has no types
 from gunicorn.workers import gasgi  # type: ignore[import-untyped]  # it has no types
 
+from bridge.memory import search_seldom
 from bridge.web import limits
 from bridge.web.connection import Connection
 from bridge.web.parser import Parser
@@ -56,6 +57,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # it has no types
     async def _serve(self) -> None:
         # There is no setting for either; gunicorn looks them up by these names.
         gasgi.ASGIProtocol, protocol.PythonProtocol = Connection, Parser
+        search_seldom()
         checking = self.loop.create_task(self._check())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         try:

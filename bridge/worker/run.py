@@ -20,7 +20,7 @@ from bridge.worker.deliver import Deliverer
 from bridge.worker.erasing import Eraser
 from bridge.worker.expiring import Expirer
 from bridge.worker.loops import Busy, Loop
-from bridge.worker.memory import search_seldom
+from bridge.memory import search_seldom
 from bridge.worker.normalise import FULL, Normaliser
 
 log = logger()
