@@ -10,6 +10,7 @@ from bridge.config import Config
 from bridge.heap.client import HeapClient
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS, Endpoint
 from bridge.logs import logger
+from bridge.memory import search_seldom
 from bridge.signals import stopping
 from bridge.store import Store, inbox, leases, ledger, outbox, sources
 from bridge.store.processes import Presence
@@ -20,7 +21,6 @@ from bridge.worker.deliver import Deliverer
 from bridge.worker.erasing import Eraser
 from bridge.worker.expiring import Expirer
 from bridge.worker.loops import Busy, Loop
-from bridge.memory import search_seldom
 from bridge.worker.normalise import FULL, Normaliser
 
 log = logger()
