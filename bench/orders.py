@@ -19,10 +19,10 @@ from bench.lines import Line
 from bench.machine import cpu_ms
 from bench.webhooks import SHOPIFY, VARIABLES
 from bridge.config import load
+from bridge.memory import search_seldom
 from bridge.samples import SHOP
 from bridge.store import Store
 from bridge.store.tables import inbox
-from bridge.worker.memory import search_seldom
 from bridge.worker.normalise import Normaliser
 from bridge.worker.run import begin, now
 

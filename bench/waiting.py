@@ -11,7 +11,7 @@ from functools import partial
 from bench.ground import Ground, Values, empty
 from bench.lines import Line
 from bench.orders import bridge, fill
-from bridge.worker.memory import search_seldom
+from bridge.memory import search_seldom
 
 _ORDERS = 12_000
 _AT_ONCE = 1000
