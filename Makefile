@@ -68,7 +68,7 @@ bench: $(TEST)
 	@$(BIN)/python -m bench $(FIGURES)
 
 corpus: $(RUN)
-	@$(BIN)/python -m bridge.corpus $(if $(DIR),"$(DIR)")
+	@$(BIN)/python -m bridge.tools.corpus $(if $(DIR),"$(DIR)")
 
 # Pins stay as they are unless they must move; all of them move with: make lock UPGRADE=--upgrade
 LOCK = $(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.11 \

@@ -102,7 +102,7 @@ class Carried:
     """What an order carries from the shopper's browser; shopper-written, so none of it is trusted.
 
     fields: names and values as they came in cart attributes or metadata, those only that can be
-        Heap's or a campaign's (see `adapters.carried`); none where it was not the shopper's own
+        Heap's or a campaign's (see `adapters.attribution`); none where it was not the shopper's own
         browser that bought, but a member of staff's, a point of sale or a renewal.
     landing_page, referrer: as the provider noted them; None where it did not.
     """

@@ -19,9 +19,9 @@ from bench.ground import Ground, Values, empty
 from bench.lines import Line
 from bench.machine import cpu_ms, largest_mb
 from bench.servers import heap_variables, started
-from bridge.heap.client import HeapClient
+from bridge.delivery.client import HeapClient
+from bridge.delivery.deliverer import Deliverer
 from bridge.store import Store, leases
-from bridge.worker.deliver import Deliverer
 from tests.faults.heap import Heap, elsewhere
 
 # Events a run, for each second that it is to take.

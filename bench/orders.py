@@ -20,10 +20,10 @@ from bench.machine import cpu_ms
 from bench.webhooks import SHOPIFY, VARIABLES
 from bridge.config import load
 from bridge.memory import search_seldom
-from bridge.samples import SHOP
+from bridge.orders.normalize import Normaliser
 from bridge.store import Store
 from bridge.store.tables import inbox
-from bridge.worker.normalise import Normaliser
+from bridge.tools.samples import SHOP
 from bridge.worker.run import begin, now
 
 _ORDERS = 960

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from adapters.contract import SignedRequest, WebhookEvent
 from adapters.registry import adapters
-from bridge.samples import stories
+from bridge.tools.samples import stories
 
 SECRETS = {"stripe": "whsec_bench", "shopify": "shpss_bench"}
 VARIABLES = {f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()}

@@ -10,13 +10,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
-from bridge.heap.sandbox import Sandbox
+from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store, accept, engine, postgresql
 from tests.patience import SECONDS
 from tests.postgres import Postgres, cluster
 
 # The mock APIs, for whatever tests look-ups; the bridge as processes, for whatever runs it.
-pytest_plugins = ["tests.stripe_api.plugin", "tests.shopify_api.plugin", "tests.processes.plugin"]
+pytest_plugins = [
+    "tests.heap.plugin",
+    "tests.processes.plugin",
+    "tests.shopify_api.plugin",
+    "tests.stripe_api.plugin",
+]
 
 # No deadline: on a busy machine a slow example is no finding. The same examples in each run, so
 # that a failure here is one everywhere.

@@ -5,10 +5,10 @@ from importlib.resources import files
 
 from adapters.contract import Adapter
 from adapters.lookups import Api
-from adapters.shopify.alone import alone
 from adapters.shopify.normalize import ids, linked_ids, normalize
 from adapters.shopify.settings import ShopifySettings
 from adapters.shopify.shape import trimmed
+from adapters.shopify.standalone import alone
 from adapters.shopify.webhook import SIGNATURE_HEADERS, notice, sign, verify
 
 

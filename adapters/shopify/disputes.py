@@ -20,7 +20,7 @@ from adapters.lookups import ABSENT, Lookup, Need
 from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload, to_time
 from adapters.schema import Order, Refund, RefundStep
-from adapters.shopify.repaid import Repaid
+from adapters.shopify.repayments import Repaid
 
 REASON = "dispute"
 KIND = "dispute"

@@ -13,8 +13,8 @@ from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
 from adapters.shopify.contradictions import contradiction
-from adapters.shopify.states import State
-from adapters.shopify.story import Story
+from adapters.shopify.history import Story
+from adapters.shopify.snapshot import State
 
 
 def is_edited(state: State, order: Order) -> bool:

@@ -12,17 +12,17 @@ from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
 from adapters.lookups import ABSENT, Need
 from adapters.schema import Ignored, LineItem, Order, Outcome, Parked, Wait
+from adapters.shopify.current import moved, standing_of
 from adapters.shopify.disputes import need_of, order_by
 from adapters.shopify.edits import as_placed, is_edited
 from adapters.shopify.enrich import enriched
+from adapters.shopify.history import Story, story_of
 from adapters.shopify.order import order_of
 from adapters.shopify.refunds import newest_of, refunds_of, units_in
 from adapters.shopify.settings import ShopifySettings
 from adapters.shopify.shape import kind_of, order_id_of, why_no_order
-from adapters.shopify.standing import moved, standing_of
-from adapters.shopify.states import NEVER, PAID, State
-from adapters.shopify.story import Story, story_of
-from adapters.shopify.worth import Reading, settled, settled_need, with_settled, worth_of
+from adapters.shopify.snapshot import NEVER, PAID, State
+from adapters.shopify.totals import Reading, settled, settled_need, with_settled, worth_of
 
 _NEVER_PLACED = frozenset({"voided", "expired"})
 # No edit is waited for longer than so many times `settle_seconds`.

@@ -15,7 +15,7 @@ from typing import Literal
 from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
-from adapters.shopify.carried import carried_by, extra_of
+from adapters.shopify.attribution import carried_by, extra_of
 from adapters.shopify.contradictions import contradiction
 from adapters.shopify.discounts import allocated, codes_of
 from adapters.shopify.lines import line_taxes_stated, lines_of, taxes_included

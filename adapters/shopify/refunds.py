@@ -12,9 +12,9 @@ from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order, Refund, Units
 from adapters.shopify.disputes import with_disputes
+from adapters.shopify.history import Story
 from adapters.shopify.parts import of_shop, shipping_in, tax_in
-from adapters.shopify.repaid import Repaid, Told, repaid
-from adapters.shopify.story import Story
+from adapters.shopify.repayments import Repaid, Told, repaid
 from adapters.shopify.tips import is_tip
 
 

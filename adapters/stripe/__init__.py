@@ -7,7 +7,7 @@ from adapters.contract import Adapter
 from adapters.lookups import Api
 from adapters.stripe.normalize import linked_ids, normalize
 from adapters.stripe.settings import StripeSettings
-from adapters.stripe.sighting import DECIDING, RETURNING, ids
+from adapters.stripe.snapshot import DECIDING, RETURNING, ids
 from adapters.stripe.webhook import HEADER, sign, verify
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from adapters.payload import Payload
 from adapters.stripe.asked import Asked
-from adapters.stripe.purchase import Purchase
+from adapters.stripe.history import Purchase
 
 _RENEWAL = "subscription_cycle"
 

@@ -8,10 +8,10 @@ from adapters.payload import Payload
 from adapters.schema import LineItem, Order
 from adapters.stripe.asked import Asked
 from adapters.stripe.counting import order_count
-from adapters.stripe.purchase import Purchase
+from adapters.stripe.history import Purchase
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.settlement import settlement
-from adapters.stripe.sighting import Sighting
+from adapters.stripe.snapshot import Sighting
 
 
 def enriched(

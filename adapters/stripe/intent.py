@@ -12,7 +12,7 @@ from adapters.schema import LineItem
 from adapters.stripe.lines import Line, line_items, share_discount
 from adapters.stripe.money import Currency
 from adapters.stripe.payment import Payment, captured_in, ordered_in
-from adapters.stripe.sums import Sums, Tax, sums_of
+from adapters.stripe.totals import Sums, Tax, sums_of
 
 
 def intent_sums(intent: Payload, payments: Sequence[Payment], tip: int | None) -> Sums | None:

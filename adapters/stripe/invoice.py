@@ -14,7 +14,7 @@ from adapters.stripe.lines import (
     share_discount,
 )
 from adapters.stripe.money import currency_of
-from adapters.stripe.sums import Sums, Tax, sums_of, unknown_line
+from adapters.stripe.totals import Sums, Tax, sums_of, unknown_line
 
 
 def invoice_sums(invoice: Payload, name: str | None, collected: int | None = None) -> Sums:

@@ -9,7 +9,7 @@ from adapters.money import ZERO, allocate
 from adapters.payload import Payload
 from adapters.schema import LineItem
 from adapters.stripe.money import Currency
-from adapters.stripe.sums import Tax, where_taxed
+from adapters.stripe.totals import Tax, where_taxed
 
 
 @dataclass(frozen=True, slots=True)

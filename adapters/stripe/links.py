@@ -11,10 +11,10 @@ from adapters.stripe.bill import (
     is_of_subscription,
     is_renewal,
 )
+from adapters.stripe.history import Purchase
 from adapters.stripe.lines import has_all_lines
 from adapters.stripe.payment import taken
-from adapters.stripe.purchase import Purchase
-from adapters.stripe.sighting import Kind, Sighting
+from adapters.stripe.snapshot import Kind, Sighting
 
 _Found = tuple[Kind, Payload]
 

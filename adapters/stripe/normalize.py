@@ -7,17 +7,17 @@ from datetime import datetime
 from adapters.contract import Known, WebhookEvent
 from adapters.lookups import nothing_known
 from adapters.schema import Ignored, Order, Outcome, Wait
-from adapters.stripe.after import followed, refunded, unsold
 from adapters.stripe.asked import Asked
-from adapters.stripe.carried import carried_by, extra_of
+from adapters.stripe.attribution import carried_by, extra_of
+from adapters.stripe.current import followed, refunded, unsold
 from adapters.stripe.enrich import enriched
+from adapters.stripe.history import Purchase
 from adapters.stripe.links import gathered, paid_before
+from adapters.stripe.order import sold
 from adapters.stripe.payment import taken
-from adapters.stripe.purchase import Purchase
 from adapters.stripe.refunds import listed_refunds
-from adapters.stripe.sale import sold
 from adapters.stripe.settings import StripeSettings
-from adapters.stripe.sighting import AFTER, BEST_FIRST, Sighting, sight, tells_thinly, within
+from adapters.stripe.snapshot import AFTER, BEST_FIRST, Sighting, sight, tells_thinly, within
 from adapters.stripe.thin import account_of, as_snapshot, is_thin
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from adapters.payload import Payload
 from adapters.stripe.bill import is_paid
 from adapters.stripe.money import Currency, currency_of
-from adapters.stripe.sighting import Sighting
-from adapters.stripe.sums import Sums, sums_of, unknown_line
+from adapters.stripe.snapshot import Sighting
+from adapters.stripe.totals import Sums, sums_of, unknown_line
 
 _UNPAID_CHARGE = frozenset({"failed", "pending"})
 _PAID_SESSION = frozenset({"paid", "no_payment_required"})

@@ -8,11 +8,11 @@ from adapters.money import ZERO
 from adapters.schema import Refund, RefundStep
 from adapters.stripe.asked import Asked
 from adapters.stripe.booking import booked, booked_as
-from adapters.stripe.dispute import lost
+from adapters.stripe.disputes import lost
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment
 from adapters.stripe.release import released_of
-from adapters.stripe.sighting import Sighting, clamp, made_at, newest, status_of, was
+from adapters.stripe.snapshot import Sighting, clamp, made_at, newest, status_of, was
 
 _FAILED = frozenset({"failed", "canceled"})
 # Stripe's own word for an authorization that ran out.

@@ -18,7 +18,7 @@ from adapters.stripe.asked import Asked
 from adapters.stripe.booking import entries_of
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment, captured_of
-from adapters.stripe.sighting import Sighting
+from adapters.stripe.snapshot import Sighting
 
 _GONE = frozenset({"failed", "canceled"})
 # The release is made with the capture; Stripe's times are whole seconds.

@@ -6,7 +6,7 @@ from adapters.payload import Payload
 from adapters.stripe.lines import Line, line_items, read_tax, session_lines, share_discount
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment, captured_in
-from adapters.stripe.sums import Sums, Tax, sums_of, unknown_line
+from adapters.stripe.totals import Sums, Tax, sums_of, unknown_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from adapters.stripe.asked import Asked
 from adapters.stripe.booking import Booked, added_up, booked, booked_as, entries_of
+from adapters.stripe.history import Purchase
 from adapters.stripe.payment import Payment
-from adapters.stripe.purchase import Purchase
 from adapters.stripe.release import charges_of, released_of
-from adapters.stripe.sighting import Sighting
+from adapters.stripe.snapshot import Sighting
 
 
 def settlement(purchase: Purchase, later: Sequence[Sighting], asked: Asked) -> Booked | None:

@@ -16,7 +16,7 @@ from bridge.cli import check_database, hosts, paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured
 from bridge.config import Config, Destination, Source
-from bridge.heap.client import HeapClient
+from bridge.delivery.client import HeapClient
 
 # Without an API key only this event tells which payment belongs to which invoice (Stripe's
 # changelog, basil, 2025-03-31; read November 2026).

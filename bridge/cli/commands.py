@@ -181,7 +181,7 @@ def sandbox(host: str, port: int) -> None:
 @main.command()
 def demo() -> None:
     """Send every sample to a local Heap; show what arrived."""
-    from bridge.demo import demo as run
+    from bridge.cli.demo import demo as run
 
     run()
 

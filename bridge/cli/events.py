@@ -3,7 +3,7 @@
 from bridge.cli import paper
 from bridge.cli.opened import configured, store_of
 from bridge.store import find
-from bridge.store.purchases import Event
+from bridge.store.order_view import Event
 
 # How a reason begins -> what to do about it. {id} is what `bridge replay` takes.
 _ADVICE = (

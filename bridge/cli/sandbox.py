@@ -5,7 +5,7 @@ import sys
 import click
 
 from bridge.cli.group import MISUSED
-from bridge.heap.sandbox import run
+from bridge.sandbox.local_heap import run
 
 
 def sandbox(host: str, port: int) -> None:

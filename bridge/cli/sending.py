@@ -17,7 +17,7 @@ from bridge.cli.group import WRONG
 from bridge.cli.opened import configured
 from bridge.config import Config, Source
 from bridge.errors import ConfigurationError
-from bridge.samples import Story, fresh, stories
+from bridge.tools.samples import Story, fresh, stories
 
 _TIMEOUT = (3.05, 30)
 

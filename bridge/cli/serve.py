@@ -13,7 +13,7 @@ from bridge.cli.migrate import bring_up
 from bridge.cli.opened import configured, store_of
 from bridge.cli.processes import Processes
 from bridge.config import Config, database, values
-from bridge.heap.sandbox import Sandbox
+from bridge.sandbox.local_heap import Sandbox
 from bridge.signals import stopping
 
 

@@ -10,9 +10,9 @@ import click
 from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
-from bridge.store import Store, facts, find, purchases
+from bridge.store import Store, find, lookups, order_view
 from bridge.store.find import Named
-from bridge.store.purchases import Event, Purchase
+from bridge.store.order_view import Event, Purchase
 
 _FIGURES = ("subtotal", "discount", "shipping", "tax", "tip", "duties", "uncaptured", "total")
 _LINE = ("price", "quantity", "gross_price", "discount", "net_price", "tax")
@@ -26,7 +26,7 @@ def show(id_: str, *, as_json: bool) -> None:
             click.echo(f"{id_}: nothing here is known by this id", err=True)
             sys.exit(WRONG)
         alone, whole = _read(store, found)
-        wanted = {purchase.id: facts.wanted_by(store, purchase.id) for purchase in whole}
+        wanted = {purchase.id: lookups.wanted_by(store, purchase.id) for purchase in whole}
     if as_json:
         lookups = {f"o{row}": found for row, found in wanted.items() if found}
         orders = [_as_json(purchase) for purchase in whole]
@@ -53,7 +53,7 @@ def _read(store: Store, found: Named) -> tuple[list[Event], list[Purchase]]:
         *(find.heap_event(store, row).order_id for row in found.heap_events),
     }
     alone = [event for event in events if not event.order_id]
-    return alone, [purchases.purchase(store, row) for row in sorted(rows)]
+    return alone, [order_view.purchase(store, row) for row in sorted(rows)]
 
 
 def _as_json(purchase: Purchase) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
 from bridge.config import Source
-from bridge.store import Store, find, pauses, processes
+from bridge.store import Store, circuit_breakers, find, processes
 from bridge.store import status as stands
 from bridge.store.processes import ProcessStatus
 from bridge.store.status import DestinationStatus, SourceStatus
@@ -28,7 +28,7 @@ def status(*, as_json: bool) -> None:
         silent = [name for name in config.sources if stands.silent(store, name, now)]
         destinations = stands.of_destinations(store)
         oldest = stands.oldest_waiting(store, now)
-        paused = pauses.paused(store)
+        paused = circuit_breakers.paused(store)
         running = processes.shown(store)
         notices = {
             name: told

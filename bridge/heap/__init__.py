@@ -1,1 +1,1 @@
-"""What the bridge knows of Heap: its events, its API, its limits, and a local stand-in for it."""
+"""What Heap wants: events, keys, identity and attribution. No I/O."""

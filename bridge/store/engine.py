@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from bridge.errors import StoreMoved, StoreOutdated, StoreUnavailable
 from bridge.store import marks, postgresql
 from bridge.store import sqlite as sqlite_files
-from bridge.store.room import Room
+from bridge.store.disk_guard import Room
 from bridge.store.sqlite import BUSY, DatabaseFile, sqlite
 from bridge.store.tables import probes
-from bridge.store.turns import Turns
 from bridge.store.types import db_now
 from bridge.store.unavailable import Collision, is_to_be_repeated, no_table, unavailable
+from bridge.store.writer_lock import Turns
 
 __all__ = ["REVISION", "Collision", "Store", "short", "sqlite"]
 
@@ -167,14 +167,15 @@ class Store:
     @property
     def in_returning(self) -> str:
         """What the RETURNING of a statement for `once` must end with."""
-        return "" if self._turns else f", (SELECT {marks.DURABLE_UNLESS_MARKED}) AS durable"
+        looks = marks.UNLESS_MARKED if self._turns else f"SELECT {marks.DURABLE_UNLESS_MARKED}"
+        return f", ({looks}) AS looked"
 
     def once(self, statement: str, values: tuple[Any, ...]) -> Sequence[Row[Any]]:
         """Run one statement that may be repeated as a transaction of its own; gives its rows.
 
         On a connection kept for that, without a word before and after: the shortest way to the
         disk. For one thread of this process alone. The statement ends with `in_returning`, so that
-        PostgreSQL syncs whatever it inserts, and inserts nothing into a database with a mark.
+        PostgreSQL syncs whatever it inserts, and nothing is inserted into a database with a mark.
         Raises StoreUnavailable.
         """
         if self._room:
@@ -197,9 +198,8 @@ class Store:
     def _stored(
         self, connection: Connection, statement: str, values: tuple[Any, ...]
     ) -> Sequence[Row[Any]]:
-        self._check_file(connection.info)
-        self._look_for_marks(connection)
         rows = connection.exec_driver_sql(statement, values).all()
+        # What went into a file that is gone is not acknowledged.
         self._check_file(connection.info)
         return rows
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, or_, select
 
 from bridge.store.engine import Store
-from bridge.store.purchases import EVENT_COLUMNS, Event, HeapEvent, event_of, heap_events_where
+from bridge.store.order_view import EVENT_COLUMNS, Event, HeapEvent, event_of, heap_events_where
 from bridge.store.tables import aliases, batches, inbox, orders, outbox, sources
 
 _MOST_DIGITS = 18

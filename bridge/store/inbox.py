@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from adapters.contract import WebhookEvent
-from bridge.store import fair
+from bridge.store import round_robin
 from bridge.store.engine import Store
 from bridge.store.tables import inbox
 
@@ -47,7 +47,7 @@ class End:
 
 
 _NEW = inbox.c.state == "new"
-_QUEUE = fair.queue(inbox.c.id, _NEW)
+_QUEUE = round_robin.queue(inbox.c.id, _NEW)
 
 
 def claim(store: Store, limit: int) -> list[Stored]:
@@ -67,7 +67,7 @@ def claim(store: Store, limit: int) -> list[Stored]:
                 select(inbox)
                 .where(_NEW, inbox.c.source == source, inbox.c.id >= first, free)
                 .order_by(inbox.c.id)
-                .limit(fair.share(limit, waiting, _LEAST))
+                .limit(round_robin.share(limit, waiting, _LEAST))
                 .with_for_update(skip_locked=True)
             ).all()
             if rows and rows[0].tries:
@@ -82,7 +82,7 @@ def claim(store: Store, limit: int) -> list[Stored]:
             )
         return [_stored(row, tries=row.tries + 1) for row in found]
 
-    waiting = store.read(lambda connection: fair.heads(connection, _QUEUE))
+    waiting = store.read(lambda connection: round_robin.heads(connection, _QUEUE))
     return store.write(work) if waiting else []
 
 
@@ -108,7 +108,7 @@ def oldest_new(connection: Connection) -> dict[str, datetime]:
     """
     found = {}
     untried = _NEW & (inbox.c.tries <= 1) & inbox.c.reason.is_(None)
-    for source, first in fair.heads(connection, _QUEUE).items():
+    for source, first in round_robin.heads(connection, _QUEUE).items():
         oldest = select(inbox.c.received_at).where(
             untried, inbox.c.source == source, inbox.c.id >= first
         )

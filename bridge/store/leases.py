@@ -16,8 +16,8 @@ from sqlalchemy import (
     update,
 )
 
+from bridge.store.due_batches import Look, waiting
 from bridge.store.engine import Store
-from bridge.store.offers import Look, waiting
 from bridge.store.tables import attempts, batches, destinations, outbox
 from bridge.store.types import among
 

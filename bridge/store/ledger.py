@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 
-from bridge.store import fair
+from bridge.store import round_robin
 from bridge.store.engine import Store
 from bridge.store.inbox import LEASE_SECONDS, oldest_new
 from bridge.store.tables import aliases, inbox, orders
@@ -54,7 +54,7 @@ class Purchase:
 
 _VALUES = [field.name for field in fields(Purchase) if field.name != "id"]
 _COLUMNS = [orders.c.id, *(orders.c[name] for name in _VALUES)]
-_QUEUE = fair.queue(orders.c.due_at, orders.c.due_at.is_not(None))
+_QUEUE = round_robin.queue(orders.c.due_at, orders.c.due_at.is_not(None))
 _LOCK = (
     select(*_COLUMNS)
     .where(orders.c.id.in_(bindparam("rows", expanding=True)))
@@ -110,7 +110,7 @@ def claim(store: Store, now: datetime, limit: int) -> list[Due]:
     is_due = (orders.c.due_at <= now) & orders.c.state.in_(["waiting", "settled"]) & free
 
     def look(connection: Connection) -> list[int]:
-        heads = fair.heads(connection, _QUEUE)
+        heads = round_robin.heads(connection, _QUEUE)
         waiting = {source: first for source, first in heads.items() if first and first <= now}
         if not waiting:
             return []
@@ -122,12 +122,12 @@ def claim(store: Store, now: datetime, limit: int) -> list[Due]:
             )
             if source in oldest:
                 wanted = wanted.where(orders.c.due_at < oldest[source])
-            queue = wanted.order_by(orders.c.due_at).limit(fair.share(limit, waiting))
+            queue = wanted.order_by(orders.c.due_at).limit(round_robin.share(limit, waiting))
             rows = connection.execute(queue).all()
             if rows and rows[0].tries:
                 return [rows[0].id]
             queues.append([row.id for row in rows if not row.tries])
-        return fair.dealt(queues)
+        return round_robin.dealt(queues)
 
     def take(connection: Connection) -> list[Due]:
         mine = select(orders.c.id).where(among(connection, orders.c.id, found), is_due)

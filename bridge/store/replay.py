@@ -9,9 +9,9 @@ from sqlalchemy import Connection, func, select, update
 
 from bridge.store import outbox as sending
 from bridge.store.engine import Store
-from bridge.store.expiry import DETAILS
 from bridge.store.find import Named
 from bridge.store.ledger import Purchase, lock
+from bridge.store.retention import DETAILS
 from bridge.store.tables import batches, inbox, orders, outbox
 
 

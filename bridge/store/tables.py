@@ -223,7 +223,7 @@ destinations = Table(
     "destinations",
     metadata,
     Column("name", Text, primary_key=True),
-    # The pace of the last minute, as bridge.heap.pace writes it.
+    # The pace of the last minute, as bridge.delivery.rate_limit writes it.
     Column("window", Text, nullable=False),
     Column("paused", Boolean, nullable=False),
     Column("reason", Text),

@@ -33,7 +33,7 @@ def is_to_be_repeated(error: Exception) -> bool:
 def unavailable(error: Exception) -> Exception:
     """Turn what means `not now` into StoreUnavailable; an internal error stays what it is."""
     text, state = str(_original(error)), _state(error)
-    if isinstance(error, marks.Marked) or marks.quoted_in(_original(error)):
+    if isinstance(error, marks.Marked) or marks.refused(_original(error)):
         return StoreUnavailable("copy")
     if "disk is full" in text or "No space left" in text or state == _DISK_FULL:
         return StoreUnavailable("disk")

@@ -9,10 +9,11 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from bridge.config import Config
+from bridge.http.answer import Answer
 from bridge.logs import logger
-from bridge.web.answers import Answer, not_ready
-from bridge.web.door import Door
+from bridge.web.answers import in_flask, not_ready
 from bridge.web.receive import Accepts
+from bridge.web.router import Door
 
 # Pages answered at a time; each takes a thread.
 _PAGES = 4
@@ -48,7 +49,7 @@ def _flask(ready: Callable[[], str | None]) -> Flask:
 
     def readyz() -> Response:
         reason = ready()
-        return not_ready(reason).response() if reason else _READY.response()
+        return in_flask(not_ready(reason) if reason else _READY)
 
     app.add_url_rule("/readyz", view_func=readyz, methods=["GET"], provide_automatic_options=False)
     app.register_error_handler(HTTPException, _refused)
@@ -63,10 +64,10 @@ def _refused(error: HTTPException) -> Response:
     """Answer what no route takes."""
     if isinstance(error, MethodNotAllowed):
         allow = {"Allow": ", ".join(sorted(error.valid_methods or ()))}
-        return Answer(405, {"error": "method not allowed"}, allow, closes=True).response()
-    return Answer(404, {"error": "not found"}, closes=True).response()
+        return in_flask(Answer(405, {"error": "method not allowed"}, allow, closes=True))
+    return in_flask(Answer(404, {"error": "not found"}, closes=True))
 
 
 def _failed(error: Exception) -> Response:
     log.error("request failed", exc_info=error)
-    return Answer(500, {"error": "failed"}, closes=True).response()
+    return in_flask(Answer(500, {"error": "failed"}, closes=True))

@@ -14,9 +14,10 @@ from adapters.contract import SignedRequest, WebhookEvent
 from adapters.errors import NotTrusted
 from bridge.config import Source
 from bridge.errors import StoreUnavailable
+from bridge.http.answer import Answer
 from bridge.logs import logger
 from bridge.store.inbox import ASTRAY
-from bridge.web.answers import Answer, Refused, not_stored
+from bridge.web.answers import Refused, not_stored
 
 LIMIT = 10_000_000
 # How far the signature's time may be from ours, both ways; Stripe's own libraries allow as much.
@@ -25,8 +26,6 @@ TOLERANCE = timedelta(seconds=300)
 STORED = Answer(200, {"status": "stored"})
 SEEN = Answer(200, {"status": "seen before"})
 NOT_NOW = Answer(503, {"error": "cannot store now"}, {"Retry-After": "5"})
-# Before its body was read, so that there is room for those that came earlier.
-NO_ROOM = replace(NOT_NOW, closes=True)
 
 log = logger()
 

@@ -13,13 +13,14 @@ from gunicorn.workers.base import Worker as AnyWorker  # type: ignore[import-unt
 
 from bridge.config import Config
 from bridge.errors import ConfigurationError, StoreUnavailable
+from bridge.http.worker import hold_signals
 from bridge.logs import logger
+from bridge.memory import search_seldom
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.processes import Presence
 from bridge.web.app import create_app
 from bridge.web.health import Readiness
-from bridge.web.worker import hold_signals
 
 # A process that was killed lets its port go within this time.
 _PORT_SECONDS = 2.0
@@ -72,6 +73,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
         for name, value in settings(self._config, self._bind).items():
             self.cfg.set(name, value)
         self.cfg.set("post_fork", self._forked)
+        self.cfg.set("post_worker_init", lambda _worker: search_seldom())
         self.cfg.set("worker_exit", self._ended)
 
     def load(self) -> Any:
@@ -104,7 +106,7 @@ def settings(config: Config, bind: str) -> dict[str, object]:
     """Give gunicorn's settings, each with its reason."""
     return {
         "bind": bind,
-        "worker_class": "bridge.web.worker.Worker",
+        "worker_class": "bridge.http.worker.Worker",
         # SQLite allows one process that writes webhooks.
         "workers": config.web_concurrency,
         "asgi_loop": "uvloop",

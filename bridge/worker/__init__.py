@@ -1,1 +1,1 @@
-"""Normalise what was accepted, deliver what was settled, and tell the operator what is wrong."""
+"""The worker process: loops, watchdog and alerts."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from bridge.config import Config
 from bridge.logs import logger
-from bridge.store import Store, erasures, pauses, status
+from bridge.store import Store, circuit_breakers, erasures, status
 from bridge.store.tables import alerts
 
 log = logger()
@@ -65,7 +65,7 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
 
 
 def _resting(store: Store) -> Iterator[Alert]:
-    for pause in pauses.paused(store):
+    for pause in circuit_breakers.paused(store):
         message = f"look-ups of source {pause.source} ({pause.account}) are paused: {pause.reason}"
         if pause.kind:
             yield Alert(f"lookups:{pause.source}:{pause.account}:{pause.kind}", message)

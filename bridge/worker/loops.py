@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
-from bridge.worker.stumbling import frames
+from bridge.orders.retries import frames
 
 log = logger()
 

@@ -7,21 +7,21 @@ from itertools import chain
 
 from adapters.lookups import BatchApi
 from bridge.config import Config
-from bridge.heap.client import HeapClient
+from bridge.delivery.client import HeapClient
+from bridge.delivery.deliverer import FULL as FULL_REQUEST
+from bridge.delivery.deliverer import Deliverer
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS, Endpoint
 from bridge.logs import logger
 from bridge.memory import search_seldom
+from bridge.orders.lookup_loop import Asker
+from bridge.orders.normalize import FULL, Normaliser
+from bridge.privacy.erasure import Eraser
+from bridge.privacy.retention import Expirer
 from bridge.signals import stopping
 from bridge.store import Store, inbox, leases, ledger, outbox, sources
 from bridge.store.processes import Presence
-from bridge.worker import alerts, watch
-from bridge.worker.asking import Asker
-from bridge.worker.deliver import FULL as FULL_REQUEST
-from bridge.worker.deliver import Deliverer
-from bridge.worker.erasing import Eraser
-from bridge.worker.expiring import Expirer
+from bridge.worker import alerts, watchdog
 from bridge.worker.loops import Busy, Loop
-from bridge.worker.normalise import FULL, Normaliser
 
 log = logger()
 
@@ -192,7 +192,7 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
     for thread in threads:
         thread.start()
     log.info("worker started", sources=sorted(config.sources))
-    watch.until(stop, busy)
+    watchdog.until(stop, busy)
     for loop in loops:
         loop.bell.set()
     for thread in threads:

@@ -9,7 +9,7 @@ import pytest
 from adapters.contract import Adapter, Known, WebhookEvent, meaning
 from adapters.registry import adapters
 from adapters.schema import Lone, Outcome, Wait
-from bridge.samples import Story, stories
+from bridge.tools.samples import Story, stories
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "a made-up secret"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from adapters.contract import Adapter, WebhookEvent
 from adapters.errors import MalformedPayload
 from adapters.schema import Lone, Order, Outcome, Wait
-from bridge.samples import Story, stories, to_json
+from bridge.tools.samples import Story, stories, to_json
 
 Deliver = Callable[[Adapter, Story], list[WebhookEvent]]
 Normalize = Callable[[Adapter, Sequence[WebhookEvent]], tuple[Outcome, ...] | Wait]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adapters.carried import carried_fields
+from adapters.attribution import carried_fields
 
 
 def test_only_fields_that_are_heaps_or_a_campaigns_are_kept():

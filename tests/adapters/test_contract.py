@@ -17,8 +17,8 @@ from adapters import registry
 from adapters.contract import Adapter, SignedRequest, WebhookEvent
 from adapters.errors import NotTrusted, SignatureInvalid, SignatureMissing
 from adapters.schema import Order, Outcome, Wait
-from bridge.laws import broken
-from bridge.samples import SAMPLE_DAY, STORY, Story, stories, to_json
+from bridge.orders.invariants import broken
+from bridge.tools.samples import SAMPLE_DAY, STORY, Story, stories, to_json
 
 Deliver = Callable[[Adapter, Story], list[WebhookEvent]]
 Normalize = Callable[[Adapter, Sequence[WebhookEvent]], tuple[Outcome, ...] | Wait]

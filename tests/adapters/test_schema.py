@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.schema import Ignored, LineItem, Order, Parked, Wait
-from bridge.laws import broken
+from bridge.orders.invariants import broken
 
 LINE = LineItem(
     id="1",

@@ -17,12 +17,12 @@ from adapters.contract import WebhookEvent
 from adapters.registry import adapters
 from bridge.cli import main
 from bridge.config import load
-from bridge.heap.sandbox import Sandbox
-from bridge.samples import fresh, stories
+from bridge.privacy.erasure import Eraser
+from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store
 from bridge.store.accept import Acceptor
+from bridge.tools.samples import fresh, stories
 from bridge.web.app import create_app
-from bridge.worker.erasing import Eraser
 from bridge.worker.run import askers, begin, deliverers, now
 from tests import asgi
 

@@ -2,7 +2,7 @@
 
 import json
 
-from bridge.samples import SHOP
+from bridge.tools.samples import SHOP
 
 REDACT = {
     "shop_id": 1,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.shopify import SHOPIFY
-from bridge.samples import SHOP, fresh, stories
 from bridge.store.processes import Presence
+from bridge.tools.samples import SHOP, fresh, stories
 
 ORDER_KEY = "example:self:ord_1001:order"
 BASKET = b'{"id": "ev_9", "topic": "basket.left", "sent_at": "2026-11-20T09:00:00Z"}'

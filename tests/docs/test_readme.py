@@ -21,7 +21,13 @@ from bridge.cli import main
 from bridge.config import EventNames, database, load
 from bridge.config.options import variable
 from bridge.config.sources import CHOICES
-from bridge.heap.after import FIGURES, Left, cancellation_event, correction, refund_events
+from bridge.heap.adjustment_events import (
+    FIGURES,
+    Left,
+    cancellation_event,
+    correction,
+    refund_events,
+)
 from bridge.heap.events import context_of, heap_events
 from bridge.heap.identity import Identity
 from bridge.heap.session import Session

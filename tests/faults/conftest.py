@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bridge.heap.sandbox import Sandbox
+from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store
 from bridge.store.tables import batches, destinations, inbox, orders
 from tests.faults.fleet import Fleet, variables

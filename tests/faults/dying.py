@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.config import load
-from bridge.heap.client import HeapClient
+from bridge.delivery.client import HeapClient
 from bridge.store import inbox, leases, ledger
 from bridge.worker.run import run
 

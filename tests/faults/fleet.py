@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from bridge.samples import SHOP
 from bridge.store import Store
+from bridge.tools.samples import SHOP
 from tests.patience import SECONDS
 
 SECRET = "fleet-shopify-secret"

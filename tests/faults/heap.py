@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.heap.sandbox import Sandbox
+from bridge.sandbox.local_heap import Sandbox
 
 _KEY = b'"idempotency_key"'
 
@@ -43,7 +43,7 @@ class Heap:
         return dict(self._get("/sandbox/summary"))
 
     def play(self, *faults: dict[str, Any]) -> None:
-        """Play faults with the next requests, as bridge.heap.sandbox_faults names them."""
+        """Play faults with the next requests, as bridge.sandbox.faults names them."""
         request = urllib.request.Request(
             f"{self.url}/sandbox/faults", json.dumps(faults).encode(), method="POST"
         )

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from bridge.samples import SHOP
+from bridge.tools.samples import SHOP
 
 # The numbers of the orders that the load makes begin here, as Shopify's are large.
 FIRST_ORDER = 5_000_000_000_000

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
-from bridge.samples import SHOP
+from bridge.tools.samples import SHOP
 from tests.faults.fleet import SECRET
 from tests.faults.ledger import FIRST_ORDER, LINES, Ledger
 from tests.patience import SECONDS

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from bridge.config import load
-from bridge.worker import watch
+from bridge.worker import watchdog
 from bridge.worker.run import run
 
 # So soon it is seen, and not after a minute.
-watch.MOST_SECONDS = 2.0
+watchdog.MOST_SECONDS = 2.0
 
 
 def main(order: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.heap.sandbox import Sandbox
+from bridge.sandbox.local_heap import Sandbox
 from tests.faults.fleet import Fleet, migrated, until_alive, until_at_work, variables
 from tests.faults.ledger import Ledger
 from tests.faults.load import Load

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from bridge.store import Store
-from bridge.store.room import BALLAST
+from bridge.store.disk_guard import BALLAST
 from tests.faults.disk import small_disk
 from tests.faults.fleet import Fleet, family, migrated, until_alive, variables
 from tests.faults.ledger import Ledger

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from bridge.store import Store
+from bridge.store.attempts import GIVEN_UP, MOST_TRIES
 from bridge.store.tables import inbox
-from bridge.store.tries import GIVEN_UP, MOST_TRIES
-from bridge.worker.watch import STATUS
+from bridge.worker.watchdog import STATUS
 from tests.faults.conftest import Town
 from tests.faults.fleet import until_alive
 from tests.faults.ledger import FIRST_ORDER, Ledger, keys

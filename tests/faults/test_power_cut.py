@@ -14,10 +14,10 @@ from sqlalchemy import event
 from adapters.contract import SignedRequest
 from adapters.registry import adapters
 from bridge.config import load
-from bridge.heap.sandbox import Sandbox
+from bridge.privacy.retention import Expirer
+from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store
 from bridge.store.accept import Acceptor
-from bridge.worker.expiring import Expirer
 from bridge.worker.run import begin, deliverers
 from tests.faults.fleet import SECRET, variables
 from tests.faults.load import shopify_order, signed

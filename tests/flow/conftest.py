@@ -14,17 +14,17 @@ from werkzeug.test import Client
 from adapters.contract import Adapter, WebhookEvent
 from adapters.registry import adapters
 from bridge.config import Config, load
-from bridge.heap.sandbox import Sandbox
-from bridge.samples import SHOP, stories
+from bridge.delivery.deliverer import Deliverer
+from bridge.orders.lookup_loop import Asker
+from bridge.orders.normalize import Normaliser
+from bridge.privacy.erasure import Eraser
+from bridge.privacy.retention import Expirer
+from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.tables import inbox, orders, outbox
+from bridge.tools.samples import SHOP, stories
 from bridge.web.app import create_app
-from bridge.worker.asking import Asker
-from bridge.worker.deliver import Deliverer
-from bridge.worker.erasing import Eraser
-from bridge.worker.expiring import Expirer
-from bridge.worker.normalise import Normaliser
 from bridge.worker.run import askers, begin, deliverers
 from tests import asgi
 

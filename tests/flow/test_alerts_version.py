@@ -6,7 +6,7 @@ import pytest
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
-from bridge.samples import SHOP
+from bridge.tools.samples import SHOP
 from bridge.worker.alerts import conditions
 from tests.flow.conftest import SECRETS
 

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from bridge.errors import StoreUnavailable
 from bridge.store import leases, ledger, replay
+from bridge.store.attempts import GIVEN_UP, MOST_TRIES
 from bridge.store.tables import batches, destinations, inbox, orders
-from bridge.store.tries import GIVEN_UP, MOST_TRIES
 
 POISON = "ch_5"
 ORDERS = 10

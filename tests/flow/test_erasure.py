@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bridge.heap.sandbox_deletion import API_KEY
-from bridge.samples import SHOP
+from bridge.sandbox.deletion import API_KEY
 from bridge.store import erasures
 from bridge.store.tables import metadata
+from bridge.tools.samples import SHOP
 from tests.flow.lives import Life
 
 ADA, BOB = "shopper1@example.com", "shopper2@example.com"

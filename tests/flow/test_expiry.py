@@ -7,9 +7,8 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import func, select
 
-from bridge.heap.sandbox_deletion import API_KEY
-from bridge.samples import SHOP
-from bridge.store import erasures, find, purchases
+from bridge.sandbox.deletion import API_KEY
+from bridge.store import erasures, find, order_view
 from bridge.store.replay import Replay, Target
 from bridge.store.tables import (
     aliases,
@@ -23,6 +22,7 @@ from bridge.store.tables import (
     refusals,
     sources,
 )
+from bridge.tools.samples import SHOP
 from tests.flow.lives import Life
 from tests.flow.test_erasure import redact, traces
 
@@ -64,7 +64,7 @@ def with_bodies(rig):
 
 def shown(rig, number=1):
     (row,) = find.named(rig.store, str(Life(number).id)).purchases
-    return purchases.purchase(rig.store, row)
+    return order_view.purchase(rig.store, row)
 
 
 def replayed(rig, id_):

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
-from bridge.samples import SHOP
 from bridge.store.tables import attempts, batches
+from bridge.tools.samples import SHOP
 from tests.faults.load import shopify_order
 from tests.faults.proxy import Proxy
 from tests.flow.conftest import SECRETS

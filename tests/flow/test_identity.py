@@ -9,7 +9,7 @@ import pytest
 
 from adapters.contract import WebhookEvent
 from adapters.shopify import SHOPIFY
-from bridge.samples import SHOP
+from bridge.tools.samples import SHOP
 from tests.flow.lives import Life
 
 AT = int(datetime.fromisoformat("2026-11-20T10:00:00+00:00").timestamp() * 1000)

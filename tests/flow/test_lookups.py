@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.stripe.api import connect
-from bridge.store import facts, pauses
+from bridge.store import circuit_breakers, lookups
 from tests.patience import patience
 
 
@@ -166,7 +166,7 @@ def test_a_refused_key_pauses_the_look_ups_and_says_so(
     asked = len(stripe_mock.asked)
     rig.work()
     assert len(stripe_mock.asked) == asked
-    (pause,) = pauses.paused(rig.store)
+    (pause,) = circuit_breakers.paused(rig.store)
     assert (pause.source, pause.account) == ("stripe", "self")
     assert "STRIPE_API_KEY" in pause.reason
     stripe_mock.faults.clear()
@@ -174,7 +174,7 @@ def test_a_refused_key_pauses_the_look_ups_and_says_so(
         rig.clock.turn(seconds=61)
         rig.work()
     assert rig.totals() == ["39.99"]
-    assert pauses.paused(rig.store) == []
+    assert circuit_breakers.paused(rig.store) == []
 
 
 @pytest.mark.parametrize("first", ["charge", "invoice"])
@@ -231,7 +231,7 @@ def test_what_only_describes_is_given_up_after_a_while_and_show_says_what_it_wai
     rig.work()
     ((state, reason),) = rig.stands()
     assert (state, reason) == ("waiting", "waits for its products, looked up at Stripe")
-    (row,) = [one.kind for one in facts.wanted_by(rig.store, 1)]
+    (row,) = [one.kind for one in lookups.wanted_by(rig.store, 1)]
     assert row == "product"
     rig.clock.turn(seconds=590)
     rig.work()
@@ -281,14 +281,14 @@ def test_a_missing_permission_never_holds_up_what_may_be_asked(
         rig.clock.turn(seconds=1)
     (row,) = [one for one in rig.stands() if one[0] != "settled"]
     assert row == ("waiting", "waits for its settlement, looked up at Stripe")
-    (pause,) = pauses.paused(rig.store)
+    (pause,) = circuit_breakers.paused(rig.store)
     assert (pause.account, pause.kind) == ("self", "balance_transaction")
     stripe_mock.faults.clear()
     rig.clock.turn(minutes=2)
     for _ in range(3):
         rig.work()
         rig.clock.turn(seconds=61)
-    assert pauses.paused(rig.store) == []
+    assert circuit_breakers.paused(rig.store) == []
     settled = [e["properties"].get("settlement_total") for e in rig.sent("Order")]
     assert settled.count(None) == 5
 
@@ -305,7 +305,7 @@ def test_an_account_that_refuses_the_key_pauses_no_other(keyed, things, shop, sh
         rig.post("stripe", "", event | ({"account": account} if account else {}))
     rig.work()
     assert sorted(rig.totals()) == ["7.00", "9.00"]
-    (pause,) = pauses.paused(rig.store)
+    (pause,) = circuit_breakers.paused(rig.store)
     assert (pause.account, pause.kind) == ("acct_2", None)
     assert "no access to this connected account" in pause.reason
     stands = [state for state, _ in rig.stands()]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.registry import adapters
-from bridge.samples import stories
+from bridge.tools.samples import stories
 
 DAY = 1_763_600_000  # when things are made
 

@@ -7,8 +7,8 @@ import pytest
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
-from bridge.samples import SHOP
 from bridge.store import inbox
+from bridge.tools.samples import SHOP
 from tests.flow.conftest import SECRETS
 from tests.flow.shopify_bodies import OWN, line, order
 

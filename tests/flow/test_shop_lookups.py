@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.store import facts, pauses
+from bridge.store import circuit_breakers, lookups
 
 TRAYS = "Home & Garden > Kitchen & Dining > Trays"
 TOKEN = "shpat_mock"
@@ -190,7 +190,7 @@ def test_a_missing_scope_is_told_and_leaves_the_other_facts_alone(keyed, world):
     world.denied.add("Product")
     rig.post("shopify", "orders/paid", ordered())
     rig.work()
-    (order,) = facts.wanted_by(rig.store, 1)[-1:]
+    (order,) = lookups.wanted_by(rig.store, 1)[-1:]
     assert "read_products" in (order.reason or "")
     for _ in range(16):
         rig.clock.turn(seconds=60)
@@ -204,7 +204,7 @@ def test_a_refused_token_pauses_the_look_ups_and_the_orders_go_without(keyed, sh
     shopify_mock.tokens.clear()
     rig.post("shopify", "orders/paid", ordered())
     rig.work()
-    (pause,) = pauses.paused(rig.store)
+    (pause,) = circuit_breakers.paused(rig.store)
     assert "SHOPIFY_ACCESS_TOKEN" in pause.reason
     assert TOKEN not in pause.reason
     rig.clock.turn(seconds=901)

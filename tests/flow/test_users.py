@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from bridge.heap.sandbox_deletion import API_KEY
-from bridge.heap.users import MOST_BROWSERS
-from bridge.store import erasures, find, leases, replay, users
+from bridge.heap.profiles import MOST_BROWSERS
+from bridge.sandbox.deletion import API_KEY
+from bridge.store import erasures, find, leases, profiles, replay
 from bridge.store.outbox import hashed
 from bridge.store.tables import batches, orders
 from bridge.worker.run import begin
@@ -313,7 +313,7 @@ def test_orders_whose_details_have_expired_still_count(rig):
 
 
 def test_a_till_is_nobody(rig, monkeypatch):
-    monkeypatch.setattr(users, "MOST_ORDERS", 2)
+    monkeypatch.setattr(profiles, "MOST_ORDERS", 2)
     post(rig, order(1), order(2))
     post(rig, order(3))
     assert len(rig.sent("Order")) == 3

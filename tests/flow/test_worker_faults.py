@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bridge.store import inbox
+from bridge.store.attempts import MOST_TRIES
 from bridge.store.tables import batches, orders
 from bridge.store.tables import inbox as received
-from bridge.store.tries import MOST_TRIES
 from bridge.worker import alerts
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.carried import carried_fields
+from adapters.attribution import carried_fields
 from adapters.schema import Carried
 from bridge.heap.session import Session, session_of
 

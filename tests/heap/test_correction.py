@@ -9,7 +9,7 @@ import pytest
 
 from adapters.schema import Order, Units
 from bridge.config import EventNames
-from bridge.heap.after import FIGURES, Left, correction
+from bridge.heap.adjustment_events import FIGURES, Left, correction
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS
 from bridge.heap.identity import Identity
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters.carried import carried_fields
+from adapters.attribution import carried_fields
 from adapters.schema import Carried
 from bridge.heap.session import Session, session_of
 

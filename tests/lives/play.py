@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
-from bridge.samples import SHOP
+from bridge.tools.samples import SHOP
 from tests.flow.conftest import SECRETS, Rig
 from tests.lives.invariants import Sums, broken, by_key, changed_once, summed
 from tests.lives.world import Books, Draw, Json, Life, Webhook

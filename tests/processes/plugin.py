@@ -22,10 +22,10 @@ from sqlalchemy import Connection, func, select, update
 
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
-from bridge.heap.sandbox import Sandbox
-from bridge.samples import SHOP
+from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store
 from bridge.store.tables import batches, destinations, inbox, orders
+from bridge.tools.samples import SHOP
 from tests.patience import SECONDS
 
 SECRETS = {"stripe": "whsec_processes", "shopify": "shop-processes", "example": "ex-processes"}

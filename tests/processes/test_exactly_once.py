@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from adapters.registry import adapters
-from bridge.samples import stories
+from bridge.tools.samples import stories
 
 
 def test_all_samples_ten_times_over_eight_connections_reach_heap_once(processes, senders):

@@ -13,7 +13,7 @@ from shopify_app import AppConfig, RequestInput
 from shopify_app.verify.webhook import verify_webhook_req
 
 from adapters.registry import adapters
-from bridge.samples import stories
+from bridge.tools.samples import stories
 
 
 def test_stripes_own_signer_is_accepted_and_a_flipped_bit_refused(processes):

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from bridge.errors import ConfigurationError, StoreUnavailable
 from bridge.store import Store
+from bridge.store.disk_guard import BALLAST, LOW_WATER
 from bridge.store.engine import sqlite
-from bridge.store.room import BALLAST, LOW_WATER
 from bridge.web.health import Readiness
 
 

@@ -28,14 +28,14 @@ from sqlalchemy import select
 from adapters.contract import WebhookEvent
 from adapters.registry import adapters
 from bridge.config import load
+from bridge.http.worker import Worker
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.tables import inbox, refusals
 from bridge.web import create_app
-from bridge.web.door import Asgi
-from bridge.web.door import Door as WebDoor
+from bridge.web.router import Asgi
+from bridge.web.router import Door as WebDoor
 from bridge.web.server import settings
-from bridge.web.worker import Worker
 
 SECRETS = {
     "STRIPE_WEBHOOK_SECRET": "whsec_new,whsec_old",

@@ -16,10 +16,11 @@ import pytest
 from a2wsgi import WSGIMiddleware
 
 from bridge.config import load
+from bridge.http import limits
 from bridge.store import Store
 from bridge.store.accept import Acceptor
-from bridge.web import commits, create_app, limits
-from bridge.web.door import Door
+from bridge.web import commits, create_app
+from bridge.web.router import Door
 from tests.web.conftest import PATIENCE, SECRETS, Told, ask, looping, rows
 
 Signed = Callable[..., tuple[dict[str, str], bytes]]

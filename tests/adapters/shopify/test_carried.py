@@ -7,7 +7,7 @@ import pytest
 
 from adapters.payload import Payload
 from adapters.schema import Carried, Order
-from adapters.shopify.carried import extra_of
+from adapters.shopify.attribution import extra_of
 
 Body = dict[str, Any]
 MakeBody = Callable[..., Body]

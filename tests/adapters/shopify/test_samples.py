@@ -3,7 +3,7 @@
 import re
 
 from adapters.shopify import SHOPIFY
-from bridge.samples import stories
+from bridge.tools.samples import stories
 
 # What Shopify publishes, or what real bodies were seen to hold.
 _SOURCES = re.compile(

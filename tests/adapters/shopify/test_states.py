@@ -13,7 +13,7 @@ import pytest
 from adapters.contract import Known, WebhookEvent
 from adapters.schema import Order, Refund, Standing, Wait
 from adapters.shopify import SHOPIFY
-from adapters.shopify.states import READ_AT, state_of
+from adapters.shopify.snapshot import READ_AT, state_of
 from tests.flow.fates import Fate
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
 from adapters.schema import Counterpart, Ignored, LineItem, Order, Outcome, Standing, Wait
 from adapters.stripe import STRIPE
-from bridge.samples import Story, stories, to_json
+from bridge.tools.samples import Story, stories, to_json
 
 AT = 1_795_168_800  # 2026-11-20T10:00:00Z
 RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)

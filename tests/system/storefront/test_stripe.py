@@ -11,7 +11,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from adapters.carried import carried_fields
+from adapters.attribution import carried_fields
 from adapters.schema import Carried
 from bridge.heap.session import Session, session_of
 from tests.system.storefront.pages import APP, data

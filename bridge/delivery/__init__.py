@@ -1,0 +1,1 @@
+"""From the outbox to Heap: lease, send, bisect, retry; rate limits and Heap's answers."""

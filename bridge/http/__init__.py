@@ -1,0 +1,1 @@
+"""HTTP by gunicorn's asgi worker, with the limits it lacks; knows nothing of webhooks."""

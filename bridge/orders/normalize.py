@@ -1,0 +1,255 @@
+"""Turn stored webhooks into settled orders: claim, join, normalize, settle.
+
+Everything a webhook causes (its inbox row's end, the order, the Heap events) is written in one
+transaction, so a worker that dies at any point leaves either all of it or nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from adapters.contract import Known, meaning
+from adapters.errors import MalformedPayload
+from bridge.config import Config, Source
+from bridge.errors import StoreUnavailable
+from bridge.logs import logger
+from bridge.orders.lookup_answers import Read
+from bridge.orders.merging import merge
+from bridge.orders.reading import Reader
+from bridge.orders.retries import event_stumbled, order_given_up, order_stumbled
+from bridge.orders.settle import Settling
+from bridge.orders.standalone import Alone, end
+from bridge.store import Store, inbox, joining, ledger, sources
+from bridge.store.attempts import GIVEN_UP, MOST_TRIES
+from bridge.store.inbox import End, Stored
+from bridge.store.joining import Joined, Naming
+from bridge.store.ledger import Due
+
+log = logger()
+
+_Claimed = TypeVar("_Claimed", Stored, Due)
+# One transaction's worth; on SQLite the web process waits while it is written, some 15 ms.
+_SLICE, _SLICE_ON_SQLITE = 96, 24
+_CLAIM = 96
+# A step that did so much found a backlog: the next follows at once.
+FULL = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Normaliser:
+    """The normalise loop's one step, and what it needs.
+
+    since: per source, the moment before which orders are recorded and not sent.
+    clock: the time of day, a parameter so that tests can wait 72 hours.
+    accounts: per source, the account of its first verified delivery, once known.
+    """
+
+    store: Store
+    config: Config
+    since: Mapping[str, datetime]
+    clock: Callable[[], datetime]
+    accounts: dict[str, str] = field(default_factory=dict)
+
+    def step(self) -> int:
+        """Normalise what is new and what has waited long enough; gives how much was done.
+
+        Raises StoreUnavailable; what was begun is then done again later.
+        """
+        claimed = inbox.claim(self.store, _CLAIM)
+        self._each(claimed, self._claimed, inbox.give_back)
+        due = ledger.claim(self.store, self.clock(), _CLAIM)
+        self._each(due, self._due, ledger.give_back)
+        # Behind one that was tried before, which came alone, there are others.
+        again = [one.tries for one in claimed[:1]] + [one.tries for one in due[:1]]
+        behind = FULL if any(tries > 1 for tries in again) else 0
+        return max(len(claimed) + len(due), behind)
+
+    def _each(
+        self,
+        claimed: Sequence[_Claimed],
+        do: Callable[[Sequence[_Claimed]], None],
+        give_back: Callable[[Store, Sequence[int]], None],
+    ) -> None:
+        """Do what was claimed in slices; where the store fails, give back what was not begun."""
+        size = _SLICE_ON_SQLITE if self.store.on_sqlite else _SLICE
+        for start in range(0, len(claimed), size):
+            try:
+                do(claimed[start : start + size])
+            except StoreUnavailable as error:
+                # A full disk is none of theirs to blame; any other fault may be this slice's.
+                untried = claimed[start + (0 if error.reason == "disk" else size) :]
+                with suppress(StoreUnavailable):
+                    give_back(self.store, [one.id for one in untried])
+                raise
+
+    def _claimed(self, claimed: Sequence[Stored]) -> None:
+        """Do several webhooks in one transaction; where that breaks, each alone."""
+        try:
+            readable, alone, ends = self._read(claimed)
+            self.store.write(partial(self._settle_claimed, readable, alone, ends))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a webhook does, the others go on
+            if len(claimed) > 1:
+                for stored in claimed:
+                    self._claimed([stored])
+            else:
+                event_stumbled(self.store, claimed[0], error)
+
+    def _read(
+        self, claimed: Sequence[Stored]
+    ) -> tuple[list[tuple[Stored, Naming]], list[Alone], list[End]]:
+        """Ask the adapters for the ids; before the transaction, because it takes no database."""
+        readable: list[tuple[Stored, Naming]] = []
+        alone: list[Alone] = []
+        ends: list[End] = []
+        for stored in claimed:
+            source = self.config.sources.get(stored.source)
+            if stored.tries > MOST_TRIES:
+                log.error("event given up", source=stored.source, id=f"e{stored.id}")
+                ends.append(End(stored.id, "parked", GIVEN_UP, stored.order_id))
+                continue
+            try:
+                end = self._end(source, stored) if source else _unknown(stored)
+                if end is None and source:
+                    ids = source.adapter.ids(stored.event)
+                    received_at = stored.event.received_at or self.clock()
+                    naming = Naming(stored.id, stored.source, ids, received_at)
+                    if not ids:
+                        alone.append(self._alone(source, stored))
+                        continue
+            except MalformedPayload as error:
+                log.warning("event parked", source=stored.source, id=f"e{stored.id}", at=error.path)
+                end = End(stored.id, "parked", f"cannot be read: {error}")
+            if end is None:
+                readable.append((stored, naming))
+            else:
+                ends.append(end)
+        return readable, alone, ends
+
+    def _end(self, source: Source, stored: Stored) -> End | None:
+        """Hold a delivery's account against its source's; where it is another's, it ends here."""
+        named = stored.event.account
+        if not source.adapter.one_account or named is None:
+            return None
+        if source.name not in self.accounts:
+            kept = source.account or self.store.write(
+                partial(sources.account, name=source.name, named=named)
+            )
+            self.accounts[source.name] = kept
+        if named == self.accounts[source.name]:
+            return None
+        if inbox.is_known(self.store, stored):
+            return End(stored.id, "ignored", f"names shop {named}, and came as this shop's before")
+        for other in self.config.sources.values():
+            if other.adapter is source.adapter and other.account == named:
+                # Which shop it was is not signed, so it is not handed over.
+                reason = f"names shop {named}, which is source {other.name}: it must post there"
+                return End(stored.id, "ignored", reason)
+        return End(stored.id, "parked", f"names shop {named}: add it as a source")
+
+    def _alone(self, source: Source, stored: Stored) -> Alone:
+        """Ask the adapter what a webhook means that belongs to no purchase."""
+        account = source.account or self.accounts.get(source.name, "self")
+        known = Known(account=account, settings=source.settings)
+        found = meaning(source.adapter, (stored.event,), known)
+        return Alone(stored, found if isinstance(found, tuple) else found.otherwise)
+
+    def _settle_claimed(
+        self,
+        readable: Sequence[tuple[Stored, Naming]],
+        alone: Sequence[Alone],
+        ends: Sequence[End],
+        connection: Connection,
+    ) -> None:
+        settling = self._settling(connection)
+        settling.ends += ends
+        settling.ends += [end(self.store, connection, one, settling.now) for one in alone]
+        by_row = {stored.id: stored for stored, _ in readable}
+        namings = [naming for _, naming in readable]
+        joined = joining.join(self.store, connection, namings)
+        purchases = []
+        for group in joined:
+            kept = group.purchases[0]
+            if len(group.purchases) > 1:
+                kept = merge(settling, group.purchases)
+            if group.first_event_at < kept.first_event_at:
+                kept = replace(kept, first_event_at=group.first_event_at)
+            purchases.append((kept, group))
+            settling.ends += [
+                End(row, "joined", self._remark(by_row[row]), kept.id) for row in group.members
+            ]
+        there = [kept.id for kept, group in purchases if group.rows]
+        siblings = inbox.of_orders(connection, there)
+        settling.settle(
+            [
+                (kept, _together(siblings.get(kept.id, ()), group, by_row))
+                for kept, group in purchases
+            ]
+        )
+
+    def _remark(self, stored: Stored) -> str | None:
+        """Ask the adapter what the operator should know of a webhook that can be used."""
+        source = self.config.sources.get(stored.source)
+        remark = source.adapter.remark if source else None
+        return remark(stored.event) if remark else None
+
+    def _settling(self, connection: Connection) -> Settling:
+        now = self.clock()
+        return Settling(
+            self.store,
+            connection,
+            self.config,
+            self.since,
+            self.accounts,
+            now,
+            reader=Reader(self.config, self.accounts, now, Read(connection)),
+        )
+
+    def _due(self, claimed: Sequence[Due]) -> None:
+        """Settle purchases whose waiting is over; where that breaks, each alone."""
+        if claimed[0].tries > MOST_TRIES:
+            order_given_up(self.store, claimed[0])
+            return
+        rows = [one.id for one in claimed]
+        try:
+            left = self.store.write(partial(self._settle_due, rows))
+            ledger.give_back(self.store, left)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an order does, the others go on
+            if len(claimed) > 1:
+                for one in claimed:
+                    self._due([one])
+            else:
+                order_stumbled(self.store, claimed[0], error, self.clock())
+
+    def _settle_due(self, rows: Sequence[int], connection: Connection) -> list[int]:
+        """Settle those of the purchases that are still due; gives the others."""
+        settling = self._settling(connection)
+        free = ledger.lock(connection, rows, free=True)
+        # Another worker may have been here since: look at none twice, nor before its time.
+        now = settling.now
+        states = {"waiting", "settled"}
+        waiting = [p for p in free if p.state in states and p.due_at and p.due_at <= now]
+        siblings = inbox.of_orders(connection, [one.id for one in waiting])
+        settling.settle([(one, siblings[one.id]) for one in waiting], over=True)
+        return sorted(set(rows) - {one.id for one in waiting})
+
+
+def _unknown(stored: Stored) -> End:
+    return End(stored.id, "parked", f"source {stored.source} is not configured")
+
+
+def _together(
+    siblings: Sequence[Stored], group: Joined, by_row: Mapping[int, Stored]
+) -> list[Stored]:
+    """Put a purchase's earlier events and those that just joined it in the order of arrival."""
+    found = {stored.id: stored for stored in siblings}
+    found |= {row: by_row[row] for row in group.members}
+    return [found[row] for row in sorted(found)]

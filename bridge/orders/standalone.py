@@ -1,0 +1,43 @@
+"""What is done about a webhook that belongs to no purchase, such as a product that was changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from adapters.schema import Disclosure, Erasure, Fact, Ignored, Lone, Outcome
+from bridge.store import Store, erasures, lookups
+from bridge.store.inbox import End, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A webhook without a purchase, and what its adapter says it means."""
+
+    stored: Stored
+    outcomes: Sequence[Outcome | Lone]
+
+
+def end(store: Store, connection: Connection, alone: Alone, now: datetime) -> End:
+    """Do what a webhook means, in the transaction that ends it."""
+    stored = alone.stored
+    reasons = []
+    for outcome in alone.outcomes:
+        match outcome:
+            case Fact():
+                lookups.tell(store, connection, stored.source, outcome, now)
+                reasons.append(f"kept as what is known of its {outcome.need.kind}")
+            case Ignored(reason):
+                reasons.append(reason)
+            case Erasure(whose):
+                erasures.ask(connection, stored.source, outcome, stored.id, now)
+                what = "a customer's data" if whose else "the shop's data"
+                reasons.append(f"{what} is to be removed: see bridge erasures")
+            case Disclosure():
+                erasures.disclose(connection, stored.source, outcome, now)
+                reasons.append("a customer asks what is stored: see bridge erasures")
+            case _:
+                pass
+    reason = "; ".join(reasons) or f"topic {stored.event.topic}"
+    return End(stored.id, "ignored", reason)

@@ -1,0 +1,1 @@
+"""A local Heap that enforces Heap's documented rules."""

@@ -1,0 +1,1 @@
+"""The demo, the corpus runner and the bundled samples."""
