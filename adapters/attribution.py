@@ -18,7 +18,7 @@ _LONGEST = 4096
 _MOST_COOKIES = 8
 
 
-def carried_fields(pairs: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
+def attribution_fields(pairs: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
     """Keep the fields that count, by their names without a leading `_`; the first of a name holds.
 
     A value that is neither text nor a whole number, is empty, or holds what neither PostgreSQL nor

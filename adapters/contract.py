@@ -1,7 +1,7 @@
 """What an adapter is: a frozen record of plain functions over one provider's webhooks.
 
 The bridge does the rest once for all providers: trying several secrets, staleness, storing,
-de-duplicating, joining the events of one purchase, retrying, delivering. An adapter knows its
+de-duplicating, joining the events of one order, retrying, delivering. An adapter knows its
 provider and nothing else: it never imports the bridge, does no I/O, and reads no clock and no
 environment.
 
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from adapters.lookups import Api, Lookup, nothing_known
 from adapters.payload import Payload, parse
-from adapters.schema import Lone, Order, Outcome, Refund, Wait
+from adapters.schema import Order, Outcome, Refund, Standalone, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class WebhookEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the bridge knows of a purchase beside its events.
+    """What the bridge knows of an order beside its events.
 
     account: the source's account: the shop's domain, or `self`.
     settings: what the operator decided for this source; an instance of the adapter's `settings`.
     lookup: what the provider's API has answered so far; a source without a key knows no answers.
     extra: names of the values that the operator wants on an order, such as `metadata.shelf`.
     sold: the order as Heap was told it, None before; the events that told of it may be gone since.
-    partial: whether events of the purchase are gone, so that those there are do not tell the whole.
+    partial: whether events of the order are gone, so that those there are do not tell the whole.
     refunds: then, those that Heap was told of, without their reasons.
     """
 
@@ -96,9 +96,9 @@ class Adapter:
     signature_headers: lower-case names of which one must be there, else the body is not even read.
     verify(request, secret): make the event of a request; raises NotTrusted.
     sign(event, secret): the inverse of verify; makes the request that verify turns into the event.
-    ids(event): the ids under which this event knows its purchase, best first; empty where it
+    ids(event): the ids under which this event knows its order, best first; empty where it
         belongs to none. Ids of different accounts must differ. Raises MalformedPayload.
-    normalize(events, known): what the events of ONE purchase mean together, as a set: neither
+    normalize(events, known): what the events of ONE order mean together, as a set: neither
         their order nor repetitions matter. Raises MalformedPayload.
     settings: the operator's choices, a frozen pydantic model. A field `settle_seconds` is the
         variable STRIPE_SETTLE_SECONDS of the source named like the adapter, and the key
@@ -109,14 +109,14 @@ class Adapter:
     page: where in the provider's dashboard the webhook's URL is pasted.
     alone(event, known): what an event means that has no ids; None where such are only ignored, as
         `normalize` says. Raises MalformedPayload.
-    linked_ids(events, known): the further ids that look-ups have shown the purchase to have, in the
+    linked_ids(events, known): the further ids that look-ups have shown the order to have, in the
         form of `ids`; what they name is joined before anything is sent.
     notice(headers, settings): what the operator should know of how deliveries come, such as an API
         version other than the one set; None where all is as it should be.
-    remark(event): what the operator should know of an event that belongs to a purchase and can be
+    remark(event): what the operator should know of an event that belongs to an order and can be
         used in part only, such as a body that its subscription trims; None if there is nothing.
     lasting: kinds of look-ups whose answers hold for a time, None for ever; other answers count
-        only while they are newer than the purchase's newest event.
+        only while they are newer than the order's newest event.
     connect(settings): the provider's API for look-ups, None where no key is set; made in the
         worker, never before a fork.
     """
@@ -134,7 +134,7 @@ class Adapter:
     settings: type[BaseModel] = NoSettings
     connect: Callable[[Any], Api | None] | None = None
     linked_ids: Callable[[Sequence[WebhookEvent], Known], tuple[str, ...]] | None = None
-    alone: Callable[[WebhookEvent, Known], tuple[Lone, ...]] | None = None
+    alone: Callable[[WebhookEvent, Known], tuple[Standalone, ...]] | None = None
     notice: Callable[[Mapping[str, str], Any], str | None] | None = None
     remark: Callable[[WebhookEvent], str | None] | None = None
     lasting: Mapping[str, timedelta | None] = field(default_factory=dict)
@@ -143,8 +143,8 @@ class Adapter:
 
 def meaning(
     adapter: Adapter, events: Sequence[WebhookEvent], known: Known
-) -> tuple[Outcome | Lone, ...] | Wait:
-    """Say what events come to: those of one purchase together, those of none each by itself.
+) -> tuple[Outcome | Standalone, ...] | Wait:
+    """Say what events come to: those of one order together, those of none each by itself.
 
     Raises MalformedPayload.
     """

@@ -40,14 +40,14 @@ class MalformedPayload(AdapterError):
         self.problem = problem
 
 
-class LookUpFailed(AdapterError):
+class LookupFailed(AdapterError):
     """The provider's API refused a look-up; of its own class, asking again cannot help.
 
     The text is the operator's words: never the key, an email or what the provider quoted.
     """
 
 
-class TryAgain(LookUpFailed):
+class TryAgain(LookupFailed):
     """The provider or the way there is in trouble; the same look-up may succeed later.
 
     retry_after: seconds that the provider asks to wait, as it said them and so without a limit;
@@ -59,7 +59,7 @@ class TryAgain(LookUpFailed):
         self.retry_after = retry_after
 
 
-class KeyRefused(LookUpFailed):
+class KeyRefused(LookupFailed):
     """The provider does not let this key in, or not there: each look-up will end the same way.
 
     only_this: a permission is missing, so that look-ups of other kinds may well be answered.

@@ -40,13 +40,13 @@ def sign(event: WebhookEvent, secret: str) -> SignedRequest:
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Give the order's id, the only id this shop has for a purchase."""
+    """Give the order's id, the only id this shop has for an order."""
     payload = event.payload
     return (payload.object("order").id("id"),) if event.topic in EXAMPLE.topics else ()
 
 
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...]:
-    """Make the order of a purchase that was paid; placed is not yet bought."""
+    """Make the order of an order that was paid; placed is not yet bought."""
     paid = [event for event in events if event.topic == PAID]
     if paid:
         # Should the shop ever tell twice, the later event holds, in whatever order they came.
@@ -54,7 +54,7 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
         return (_order(last.payload.object("order"), known.account),)
     if any(event.topic == PLACED for event in events):
         return (Ignored("not paid yet"),)
-    return (Ignored("a topic that tells of no purchase"),)
+    return (Ignored("a topic that tells of no order"),)
 
 
 def _signature(body: bytes, secret: str) -> bytes:

@@ -21,7 +21,7 @@ SELF = "self"
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class LookupKey:
     """One thing to look up.
 
     kind: which look-up of the adapter, such as `charge`.
@@ -46,18 +46,18 @@ ABSENT = Absent.ABSENT
 class Lookup(Protocol):
     """What is known of the provider's answers; pure, it asks nobody."""
 
-    def __call__(self, need: Need, /) -> Payload | Absent | None:
+    def __call__(self, lookup_key: LookupKey, /) -> Payload | Absent | None:
         """Give the answer; ABSENT where there is no such thing, None where it was not asked yet."""
 
 
-def nothing_known(_need: Need) -> None:
+def nothing_known(_need: LookupKey) -> None:
     """Be the Lookup of a source without a key."""
 
 
 class Api(Protocol):
     """A provider's API as the bridge sees it; many threads may use one at the same time."""
 
-    def fetch(self, need: Need) -> Json | None:
+    def fetch(self, lookup_key: LookupKey) -> Json | None:
         """Look one thing up, now; None where the provider has no such thing.
 
         Raises LookUpFailed: TryAgain where waiting helps, KeyRefused where the operator must act.
@@ -76,7 +76,7 @@ class BatchApi(Api, Protocol):
 
     together: Mapping[str, int]
 
-    def fetch_together(self, needs: Sequence[Need]) -> Sequence[Json | None]:
+    def fetch_together(self, lookup_keys: Sequence[LookupKey]) -> Sequence[Json | None]:
         """Look things of one kind and account up, now; answers in the order of the needs.
 
         Raises as `fetch` does, and then for all of them.

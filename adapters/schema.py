@@ -18,7 +18,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from adapters.lookups import Json, Need
+from adapters.lookups import Json, LookupKey
 from adapters.money import ZERO
 
 TaxesIncluded = Literal["true", "false", "mixed"]
@@ -70,11 +70,11 @@ class LineItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counterpart:
+class MatchCandidate:
     """How an order is recognised whose other half may have come without a link.
 
     group: customer and currency as one text. Two orders of one group, of different sides, of the
-        same amount and within a day of each other, may be one purchase told twice; so may one and
+        same amount and within a day of each other, may be one order told twice; so may one and
         several of the other side that add up to it.
     also: a second such text under which the other half may be found, such as the email of a guest.
     side: which family of events told of this one, such as `invoice` or `payment`.
@@ -98,7 +98,7 @@ class Counterpart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class Attribution:
     """What an order carries from the shopper's browser; shopper-written, so none of it is trusted.
 
     fields: names and values as they came in cart attributes or metadata, those only that can be
@@ -114,12 +114,12 @@ class Carried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A purchase that counts: paid, or placed where the operator counts placed orders.
+    """An order that counts: paid, or placed where the operator counts placed orders.
 
-    id: the provider's canonical id of the purchase; it enters every idempotency key.
-    account: whose purchase it is: the shop's domain, or the provider's account id, or `self`.
+    id: the provider's canonical id of the order; it enters every idempotency key.
+    account: whose order it is: the shop's domain, or the provider's account id, or `self`.
     order_id: the id the merchant knows the order by; it may repeat and enters no key.
-    placed_at: when the purchase happened.
+    placed_at: when the order happened.
     customer_id: the provider's id of the customer, for a stable pseudonym; None for guests.
     discount: every discount, shipping's included; `shipping_discount` is that part alone.
     tax_included: the part of `tax` inside the prices.
@@ -168,9 +168,9 @@ class Order:
     settlement_total: Decimal | None = None
     settlement_currency: str | None = None
     billing_reason: str | None = None
-    counterpart: Counterpart | None = None
+    match_candidate: MatchCandidate | None = None
     contradiction: str | None = None
-    carried: Carried | None = None
+    attribution: Attribution | None = None
     extra: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
@@ -183,7 +183,7 @@ class Ignored:
     """
 
     reason: str
-    counterpart: Counterpart | None = None
+    match_candidate: MatchCandidate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineStanding:
+class LineState:
     """What one line comes to by the newest state of its order.
 
     item: the line with all units it ever had, those that left included, and their amounts.
@@ -282,7 +282,7 @@ class LineStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CurrentTotals:
     """What an order comes to by its newest state, refunds left aside.
 
     at: when that state was made.
@@ -312,7 +312,7 @@ class Standing:
     credit_applied: Decimal | None = None
     settlement_total: Decimal | None = None
     settlement_currency: str | None = None
-    lines: tuple[LineStanding, ...] = ()
+    lines: tuple[LineState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,14 +327,14 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class LookupFact:
     """What a webhook tells that a look-up would have told, such as a product's new category.
 
     need: the look-up it answers. body: what that would have answered; None for no such thing.
     at: when it was so, by the provider; an older fact never takes the place of a newer one.
     """
 
-    need: Need
+    lookup_key: LookupKey
     body: Json | None
     at: datetime
 
@@ -370,15 +370,15 @@ class Disclosure:
     request: str
 
 
-# What the events of one purchase come to.
-Outcome = Order | Refund | Standing | Cancellation | Ignored | Parked
-# What an event comes to that belongs to no purchase.
-Lone = Fact | Erasure | Disclosure | Ignored
+# What the events of one order come to.
+Outcome = Order | Refund | CurrentTotals | Cancellation | Ignored | Parked
+# What an event comes to that belongs to no order.
+Standalone = LookupFact | Erasure | Disclosure | Ignored
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not yet: more events of the same purchase are likely.
+    """Not yet: more events of the same order are likely.
 
     what: what is waited for, in the operator's words.
     until: when the waiting ends; an event or answer that comes earlier starts normalising anew.
@@ -389,4 +389,4 @@ class Wait:
     what: str
     until: datetime
     otherwise: tuple[Outcome, ...]
-    needs: tuple[Need, ...] = ()
+    lookup_keys: tuple[LookupKey, ...] = ()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from bridge.store import Store, outbox
-from bridge.store.outbox import Outgoing, Parcel
+from bridge.store.outbox import NewBatch, NewEvent
 
 EVENTS = 3
 _AT_ONCE = 1000
@@ -23,20 +23,20 @@ _KINDS = ((b"Order", b"order"), (b"Purchase", b"item:1"), (b"Purchase", b"item:2
 def fill(store: Store, destination: str, orders: int) -> None:
     """Put so many orders' events into the outbox."""
     for start in range(0, orders, _AT_ONCE):
-        parcels = [
+        new_batches = [
             _parcel(destination, number) for number in range(start, min(start + _AT_ONCE, orders))
         ]
-        store.write(partial(outbox.enqueue, parcels=parcels, now=datetime.now(UTC)))
+        store.write(partial(outbox.enqueue, new_batches=new_batches, now=datetime.now(UTC)))
 
 
-def _parcel(destination: str, number: int) -> Parcel:
-    return Parcel(
+def _parcel(destination: str, number: int) -> NewBatch:
+    return NewBatch(
         source="shopify",
         order_row=number + 1,
         destination=destination,
         identity=f"shopper{number}@example.com",
         events=[
-            Outgoing(
+            NewEvent(
                 f"shopify:example.myshopify.com:{number}:{end.decode()}",
                 name.decode().lower(),
                 _BODY % (number, name, number, end),

@@ -25,7 +25,7 @@ _PATIENCE = 20.0
 
 
 def figures(ground: Ground) -> Iterator[Line]:
-    """One webhook at a time, of a purchase that needs no look-up."""
+    """One webhook at a time, of an order that needs no look-up."""
     runs = {
         f"{kind.provider}-{name}": _run(ground, kind, on_sqlite=name == "sqlite")
         for name in ("sqlite", "postgres")

@@ -20,7 +20,7 @@ from bench.machine import cpu_ms
 from bench.webhooks import SHOPIFY, VARIABLES
 from bridge.config import load
 from bridge.memory import search_seldom
-from bridge.orders.normalize import Normaliser
+from bridge.orders.normalize import Normalizer
 from bridge.store import Store
 from bridge.store.tables import inbox
 from bridge.tools.samples import SHOP
@@ -116,7 +116,7 @@ def _settle(ground: Ground, *, on_sqlite: bool) -> Run:
 
 
 @contextmanager
-def bridge(url: str) -> Iterator[tuple[Store, Normaliser]]:
+def bridge(url: str) -> Iterator[tuple[Store, Normalizer]]:
     """Open a bridge's store with the one step of a worker that is measured here."""
     variables = {
         **VARIABLES,
@@ -135,7 +135,7 @@ def bridge(url: str) -> Iterator[tuple[Store, Normaliser]]:
         store.close()
 
 
-def _drain(normaliser: Normaliser) -> None:
+def _drain(normaliser: Normalizer) -> None:
     while normaliser.step():
         pass
 
@@ -152,7 +152,7 @@ def fill(store: Store, first: int, count: int) -> None:
             "secret": 0,
             "headers": "{}",
             "state": "new",
-            "tries": 0,
+            "claims": 0,
             "body": event.body,
         }
         for event in _events(first, count)

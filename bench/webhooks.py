@@ -1,4 +1,4 @@
-"""Signed webhooks of realistic size, each of a purchase of its own."""
+"""Signed webhooks of realistic size, each of an order of its own."""
 
 import re
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from functools import cached_property
 
 from adapters.contract import SignedRequest, WebhookEvent
 from adapters.registry import adapters
-from bridge.tools.samples import stories
+from bridge.tools.samples import fixtures
 
 SECRETS = {"stripe": "whsec_bench", "shopify": "shpss_bench"}
 VARIABLES = {f"{name.upper()}_WEBHOOK_SECRET": secret for name, secret in SECRETS.items()}
@@ -18,18 +18,18 @@ _DIGITS = 10
 class Kind:
     """One sample, of which any number can be made.
 
-    ids: what names the purchase in it; their last ten characters become the purchase's number.
+    ids: what names the order in it; their last ten characters become the order's number.
     """
 
     provider: str
-    story: str
+    sample: str
     position: int
     ids: tuple[str, ...]
 
     @cached_property
     def _sample(self) -> WebhookEvent:
-        found = {story.name: story for story in stories(adapters()[self.provider])}
-        return found[self.story].events[self.position]
+        found = {sample.name: sample for sample in fixtures(adapters()[self.provider])}
+        return found[self.sample].events[self.position]
 
     @cached_property
     def _between(self) -> list[bytes]:
@@ -47,7 +47,7 @@ class Kind:
         return adapters()[self.provider].sign(event, SECRETS[self.provider])
 
 
-# 3.7 kB: one session is a whole purchase.
+# 3.7 kB: one session is a whole order.
 STRIPE = Kind(
     "stripe",
     "one-off-checkout",

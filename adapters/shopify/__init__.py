@@ -8,7 +8,7 @@ from adapters.lookups import Api
 from adapters.shopify.normalize import ids, linked_ids, normalize
 from adapters.shopify.settings import ShopifySettings
 from adapters.shopify.shape import trimmed
-from adapters.shopify.standalone import alone
+from adapters.shopify.standalone import standalone
 from adapters.shopify.webhook import SIGNATURE_HEADERS, notice, sign, verify
 
 
@@ -37,7 +37,7 @@ SHOPIFY = Adapter(
     sign=sign,
     ids=ids,
     normalize=normalize,
-    alone=alone,
+    alone=standalone,
     linked_ids=linked_ids,
     notice=notice,
     remark=trimmed,

@@ -7,19 +7,19 @@ Source: Shopify's Order and Cart references, read November 2026.
 
 from collections.abc import Iterable, Iterator
 
-from adapters.attribution import carried_fields
+from adapters.attribution import attribution_fields
 from adapters.payload import Payload
-from adapters.schema import Carried
+from adapters.schema import Attribution
 
 
-def carried_by(payload: Payload) -> Carried | None:
+def attribution_of(payload: Payload) -> Attribution | None:
     """Read what an order carries, None where that is nothing; it cannot fail."""
     online = payload.raw("source_name") == "web"
-    fields = carried_fields(_attributes(payload)) if online else ()
+    fields = attribution_fields(_attributes(payload)) if online else ()
     page, referrer = payload.text_or_none("landing_site"), payload.text_or_none("referring_site")
     if not (fields or page or referrer):
         return None
-    return Carried(fields=fields, landing_page=page, referrer=referrer)
+    return Attribution(fields=fields, landing_page=page, referrer=referrer)
 
 
 def extra_of(payload: Payload, names: Iterable[str]) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,6 @@
 """What an order comes to by its newest state: edits, cancellations and taxes worked out anew.
 
-`total_price` and the other plain figures are those of the time of purchase; the `current_` ones
+`total_price` and the other plain figures are those of the time of order; the `current_` ones
 move with edits, refunds and cancellations. Lines that an edit added stand among the others, more
 units of a line raise its `quantity`, and units that left lower `current_quantity` alone.
 Source: Shopify's Order and LineItem references and real orders, read 2026-11.
@@ -14,23 +14,23 @@ from typing import Literal
 
 from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
-from adapters.schema import LineItem, LineStanding, Order, Standing
+from adapters.schema import CurrentTotals, LineItem, LineState, Order
 from adapters.shopify.order import duties_in
 from adapters.shopify.refunds import units_in
 from adapters.shopify.repayments import has_money
-from adapters.shopify.snapshot import PAID, State
+from adapters.shopify.snapshot import PAID, ShopifySnapshot
 from adapters.shopify.totals import Reading
 
 _Reason = Literal["edit", "capture", "uncollected", "tax", "other"]
 
 
-def standing_of(
+def current_totals(
     order: Order,
-    states: Sequence[State],
+    states: Sequence[ShopifySnapshot],
     worth: Sequence[Reading | None],
     now: Order,
     gone: Mapping[str, int],
-) -> Standing | None:
+) -> CurrentTotals | None:
     """Say where an order stands; None where no state tells what it costs now.
 
     order: as it is to be told, or was. states: in their order. worth: what it is worth by each.
@@ -44,7 +44,7 @@ def standing_of(
     newest, reading = told[-1]
     total = reading.worth
     stand = _lines(telling, {line.id: line for line in now.lines}, gone)
-    standing = Standing(
+    standing = CurrentTotals(
         at=_since(telling, [read.worth for _, read in told]),
         state=_name(total, newest, order.currency),
         total=total,
@@ -56,12 +56,12 @@ def standing_of(
     return _with_figures(standing, newest, now) if total == newest.costs else standing
 
 
-def _shows_all(state: State, gone: Mapping[str, int]) -> bool:
+def _shows_all(state: ShopifySnapshot, gone: Mapping[str, int]) -> bool:
     """Whether a state shows all units gone that refunds list."""
     return all(units <= state.units.get(own, (0, 0))[1] for own, units in gone.items())
 
 
-def moved(order: Order, standing: Standing) -> bool:
+def moved(order: Order, standing: CurrentTotals) -> bool:
     """Whether an edit shows: lines that are more or fewer than was bought, or another total."""
     bought = {line.id: line.quantity for line in order.lines}
     return standing.total != order.total or any(
@@ -70,8 +70,8 @@ def moved(order: Order, standing: Standing) -> bool:
 
 
 def _lines(
-    states: Sequence[State], lines: Mapping[str, LineItem], gone: Mapping[str, int]
-) -> tuple[LineStanding, ...]:
+    states: Sequence[ShopifySnapshot], lines: Mapping[str, LineItem], gone: Mapping[str, int]
+) -> tuple[LineState, ...]:
     found = []
     for own, (_, away) in states[-1].units.items():
         if own not in lines:
@@ -79,7 +79,7 @@ def _lines(
         removed = max(away - gone.get(own, 0), 0)
         ever = [state.units.get(own, (0, 0))[0] for state in states]
         found.append(
-            LineStanding(
+            LineState(
                 item=lines[own],
                 at=_since(states, ever),
                 removed=Decimal(removed),
@@ -90,7 +90,7 @@ def _lines(
     return tuple(found)
 
 
-def _name(total: Decimal, newest: State, currency: str) -> str:
+def _name(total: Decimal, newest: ShopifySnapshot, currency: str) -> str:
     """Name a state after what it is worth, units ever ordered, and units that edits took out.
 
     A refund changes none of the three, so that a change has the same name if it is first seen
@@ -103,7 +103,7 @@ def _name(total: Decimal, newest: State, currency: str) -> str:
     return f"{rounded(total, digits(currency)):f}-{ever}-{away}"
 
 
-def _taken_out(states: Sequence[State], line: str) -> list[int]:
+def _taken_out(states: Sequence[ShopifySnapshot], line: str) -> list[int]:
     """Count the units of a line that had left by each state and are in no refund that it holds."""
     return [
         state.units.get(line, (0, 0))[1]
@@ -112,7 +112,7 @@ def _taken_out(states: Sequence[State], line: str) -> list[int]:
     ]
 
 
-def _since(states: Sequence[State], told: Sequence[object]) -> datetime:
+def _since(states: Sequence[ShopifySnapshot], told: Sequence[object]) -> datetime:
     """Give the moment from which on every state told what the newest does; what each told."""
     since = states[-1].made_at
     for state, value in zip(reversed(states), reversed(told), strict=True):
@@ -123,7 +123,7 @@ def _since(states: Sequence[State], told: Sequence[object]) -> datetime:
 
 
 def _reason(
-    order: Order, newest: State, now: Order, total: Decimal, lines: Sequence[LineStanding]
+    order: Order, newest: ShopifySnapshot, now: Order, total: Decimal, lines: Sequence[LineState]
 ) -> _Reason:
     if newest.cancelled_at is not None and newest.status not in PAID:
         return "uncollected"
@@ -138,7 +138,7 @@ def _reason(
     return "other"
 
 
-def _with_figures(standing: Standing, state: State, now: Order) -> Standing:
+def _with_figures(standing: CurrentTotals, state: ShopifySnapshot, now: Order) -> CurrentTotals:
     """Add the figures beside the total, each in the meaning that `Order` has for it.
 
     None of them where refunds are mixed in, or where they do not make what the order costs now.

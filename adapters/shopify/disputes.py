@@ -16,7 +16,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from adapters.contract import WebhookEvent
-from adapters.lookups import ABSENT, Lookup, Need
+from adapters.lookups import ABSENT, Lookup, LookupKey
 from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload, to_time
 from adapters.schema import Order, Refund, RefundStep
@@ -62,9 +62,9 @@ def dispute_of(event: WebhookEvent) -> Dispute:
     return Dispute(body, body.time_or_none("finalized_on") or triggered or received_at, received_at)
 
 
-def need_of(dispute: Payload) -> Need:
+def need_of(dispute: Payload) -> LookupKey:
     """Name the look-up of a dispute."""
-    return Need(KIND, dispute.id("id"))
+    return LookupKey(KIND, dispute.id("id"))
 
 
 def order_by(dispute: Payload, lookup: Lookup) -> str | None:

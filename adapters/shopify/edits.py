@@ -13,11 +13,11 @@ from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
 from adapters.shopify.contradictions import contradiction
-from adapters.shopify.history import Story
-from adapters.shopify.snapshot import State
+from adapters.shopify.history import ShopifyHistory
+from adapters.shopify.snapshot import ShopifySnapshot
 
 
-def is_edited(state: State, order: Order) -> bool:
+def is_edited(state: ShopifySnapshot, order: Order) -> bool:
     """Whether the earliest state that is known has more on it than was placed.
 
     order: as it is to be told, or was.
@@ -26,17 +26,17 @@ def is_edited(state: State, order: Order) -> bool:
     return placed is not None and _gross(order.lines) > placed
 
 
-def as_placed(order: Order, story: Story) -> Order:
+def as_placed(order: Order, history: ShopifyHistory) -> Order:
     """Take out of an order what edits had added before its earliest state was made.
 
     It stays as it is where no webhook told of an edit, or where that does not lead to what the
     lines cost when it was placed.
     """
-    state = story.states[0]
+    state = history.states[0]
     placed = state.payload.decimal_or_none("total_line_items_price")
     if placed is None or not is_edited(state, order):
         return order
-    added = _added(edit for edit in story.edits if _at_most(edit, state))
+    added = _added(edit for edit in history.edits if _at_most(edit, state))
     lines = tuple(
         _without(line, added.get(line.id, 0), digits(order.currency))
         for line in order.lines
@@ -48,7 +48,7 @@ def as_placed(order: Order, story: Story) -> Order:
     return replace(before, contradiction=contradiction(before, state.payload))
 
 
-def _at_most(edit: Payload, state: State) -> bool:
+def _at_most(edit: Payload, state: ShopifySnapshot) -> bool:
     at = edit.time_or_none("committed_at") or edit.time_or_none("created_at")
     return at is None or at <= state.at
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from adapters.contract import Known
-from adapters.lookups import ABSENT, Lookup, Need
+from adapters.lookups import ABSENT, Lookup, LookupKey
 from adapters.payload import Payload
-from adapters.schema import GIFT_CARD, LineItem, Order, Outcome, Standing, Wait
+from adapters.schema import GIFT_CARD, CurrentTotals, LineItem, Order, Outcome, Wait
 from adapters.shopify.product import is_whole
 from adapters.shopify.settings import ShopifySettings
 
@@ -24,7 +24,7 @@ def enriched(
     states: Sequence[Payload],
     received_at: datetime,
     known: Known,
-    needs: Sequence[Need] = (),
+    lookup_keys: Sequence[LookupKey] = (),
 ) -> tuple[Outcome, ...] | Wait:
     """Describe the lines and the order by what is known of the provider's answers.
 
@@ -37,7 +37,7 @@ def enriched(
     needs: what else is to be looked up.
     """
     settings: ShopifySettings = known.settings
-    asked = _Asked(known.lookup, dict.fromkeys(needs))
+    asked = _ShopifyLookups(known.lookup, dict.fromkeys(lookup_keys))
     products = _products(states)
     sold = {line.id: line for line in known.sold.lines} if known.sold else {}
 
@@ -53,7 +53,7 @@ def enriched(
             if lines == outcome.lines and count == outcome.order_count:
                 return outcome
             return replace(outcome, lines=lines, order_count=count)
-        if isinstance(outcome, Standing):
+        if isinstance(outcome, CurrentTotals):
             stand = tuple(replace(line, item=described(line.item)) for line in outcome.lines)
             return replace(outcome, lines=stand)
         return outcome
@@ -62,28 +62,28 @@ def enriched(
     if not (settings.is_keyed and asked.missing):
         return found
     until = received_at + timedelta(seconds=settings.lookup_seconds)
-    words = " and ".join(dict.fromkeys(_WORDS[need.kind] for need in asked.missing))
-    return Wait(f"{words}, looked up at Shopify", until, found, needs=tuple(asked.missing))
+    words = " and ".join(dict.fromkeys(_WORDS[lookup_key.kind] for lookup_key in asked.missing))
+    return Wait(f"{words}, looked up at Shopify", until, found, lookup_keys=tuple(asked.missing))
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _ShopifyLookups:
     """Looks things up in what is known, and remembers what is not."""
 
     lookup: Lookup
-    missing: dict[Need, None] = field(default_factory=dict)
+    missing: dict[LookupKey, None] = field(default_factory=dict)
 
     def product(self, own: str) -> Payload | None:
         """Look a product up; one of which a webhook told a part is asked for as well."""
-        found = self.lookup(need := Need("product", own))
+        found = self.lookup(lookup_key := LookupKey("product", own))
         if found is None or (found is not ABSENT and not is_whole(found)):
-            self.missing[need] = None
+            self.missing[lookup_key] = None
         return None if found is ABSENT else found
 
     def order(self, own: str) -> Payload | None:
-        found = self.lookup(need := Need("order", own))
+        found = self.lookup(lookup_key := LookupKey("order", own))
         if found is None:
-            self.missing[need] = None
+            self.missing[lookup_key] = None
         return None if found is ABSENT else found
 
 
@@ -100,7 +100,7 @@ def _products(states: Iterable[Payload]) -> Mapping[str, str]:
     }
 
 
-def _described(line: LineItem, product: str | None, asked: _Asked) -> LineItem:
+def _described(line: LineItem, product: str | None, asked: _ShopifyLookups) -> LineItem:
     """Add the product's facts; the brand the line itself names comes before the product's."""
     told = asked.product(product) if product else None
     if told is None:
@@ -115,7 +115,7 @@ def _described(line: LineItem, product: str | None, asked: _Asked) -> LineItem:
     )
 
 
-def _order_count(order: Order, asked: _Asked) -> int | None:
+def _order_count(order: Order, asked: _ShopifyLookups) -> int | None:
     """Tell which of the customer's orders this is; None where that is not certain.
 
     The customer's number of orders is that of now: it says which one this is only while this is

@@ -8,15 +8,15 @@ from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Cancellation
 from adapters.shopify.disputes import Dispute, dispute_of
-from adapters.shopify.repayments import Told
+from adapters.shopify.repayments import ReportedRefund
 from adapters.shopify.shape import kind_of
-from adapters.shopify.snapshot import NEVER, State, refunds_told, state_of
+from adapters.shopify.snapshot import NEVER, ShopifySnapshot, refunds_told, snapshot_of
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class Story:
+class ShopifyHistory:
     """The events of one order, the same for any order and repetition of them.
 
     states: the order's, the earliest first. refunds: as they were told, those inside states too.
@@ -25,9 +25,9 @@ class Story:
     others: events. heard_at: when the last of all of them came.
     """
 
-    states: list[State] = field(default_factory=list)
-    refunds: list[Told] = field(default_factory=list)
-    moves: list[Told] = field(default_factory=list)
+    states: list[ShopifySnapshot] = field(default_factory=list)
+    refunds: list[ReportedRefund] = field(default_factory=list)
+    moves: list[ReportedRefund] = field(default_factory=list)
     disputes: list[Dispute] = field(default_factory=list)
     edits: list[Payload] = field(default_factory=list)
     summaries: list[Payload] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Story:
         deleted = self._deleted()
         return (Cancellation(deleted[0], "deleted"),) if deleted else ()
 
-    def to_the_end(self) -> list[State]:
+    def to_the_end(self) -> list[ShopifySnapshot]:
         """Give the states, and one of the end where the order was deleted."""
         if not (deleted := self._deleted()):
             return self.states
@@ -67,34 +67,36 @@ class Story:
         return count if count and count > 0 else None
 
 
-def story_of(events: Sequence[WebhookEvent]) -> Story:
+def history_of(events: Sequence[WebhookEvent]) -> ShopifyHistory:
     """Sort an order's events. Raises MalformedPayload for a body that cannot be read."""
-    story = Story(heard_at=max((e.received_at for e in events if e.received_at), default=None))
+    history = ShopifyHistory(
+        heard_at=max((e.received_at for e in events if e.received_at), default=None)
+    )
     alike = {event.key: event for event in sorted(events, key=lambda one: (one.key, one.body))}
     for event in alike.values():
         payload, at = event.payload, event.received_at or NEVER
         match kind_of(event):
             case "order":
-                story.states.append(state_of(event))
+                history.states.append(snapshot_of(event))
             case "refund":
                 payload.id("id")  # each is told apart by it
                 made = payload.time_or_none("processed_at") or payload.time_or_none("created_at")
-                story.refunds.append(Told(payload, made or _LONG_AGO, at))
+                history.refunds.append(ReportedRefund(payload, made or _LONG_AGO, at))
             case "transaction":
                 payload.id("id")
                 made = payload.time_or_none("processed_at") or payload.time_or_none("created_at")
-                story.moves.append(Told(payload, made or _LONG_AGO, at))
+                history.moves.append(ReportedRefund(payload, made or _LONG_AGO, at))
             case "dispute":
                 payload.id("id")
-                story.disputes.append(dispute_of(event))
+                history.disputes.append(dispute_of(event))
             case "edit":
-                story.edits.append(payload.object("order_edit"))
+                history.edits.append(payload.object("order_edit"))
             case "summary":
-                story.summaries.append(payload)
+                history.summaries.append(payload)
             case "deletion":
-                story.deletions.append(event)
+                history.deletions.append(event)
             case None:
-                story.others.append(event)
-    story.states.sort(key=lambda state: state.rank)
-    story.refunds += refunds_told(story.states)
-    return story
+                history.others.append(event)
+    history.states.sort(key=lambda state: state.rank)
+    history.refunds += refunds_told(history.states)
+    return history

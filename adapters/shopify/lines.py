@@ -1,6 +1,6 @@
 """The lines of a Shopify order, as they were ordered.
 
-`quantity` and `price` stay those of the purchase; units that were removed or refunded later lower
+`quantity` and `price` stay those of the order; units that were removed or refunded later lower
 `current_quantity` alone. `price` is of one unit before discounts, with tax where the shop's prices
 contain it. A line has no category, type or image in any API version. What was bought as a bundle
 is told by its components, which bear the prices, and the group that holds them together.

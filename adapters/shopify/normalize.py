@@ -10,18 +10,18 @@ from datetime import datetime, timedelta
 
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
-from adapters.lookups import ABSENT, Need
+from adapters.lookups import ABSENT, LookupKey
 from adapters.schema import Ignored, LineItem, Order, Outcome, Parked, Wait
-from adapters.shopify.current import moved, standing_of
+from adapters.shopify.current import current_totals, moved
 from adapters.shopify.disputes import need_of, order_by
 from adapters.shopify.edits import as_placed, is_edited
 from adapters.shopify.enrich import enriched
-from adapters.shopify.history import Story, story_of
+from adapters.shopify.history import ShopifyHistory, history_of
 from adapters.shopify.order import order_of
 from adapters.shopify.refunds import newest_of, refunds_of, units_in
 from adapters.shopify.settings import ShopifySettings
 from adapters.shopify.shape import kind_of, order_id_of, why_no_order
-from adapters.shopify.snapshot import NEVER, PAID, State
+from adapters.shopify.snapshot import NEVER, PAID, ShopifySnapshot
 from adapters.shopify.totals import Reading, settled, settled_need, with_settled, worth_of
 
 _NEVER_PLACED = frozenset({"voided", "expired"})
@@ -69,38 +69,38 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     Raises MalformedPayload where an order counts and none of its states can be read.
     """
     settings: ShopifySettings = known.settings
-    story = story_of(events)
-    if not story.states:
-        return _without_a_state(story, known)
-    counting = [state for state in story.states if _counts(state.status, settings)]
+    history = history_of(events)
+    if not history.states:
+        return _without_a_state(history, known)
+    counting = [state for state in history.states if _counts(state.status, settings)]
     if not counting and known.sold is None:
-        return (Ignored(_why_not_counted(story.states[-1].status, settings)),)
-    first, newest = _readable(story.states, known)
-    order = known.sold or _with_email(as_placed(first, story), newest)
+        return (Ignored(_why_not_counted(history.states[-1].status, settings)),)
+    first, newest = _readable(history.states, known)
+    order = known.sold or _with_email(as_placed(first, history), newest)
     lines = _readings(order, newest)
-    refunds = refunds_of(order, story, lines, known.refunds)
-    gone = units_in(one.thing for one in newest_of(story.refunds).values())
-    states = story.to_the_end()
-    worth, needs = _worth(states, order, known)
-    standing = standing_of(order, states, worth, newest, gone)
+    refunds = refunds_of(order, history, lines, known.refunds)
+    gone = units_in(one.thing for one in newest_of(history.refunds).values())
+    states = history.to_the_end()
+    worth, lookup_keys = _worth(states, order, known)
+    standing = current_totals(order, states, worth, newest, gone)
     edited = standing is not None and moved(order, standing)
     # What was sent may have been told another standing before.
     stands = (standing,) if standing and (edited or known.sold) else ()
-    outcomes = (order, *refunds, *story.cancellations(), *stands)
-    edited = edited or is_edited(story.states[0], order)
+    outcomes = (order, *refunds, *history.cancellations(), *stands)
+    edited = edited or is_edited(history.states[0], order)
     shown = _shown(states, worth)
     since = shown if known.sold else min(state.received_at for state in counting)
-    bodies = [state.payload for state in story.states]
-    found = enriched(outcomes, bodies, since, known, needs)
-    found = _counted(found, story)
-    unknown = _of_unknown_units(story, lines, gone)
+    bodies = [state.payload for state in history.states]
+    found = enriched(outcomes, bodies, since, known, lookup_keys)
+    found = _counted(found, history)
+    unknown = _of_unknown_units(history, lines, gone)
     if not edited and not unknown:
         return found
     since = max([*unknown, *([shown] if edited else [])])
-    return _wait_for_the_rest(found, since, story, settings)
+    return _wait_for_the_rest(found, since, history, settings)
 
 
-def _readable(states: Sequence[State], known: Known) -> tuple[Order, Order]:
+def _readable(states: Sequence[ShopifySnapshot], known: Known) -> tuple[Order, Order]:
     """Read the earliest state that can be read, and the newest."""
     found, problems = [], []
     for state in states:
@@ -138,19 +138,19 @@ def _readings(order: Order, newest: Order) -> dict[str, tuple[LineItem, ...]]:
 
 
 def _worth(
-    states: Sequence[State], order: Order, known: Known
-) -> tuple[list[Reading | None], tuple[Need, ...]]:
+    states: Sequence[ShopifySnapshot], order: Order, known: Known
+) -> tuple[list[Reading | None], tuple[LookupKey, ...]]:
     """Read what the order is worth by each state, and what is to be looked up to be certain."""
     worth = worth_of(states, order)
-    need = settled_need(states, order) if known.settings.is_keyed else None
-    answer = known.lookup(need) if need else ABSENT
+    lookup_key = settled_need(states, order) if known.settings.is_keyed else None
+    answer = known.lookup(lookup_key) if lookup_key else ABSENT
     if answer is None:
-        return worth, (need,) if need else ()
+        return worth, (lookup_key,) if lookup_key else ()
     told = None if answer is ABSENT else settled(answer)
     return (with_settled(states, worth, told) if told else worth), ()
 
 
-def _shown(states: Sequence[State], worth: Sequence[Reading | None]) -> datetime:
+def _shown(states: Sequence[ShopifySnapshot], worth: Sequence[Reading | None]) -> datetime:
     """Tell when the first webhook came that showed the order as it stands now."""
     totals = [one and one.worth for one in worth]
     shown = [(total, state.units) for state, total in zip(states, totals, strict=True)]
@@ -159,7 +159,7 @@ def _shown(states: Sequence[State], worth: Sequence[Reading | None]) -> datetime
 
 
 def _of_unknown_units(
-    story: Story, lines: Mapping[str, Sequence[LineItem]], gone: Mapping[str, int]
+    history: ShopifyHistory, lines: Mapping[str, Sequence[LineItem]], gone: Mapping[str, int]
 ) -> list[datetime]:
     """Return when refunds came that list more units of a line than any state has shown yet."""
     more = {
@@ -167,15 +167,17 @@ def _of_unknown_units(
         for own, units in gone.items()
         if units > max((line.quantity for line in lines.get(own, ())), default=0)
     }
-    return [one.received_at for one in story.refunds if more & units_in([one.thing]).keys()]
+    return [one.received_at for one in history.refunds if more & units_in([one.thing]).keys()]
 
 
-def _counted(found: tuple[Outcome, ...] | Wait, story: Story) -> tuple[Outcome, ...] | Wait:
+def _counted(
+    found: tuple[Outcome, ...] | Wait, history: ShopifyHistory
+) -> tuple[Outcome, ...] | Wait:
     """Take the order's place among the customer's where a webhook told it and no look-up did."""
     if isinstance(found, Wait):
-        held = _counted(found.otherwise, story)
+        held = _counted(found.otherwise, history)
         return replace(found, otherwise=held) if isinstance(held, tuple) else found
-    count = story.order_count()
+    count = history.order_count()
     if count is None:
         return found
     return tuple(
@@ -187,48 +189,51 @@ def _counted(found: tuple[Outcome, ...] | Wait, story: Story) -> tuple[Outcome, 
 
 
 def _wait_for_the_rest(
-    found: tuple[Outcome, ...] | Wait, since: datetime, story: Story, settings: ShopifySettings
+    found: tuple[Outcome, ...] | Wait,
+    since: datetime,
+    history: ShopifyHistory,
+    settings: ShopifySettings,
 ) -> Wait:
     """Wait until the order is quiet, so that it is told the same in whatever order they come.
 
     since: when what is waited about was first shown; an order that is never quiet is told in time.
     """
     pause = timedelta(seconds=settings.settle_seconds)
-    until = min(max(story.heard_at or since, since) + pause, since + _MOST_PAUSES * pause)
+    until = min(max(history.heard_at or since, since) + pause, since + _MOST_PAUSES * pause)
     if isinstance(found, Wait):
         return replace(found, until=max(found.until, until))
     return Wait("the other webhooks of its edit", until, found)
 
 
-def _without_a_state(story: Story, known: Known) -> tuple[Outcome, ...] | Wait:
+def _without_a_state(history: ShopifyHistory, known: Known) -> tuple[Outcome, ...] | Wait:
     """Say what refunds, edits and deletions mean of an order whose states are not there."""
     if known.sold:
         lines = {line.id: (line,) for line in known.sold.lines}
-        refunds = refunds_of(known.sold, story, lines, known.refunds)
-        found: tuple[Outcome, ...] = (known.sold, *refunds, *story.cancellations())
-        gone = units_in(one.thing for one in newest_of(story.refunds).values())
-        unknown = _of_unknown_units(story, lines, gone)
+        refunds = refunds_of(known.sold, history, lines, known.refunds)
+        found: tuple[Outcome, ...] = (known.sold, *refunds, *history.cancellations())
+        gone = units_in(one.thing for one in newest_of(history.refunds).values())
+        unknown = _of_unknown_units(history, lines, gone)
         if not unknown:
             return found
-        return _wait_for_the_rest(found, max(unknown), story, known.settings)
-    heard = [one.received_at for one in story.refunds]
-    heard += [one.received_at for one in story.disputes if one.is_lost]
+        return _wait_for_the_rest(found, max(unknown), history, known.settings)
+    heard = [one.received_at for one in history.refunds]
+    heard += [one.received_at for one in history.disputes if one.is_lost]
     if heard and known.partial:
         return (Ignored(_NOT_SENT),)
     if heard:
-        return _without_an_order(story, min(heard), known)
-    if story.others:
-        return (Ignored(why_no_order(story.others[0])),)
+        return _without_an_order(history, min(heard), known)
+    if history.others:
+        return (Ignored(why_no_order(history.others[0])),)
     return (Ignored("tells of an order that no webhook has told of yet"),)
 
 
-def _without_an_order(story: Story, since: datetime, known: Known) -> Wait:
+def _without_an_order(history: ShopifyHistory, since: datetime, known: Known) -> Wait:
     """Wait for the order that a refund or a lost dispute belongs to."""
-    nameless = [one for one in story.disputes if not one.body.id_or_none("order_id")]
+    nameless = [one for one in history.disputes if not one.body.id_or_none("order_id")]
     if not nameless:
         return Wait("its order", since + _ORDER_WAIT, (Parked(_ORDER_UNKNOWN),))
-    needs = [need_of(one.body) for one in nameless] if known.settings.is_keyed else []
-    missing = tuple(need for need in needs if known.lookup(need) is None)
+    lookup_keys = [need_of(one.body) for one in nameless] if known.settings.is_keyed else []
+    missing = tuple(lookup_key for lookup_key in lookup_keys if known.lookup(lookup_key) is None)
     return Wait("the order of its dispute", since + _ORDER_WAIT, (Parked(_NO_ORDER),), missing)
 
 

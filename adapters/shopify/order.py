@@ -2,7 +2,7 @@
 
 Plain amounts are in the shop's currency, `currency`; what the shopper saw stands only in the
 `_set` fields under `presentment_money`. `total_price` and `subtotal_price` are those of the time
-of purchase: refunds, edits and cancellations move the `current_` figures alone.
+of order: refunds, edits and cancellations move the `current_` figures alone.
 Source: Shopify's Order reference and samples to API 2026-07, and real orders, read 2026-11.
 """
 
@@ -15,7 +15,7 @@ from typing import Literal
 from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
-from adapters.shopify.attribution import carried_by, extra_of
+from adapters.shopify.attribution import attribution_of, extra_of
 from adapters.shopify.contradictions import contradiction
 from adapters.shopify.discounts import allocated, codes_of
 from adapters.shopify.lines import line_taxes_stated, lines_of, taxes_included
@@ -61,7 +61,7 @@ def order_of(payload: Payload, account: str, extra: Iterable[str] = ()) -> Order
         duties=duties_in(payload, "original"),
         order_name=payload.text_or_none("name"),
         channel=payload.id_or_none("source_name"),
-        carried=carried_by(payload),
+        attribution=attribution_of(payload),
         extra=extra_of(payload, extra),
         presentment_total=presentment_total,
         presentment_currency=presentment_currency,

@@ -12,9 +12,9 @@ from adapters.money import ZERO, digits, rounded
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order, Refund, Units
 from adapters.shopify.disputes import with_disputes
-from adapters.shopify.history import Story
+from adapters.shopify.history import ShopifyHistory
 from adapters.shopify.parts import of_shop, shipping_in, tax_in
-from adapters.shopify.repayments import Repaid, Told, repaid
+from adapters.shopify.repayments import Repaid, ReportedRefund, repaid
 from adapters.shopify.tips import is_tip
 
 
@@ -27,14 +27,14 @@ def units_in(refunds: Iterable[Payload]) -> dict[str, int]:
     return found
 
 
-def newest_of(told: Sequence[Told]) -> dict[str, Told]:
+def newest_of(told: Sequence[ReportedRefund]) -> dict[str, ReportedRefund]:
     """Give the newest telling of each refund, by its id."""
     return {own: tellings[-1] for own, tellings in _by_refund(told).items()}
 
 
 def refunds_of(
     order: Order,
-    story: Story,
+    history: ShopifyHistory,
     lines: Mapping[str, Sequence[LineItem]],
     sent: Sequence[Refund] = (),
 ) -> tuple[Refund, ...]:
@@ -43,22 +43,25 @@ def refunds_of(
     lines: the order's, by ID: each as it was sold, then with all units it has had since.
     sent: what Heap was told of webhooks that have expired.
     """
-    by_refund = _by_refund(story.refunds)
-    money = {own: repaid(order, told, story.moves) for own, told in by_refund.items()}
+    by_refund = _by_refund(history.refunds)
+    money = {own: repaid(order, told, history.moves) for own, told in by_refund.items()}
     found = [_refund(order, told, money[own], lines) for own, told in by_refund.items()]
-    return with_disputes(order, found, money, story.disputes, sent)
+    return with_disputes(order, found, money, history.disputes, sent)
 
 
-def _by_refund(told: Sequence[Told]) -> dict[str, list[Told]]:
+def _by_refund(told: Sequence[ReportedRefund]) -> dict[str, list[ReportedRefund]]:
     """Give the tellings of each refund by its id, the newest last."""
-    found: dict[str, list[Told]] = {}
+    found: dict[str, list[ReportedRefund]] = {}
     for one in sorted(told, key=lambda one: (one.at, "refund_line_items" in one.thing)):
         found.setdefault(one.thing.id("id"), []).append(one)
     return found
 
 
 def _refund(
-    order: Order, told: Sequence[Told], money: Repaid, lines: Mapping[str, Sequence[LineItem]]
+    order: Order,
+    told: Sequence[ReportedRefund],
+    money: Repaid,
+    lines: Mapping[str, Sequence[LineItem]],
 ) -> Refund:
     newest = told[-1]
     thing = newest.thing

@@ -23,7 +23,7 @@ _UNDECIDED = frozenset({"pending", "awaiting_response"})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedRefund:
     """A refund, or a transaction, as one webhook tells it.
 
     at: when that state was made. received_at: when it came.
@@ -101,7 +101,7 @@ class _Move:
         return self.statuses <= _UNDECIDED
 
 
-def repaid(order: Order, told: Sequence[Told], moved: Sequence[Told]) -> Repaid:
+def repaid(order: Order, told: Sequence[ReportedRefund], moved: Sequence[ReportedRefund]) -> Repaid:
     """Say what a refund paid back.
 
     told: one refund as it was told, the newest last. moved: transactions told by themselves.
@@ -170,7 +170,7 @@ def _steps(moves: Sequence[tuple[_Move, Decimal]]) -> tuple[RefundStep, ...]:
     )
 
 
-def _moves(told: Sequence[Told], moved: Sequence[Told]) -> list[_Move]:
+def _moves(told: Sequence[ReportedRefund], moved: Sequence[ReportedRefund]) -> list[_Move]:
     """Gather what is known of each transaction of a refund, by its id."""
     found: dict[str, _Move] = {}
     for one in told:

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload, to_time
-from adapters.shopify.repayments import Told, progress
+from adapters.shopify.repayments import ReportedRefund, progress
 from adapters.shopify.tips import without_tips
 
 PAID = frozenset({"paid", "partially_refunded", "refunded"})
@@ -28,7 +28,7 @@ _STATUSES = ("pending", "authorized", "partially_paid", "paid", "partially_refun
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ShopifySnapshot:
     """The order as one webhook tells it.
 
     at: the body's updated_at; a body without one stands behind all others. payload: without tips.
@@ -71,12 +71,12 @@ class State:
         return isinstance(self.payload.raw("refunds"), list)
 
 
-def state_of(event: WebhookEvent) -> State:
+def snapshot_of(event: WebhookEvent) -> ShopifySnapshot:
     """Read a whole order's state."""
     payload = without_tips(event.payload)
     at = payload.time_or_none("updated_at") or NEVER
     status = (payload.text_or_none("financial_status") or "unknown").lower()
-    return State(
+    return ShopifySnapshot(
         at=at,
         status=status,
         event=event,
@@ -86,10 +86,10 @@ def state_of(event: WebhookEvent) -> State:
     )
 
 
-def refunds_told(states: Sequence[State]) -> list[Told]:
+def refunds_told(states: Sequence[ShopifySnapshot]) -> list[ReportedRefund]:
     """Give the refunds that stand inside the states of an order."""
     return [
-        Told(refund, state.at, state.received_at)
+        ReportedRefund(refund, state.at, state.received_at)
         for state in states
         for refund in state.payload.objects_or_empty("refunds")
         if refund.id_or_none("id")

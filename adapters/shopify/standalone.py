@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from adapters.contract import Known, WebhookEvent
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.payload import Payload
-from adapters.schema import Disclosure, Erasure, Fact, Ignored, Lone, Person
+from adapters.schema import Disclosure, Erasure, Ignored, LookupFact, Person, Standalone
 from adapters.shopify.product import product_fact
 from adapters.shopify.shape import why_no_order
 
@@ -30,7 +30,7 @@ _MARKS: Mapping[str, Callable[[Payload], bool]] = {
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def alone(event: WebhookEvent, known: Known) -> tuple[Lone, ...]:
+def standalone(event: WebhookEvent, known: Known) -> tuple[Standalone, ...]:
     """Say what an event means that tells nothing of an order. Raises MalformedPayload."""
     payload, topic = event.payload, event.topic
     if topic in _MARKS:
@@ -41,11 +41,11 @@ def alone(event: WebhookEvent, known: Known) -> tuple[Lone, ...]:
     if told := product_fact(payload):
         own, body = told
         at = payload.time_or_none("updated_at") or event.received_at
-        return (Fact(Need("product", own), body, at or _LONG_AGO),)
+        return (LookupFact(LookupKey("product", own), body, at or _LONG_AGO),)
     return (Ignored(why_no_order(event)),)
 
 
-def _compliance(payload: Payload, topic: str, known: Known) -> Lone:
+def _compliance(payload: Payload, topic: str, known: Known) -> Standalone:
     domain = payload.text_or_none("shop_domain")
     if payload.id_or_none("shop_id") is None or domain is None or not _MARKS[topic](payload):
         return Ignored(f"topic {topic}: the body is not one of that topic")

@@ -19,14 +19,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adapters.lookups import Json, Need
+from adapters.lookups import Json, LookupKey
 from adapters.money import ZERO
 from adapters.payload import Payload
 from adapters.schema import Order
 from adapters.shopify.order import duties_in
 from adapters.shopify.parts import Parts, of_shop, parts_of, shipping_in
 from adapters.shopify.repayments import Moved, moved_in
-from adapters.shopify.snapshot import PAID, State
+from adapters.shopify.snapshot import PAID, ShopifySnapshot
 
 KIND = "money"
 _NOT_COLLECTED = frozenset({"pending", "authorized", "voided", "expired"})
@@ -114,7 +114,7 @@ def settled(answer: Payload) -> Settled | None:
     return Settled(*known) if len(known) == len(figures) else None
 
 
-def worth_of(states: Sequence[State], order: Order) -> list[Reading | None]:
+def worth_of(states: Sequence[ShopifySnapshot], order: Order) -> list[Reading | None]:
     """Read what an order is worth by each of its states; None if a state does not say.
 
     A state of several readings takes the first by which the order's worth or the money received is
@@ -132,17 +132,17 @@ def worth_of(states: Sequence[State], order: Order) -> list[Reading | None]:
     return found
 
 
-def settled_need(states: Sequence[State], order: Order) -> Need | None:
+def settled_need(states: Sequence[ShopifySnapshot], order: Order) -> LookupKey | None:
     """Name the look-up that settles the newest state; None if that has but one reading."""
     newest = next((state for state in reversed(states) if readings(state, order)), None)
     if newest is None or len({one.worth for one in readings(newest, order)}) == 1:
         return None
     # Its moment is part of the id, because the answer is that of one state.
-    return Need(KIND, f"{order.id}@{newest.made_at:%Y%m%dT%H%M%S}")
+    return LookupKey(KIND, f"{order.id}@{newest.made_at:%Y%m%dT%H%M%S}")
 
 
 def with_settled(
-    states: Sequence[State], worth: Sequence[Reading | None], answer: Settled
+    states: Sequence[ShopifySnapshot], worth: Sequence[Reading | None], answer: Settled
 ) -> list[Reading | None]:
     """Put what Shopify says in the place of a reading, if it is of the newest state's price."""
     found = list(worth)
@@ -156,7 +156,7 @@ def with_settled(
     return found
 
 
-def readings(state: State, order: Order) -> tuple[Reading, ...]:
+def readings(state: ShopifySnapshot, order: Order) -> tuple[Reading, ...]:
     """Return the ways to read a state, the best first; none without figures.
 
     A body without its refunds says nothing: its price has them taken off, and how much is unknown.
@@ -185,7 +185,9 @@ def readings(state: State, order: Order) -> tuple[Reading, ...]:
     return tuple(found)
 
 
-def _adjustments(state: State, price: Decimal, refunds: Sequence[_Refunded]) -> list[Decimal]:
+def _adjustments(
+    state: ShopifySnapshot, price: Decimal, refunds: Sequence[_Refunded]
+) -> list[Decimal]:
     """Return what to add to the price for adjustments: their sum, or nothing if it has them."""
     adjusted = _sum(refund.parts.adjusted for refund in refunds)
     in_favor = _sum(refund.parts.in_shops_favor for refund in refunds)
@@ -205,7 +207,7 @@ def _adjustments(state: State, price: Decimal, refunds: Sequence[_Refunded]) -> 
     return [*counted, ZERO]
 
 
-def _prices_by_parts(state: State) -> set[Decimal]:
+def _prices_by_parts(state: ShopifySnapshot) -> set[Decimal]:
     """Return what the parts of a price add up to.
 
     Shopify's samples and captures differ in whether the current shipping is before its refunds.
@@ -237,7 +239,9 @@ def _shipping_charged(payload: Payload) -> Iterable[Decimal]:
 _ALLOCATIONS = "discount_allocations"
 
 
-def _owed_back(state: State, price: Decimal, adjusted: Decimal, back: Decimal) -> list[Decimal]:
+def _owed_back(
+    state: ShopifySnapshot, price: Decimal, adjusted: Decimal, back: Decimal
+) -> list[Decimal]:
     """Return what the shop owes back: what was paid above what the order costs.
 
     `total_outstanding` is negative then, and may or may not count an adjustment. If it is missing,
@@ -256,7 +260,7 @@ def _owed_back(state: State, price: Decimal, adjusted: Decimal, back: Decimal) -
     return [over] if outstanding is None or outstanding == over else [ZERO]
 
 
-def _uncollected(state: State, worth: Decimal) -> Decimal:
+def _uncollected(state: ShopifySnapshot, worth: Decimal) -> Decimal:
     """Return what a cancelled order still costs though nobody will pay it any more.
 
     Mostly nothing, because a cancellation takes all units out.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from adapters.lookups import ABSENT, Lookup, Need
+from adapters.lookups import ABSENT, Lookup, LookupKey
 from adapters.payload import Payload
 from adapters.schema import Outcome, Parked, Wait
 
@@ -37,7 +37,7 @@ _WORDS = {
 }
 
 
-class Asked:
+class StripeLookups:
     """Looks things up in what is known, and remembers what is not.
 
     account: whose things they are.
@@ -46,19 +46,19 @@ class Asked:
     def __init__(self, lookup: Lookup, account: str) -> None:
         self._lookup = lookup
         self.account = account
-        self._essential: dict[Need, None] = {}
-        self._describing: dict[Need, None] = {}
+        self._essential: dict[LookupKey, None] = {}
+        self._describing: dict[LookupKey, None] = {}
 
     def essential(self, kind: str, own: str) -> Payload | None:
         """Look up what no order can be right without; None where absent or not known yet."""
-        return self._look(Need(kind, own, self.account), self._essential)
+        return self._look(LookupKey(kind, own, self.account), self._essential)
 
     def describing(self, kind: str, own: str) -> Payload | None:
         """Look up what only describes; None where absent or not known yet."""
-        return self._look(Need(kind, own, self.account), self._describing)
+        return self._look(LookupKey(kind, own, self.account), self._describing)
 
     @property
-    def needs(self) -> tuple[Need, ...]:
+    def lookup_keys(self) -> tuple[LookupKey, ...]:
         """All that was asked for and is not known yet."""
         return (*self._essential, *(n for n in self._describing if n not in self._essential))
 
@@ -69,8 +69,8 @@ class Asked:
 
     def waits_for(self, kind: str, own: str) -> bool:
         """Whether this was asked for and is not known yet."""
-        need = Need(kind, own, self.account)
-        return need in self._essential or need in self._describing
+        lookup_key = LookupKey(kind, own, self.account)
+        return lookup_key in self._essential or lookup_key in self._describing
 
     def wait_for_all(self, first: datetime, otherwise: Outcome | None = None) -> Wait:
         """Wait for what is missing; without an end of its own it is parked after 72 hours.
@@ -83,14 +83,14 @@ class Asked:
             f"{words}, looked up at Stripe",
             first + LONGEST_WAIT,
             (otherwise or given_up,),
-            needs=self.needs,
+            lookup_keys=self.lookup_keys,
         )
 
     def wait_on(self, since: datetime, seconds: int, told: tuple[Outcome, ...]) -> Wait:
         """Wait for what is missing, then do without: 72 hours for money, else `seconds`."""
         longest = timedelta(seconds=seconds) if self.is_whole else LONGEST_WAIT
-        what = f"{_words(self.needs)}, looked up at Stripe"
-        return Wait(what, since + longest, told, needs=self.needs)
+        what = f"{_words(self.lookup_keys)}, looked up at Stripe"
+        return Wait(what, since + longest, told, lookup_keys=self.lookup_keys)
 
     def wait_to_describe(
         self, first: datetime, seconds: int, outcomes: tuple[Outcome, ...]
@@ -100,15 +100,15 @@ class Asked:
             return outcomes
         what = f"{_words(self._describing)}, looked up at Stripe"
         until = first + timedelta(seconds=seconds)
-        return Wait(what, until, outcomes, needs=tuple(self._describing))
+        return Wait(what, until, outcomes, lookup_keys=tuple(self._describing))
 
-    def _look(self, need: Need, missing: dict[Need, None]) -> Payload | None:
-        found = self._lookup(need)
+    def _look(self, lookup_key: LookupKey, missing: dict[LookupKey, None]) -> Payload | None:
+        found = self._lookup(lookup_key)
         if found is None:
-            missing[need] = None
+            missing[lookup_key] = None
         return None if found is ABSENT else found
 
 
-def _words(needs: Iterable[Need]) -> str:
-    found = list(dict.fromkeys(_WORDS[need.kind] for need in needs))
+def _words(lookup_keys: Iterable[LookupKey]) -> str:
+    found = list(dict.fromkeys(_WORDS[lookup_key.kind] for lookup_key in lookup_keys))
     return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))

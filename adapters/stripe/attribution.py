@@ -1,4 +1,4 @@
-"""What a Stripe purchase carries from the shopper's browser: metadata and client_reference_id.
+"""What a Stripe order carries from the shopper's browser: metadata and client_reference_id.
 
 Both the shop writes, from what the browser sent it; a Payment Link's reference the browser itself.
 Source: Stripe's references on Checkout Sessions, payment intents and metadata, read November 2026.
@@ -6,11 +6,11 @@ Source: Stripe's references on Checkout Sessions, payment intents and metadata, 
 
 from collections.abc import Iterable, Iterator
 
-from adapters.attribution import carried_fields
+from adapters.attribution import attribution_fields
 from adapters.payload import Payload
-from adapters.schema import Carried
+from adapters.schema import Attribution
 from adapters.stripe.bill import is_renewal, subscription_metadata
-from adapters.stripe.history import HEAP_REFERENCE, Purchase
+from adapters.stripe.history import HEAP_REFERENCE, StripeHistory
 from adapters.stripe.snapshot import Kind
 
 _SOLD: tuple[Kind, ...] = ("session", "payment_intent", "charge", "invoice")
@@ -23,35 +23,35 @@ _SHIPPED = (
 )
 
 
-def carried_by(purchase: Purchase) -> Carried | None:
-    """Read what a purchase carries; only a session or payment intent is bought in a browser.
+def attribution_of(history: StripeHistory) -> Attribution | None:
+    """Read what an order carries; only a session or payment intent is bought in a browser.
 
     So is a subscription's start, if the shop wrote on the subscription. A renewal is not: what its
     subscription carries is of the day on which that began.
     """
-    invoice = purchase.invoice
+    invoice = history.invoice
     if invoice is not None and is_renewal(invoice.thing):
         return None
     begins = invoice is not None and subscription_metadata(invoice.thing)
-    if not (begins or purchase.ids_of("session") or purchase.ids_of("payment_intent")):
+    if not (begins or history.ids_of("session") or history.ids_of("payment_intent")):
         return None
-    fields = carried_fields(_pairs(purchase))
-    return Carried(fields=fields) if fields else None
+    fields = attribution_fields(_pairs(history))
+    return Attribution(fields=fields) if fields else None
 
 
-def extra_of(purchase: Purchase, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+def extra_of(history: StripeHistory, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Read the values that the operator asked for by name."""
-    found = ((name, _value(purchase, name)) for name in names)
+    found = ((name, _value(history, name)) for name in names)
     return tuple((name, value) for name, value in found if value)
 
 
-def _value(purchase: Purchase, name: str) -> str | None:
+def _value(history: StripeHistory, name: str) -> str | None:
     where, _, own = name.partition(".")
     if where == "metadata":
-        told = (metadata.text_or_none(own) for metadata in purchase.metadata(*_SOLD))
+        told = (metadata.text_or_none(own) for metadata in history.metadata(*_SOLD))
         return next(filter(None, told), None)
     if name == "shipping_country":
-        told = (_country(thing, path) for thing in purchase.things(*_SOLD) for path in _SHIPPED)
+        told = (_country(thing, path) for thing in history.things(*_SOLD) for path in _SHIPPED)
         return next(filter(None, told), None)
     return None
 
@@ -63,10 +63,10 @@ def _country(thing: Payload, path: Iterable[str]) -> str | None:
     return at.text_or_none("country") if at else None
 
 
-def _pairs(purchase: Purchase) -> Iterator[tuple[object, object]]:
-    for one in purchase.metadata(*_SOLD):
+def _pairs(history: StripeHistory) -> Iterator[tuple[object, object]]:
+    for one in history.metadata(*_SOLD):
         yield from ((name, one.raw(name)) for name in sorted(one.keys()))
-    for session in purchase.things("session"):
+    for session in history.things("session"):
         reference = session.text_or_none("client_reference_id") or ""
         if told := HEAP_REFERENCE.fullmatch(reference):
             yield "heap_user_id", told["user"]

@@ -66,7 +66,7 @@ def credit_given(invoice: Payload) -> Decimal | None:
 def still_due(invoice: Payload, captured: int) -> bool:
     """Whether an invoice that was seen open asks for more than this, minor units.
 
-    It may be paid by several payments, days apart, and is one purchase: it counts when it is paid.
+    It may be paid by several payments, days apart, and is one order: it counts when it is paid.
     """
     due = invoice.integer_or_none("amount_due")
     return invoice.text_or_none("status") == "open" and due is not None and captured < due

@@ -14,14 +14,14 @@ from typing import Literal
 
 from adapters.money import ZERO
 from adapters.payload import Payload
-from adapters.stripe.asked import Asked
+from adapters.stripe.asked import StripeLookups
 from adapters.stripe.money import currency_of
 
 Booked = tuple[Decimal, str]
 
 
 def entries_of(
-    kind: Literal["charge", "refund"], own: str, states: Iterable[Payload], asked: Asked
+    kind: Literal["charge", "refund"], own: str, states: Iterable[Payload], asked: StripeLookups
 ) -> list[Payload] | None:
     """Return the balance transactions of a charge or refund; None while one is not known.
 
@@ -37,7 +37,7 @@ def entries_of(
 
 
 def booked_as(
-    kind: Literal["charge", "refund"], own: str, states: Iterable[Payload], asked: Asked
+    kind: Literal["charge", "refund"], own: str, states: Iterable[Payload], asked: StripeLookups
 ) -> Booked | None:
     """Return amount and currency of what was booked, None while it is not known."""
     entries = entries_of(kind, own, states, asked)

@@ -1,27 +1,33 @@
-"""Which of the customer's orders a purchase is, by what Stripe knows of them."""
+"""Which of the customer's orders an order is, by what Stripe knows of them."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from adapters.payload import Payload
-from adapters.stripe.asked import Asked
-from adapters.stripe.history import Purchase
+from adapters.stripe.asked import StripeLookups
+from adapters.stripe.history import StripeHistory
 
 _RENEWAL = "subscription_cycle"
 
 
 def order_count(
-    own: str, purchase: Purchase, asked: Asked, email: str | None, *, live: bool, renewals: bool
+    own: str,
+    history: StripeHistory,
+    asked: StripeLookups,
+    email: str | None,
+    *,
+    live: bool,
+    renewals: bool,
 ) -> int | None:
-    """Count the customer's paid purchases up to this one, by time of payment.
+    """Count the customer's paid orders up to this one, by time of payment.
 
-    A guest is known by the email of the session. Test purchases and live ones are counted apart.
+    A guest is known by the email of the session. Test orders and live ones are counted apart.
     None where it is not known: without an email, for a guest's payment without a session, and
-    where what Stripe told does not hold this purchase itself and so is older than it.
+    where what Stripe told does not hold this order itself and so is older than it.
 
-    own: the purchase's canonical id. renewals: whether they count as orders.
+    own: the order's canonical id. renewals: whether they count as orders.
     """
-    lists = _lists(purchase, asked, email) if email else None
+    lists = _lists(history, asked, email) if email else None
     if not lists:
         return None
     paid = _purchases(lists, live=live, renewals=renewals)
@@ -30,11 +36,11 @@ def order_count(
     return sum((made, other) <= (paid[own], own) for other, made in paid.items())
 
 
-def _lists(purchase: Purchase, asked: Asked, email: str) -> list[Payload] | None:
-    if customer := purchase.customer_id:
+def _lists(history: StripeHistory, asked: StripeLookups, email: str) -> list[Payload] | None:
+    if customer := history.customer_id:
         found = asked.describing("purchases_of_customer", customer)
         return [found] if found else None
-    if purchase.session is None:
+    if history.session is None:
         return None
     sessions = asked.describing("sessions_by_email", email)
     customers = asked.describing("customers_by_email", email)

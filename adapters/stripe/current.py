@@ -7,21 +7,21 @@ from decimal import Decimal
 
 from adapters.contract import Known
 from adapters.money import ZERO
-from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Standing, Units, Wait
-from adapters.stripe.asked import LONGEST_WAIT, Asked
-from adapters.stripe.history import Purchase
+from adapters.schema import CurrentTotals, Ignored, Order, Outcome, Parked, Refund, Units, Wait
+from adapters.stripe.asked import LONGEST_WAIT, StripeLookups
+from adapters.stripe.history import StripeHistory
 from adapters.stripe.payment import captured_charges, taken
 from adapters.stripe.refunds import gone_back, unlisted_refunds
-from adapters.stripe.snapshot import DECIDING, Sighting, clamp
+from adapters.stripe.snapshot import DECIDING, StripeSnapshot, clamp
 
 # Stripe sends an event again for three days; an order that was to come has come by then.
 _ORDER_WAIT = timedelta(hours=72)
 _ORDER_UNKNOWN = (
-    "order unknown: money went back for a purchase that no webhook told of; resend its "
+    "order unknown: money went back for an order that no webhook told of; resend its "
     "charge.succeeded, checkout.session.completed or invoice.paid from the provider's dashboard, "
-    "or leave it where the purchase was made before the bridge"
+    "or leave it where the order was made before the bridge"
 )
-_NOT_SENT = "its purchase was not sent, and the webhooks that told of it have expired"
+_NOT_SENT = "its order was not sent, and the webhooks that told of it have expired"
 _EVIDENCE = "what tells a refund from the release of a partial capture"
 _UNCLEAR = (
     "refund unclear: it is of the amount that a partial capture released, and before API basil "
@@ -37,9 +37,9 @@ _UNLISTED = (
 
 def followed(
     sale: tuple[Outcome, ...] | Wait,
-    purchase: Purchase,
-    later: Sequence[Sighting],
-    asked: Asked | None,
+    history: StripeHistory,
+    later: Sequence[StripeSnapshot],
+    asked: StripeLookups | None,
     known: Known,
 ) -> tuple[Outcome, ...] | Wait:
     """Put behind an order its refunds, by time, and where it stands; the order stays as it is.
@@ -50,19 +50,19 @@ def followed(
     Raises MalformedPayload where money that went back has no amount, currency or time.
     """
     if isinstance(sale, Wait):
-        held = _behind(sale.otherwise, purchase, later, asked, known)
+        held = _behind(sale.otherwise, history, later, asked, known)
         return held if isinstance(held, Wait) else replace(sale, otherwise=held)
-    if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(purchase):
+    if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(history):
         return unsold(later, partial=known.partial) if gone_back((), later, (), None) else sale
-    return _behind(sale, purchase, later, asked, known)
+    return _behind(sale, history, later, asked, known)
 
 
 def refunded(
     sold: Order,
-    shown: tuple[Sighting, ...],
-    later: Sequence[Sighting],
+    shown: tuple[StripeSnapshot, ...],
+    later: Sequence[StripeSnapshot],
     told: Sequence[Refund],
-    asked: Asked | None,
+    asked: StripeLookups | None,
 ) -> tuple[Outcome, ...]:
     """Give the refunds of an order that was sent and whose own events are gone, not all perhaps.
 
@@ -82,7 +82,7 @@ def refunded(
     return (*found, _parked(later, unclear)) if unclear else found
 
 
-def unsold(later: Sequence[Sighting], *, partial: bool = False) -> tuple[Outcome, ...] | Wait:
+def unsold(later: Sequence[StripeSnapshot], *, partial: bool = False) -> tuple[Outcome, ...] | Wait:
     """Say what refunds and disputes mean whose order is not seen: they wait 72 hours for it.
 
     partial: it was seen and not sent, and its events are gone.
@@ -97,47 +97,47 @@ def unsold(later: Sequence[Sighting], *, partial: bool = False) -> tuple[Outcome
     return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))
 
 
-def _is_told(purchase: Purchase) -> bool:
-    """Whether the set holds what tells that the purchase does not count."""
+def _is_told(history: StripeHistory) -> bool:
+    """Whether the set holds what tells that the order does not count."""
     return bool(
-        purchase.invoice
-        or (purchase.session and purchase.sells_once)
+        history.invoice
+        or (history.session and history.sells_once)
         or any(
             (state.kind in {"charge", "payment_intent"} and state.deciding)
             or (state.kind == "charge" and state.thing.raw("captured") is False)
-            for state in purchase.states
+            for state in history.states
         )
     )
 
 
 def _behind(
     outcomes: tuple[Outcome, ...],
-    purchase: Purchase,
-    later: Sequence[Sighting],
-    asked: Asked | None,
+    history: StripeHistory,
+    later: Sequence[StripeSnapshot],
+    asked: StripeLookups | None,
     known: Known,
 ) -> tuple[Outcome, ...] | Wait:
     order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
     if order is None:
         return outcomes
-    back = gone_back(purchase.sightings, later, purchase.payments, asked)
+    back = gone_back(history.snapshots, later, history.payments, asked)
     # Units leave the lines that Heap was told of, which a key set since may tell otherwise.
     refunds = _with_units(known.sold or order, back.refunds, collected_in(order))
-    found = (*outcomes, *refunds, _standing(order, purchase))
+    found = (*outcomes, *refunds, _standing(order, history))
     if back.unclear:
         told = (seen for seen in later if seen.thing.id("id") in back.unclear)
         until = max(seen.received_at for seen in told) + LONGEST_WAIT
         return Wait(_EVIDENCE, until, (*found, _parked(later, back.unclear)))
-    if asked is None and (short := unlisted_refunds(purchase.sightings, later)):
+    if asked is None and (short := unlisted_refunds(history.snapshots, later)):
         return (*found, Parked(_UNLISTED, _keys(short)))
     return found
 
 
-def _parked(later: Sequence[Sighting], unclear: Collection[str]) -> Parked:
+def _parked(later: Sequence[StripeSnapshot], unclear: Collection[str]) -> Parked:
     return Parked(_UNCLEAR, _keys(seen for seen in later if seen.thing.id("id") in unclear))
 
 
-def _keys(seen: Iterable[Sighting]) -> tuple[str, ...]:
+def _keys(seen: Iterable[StripeSnapshot]) -> tuple[str, ...]:
     """Name the webhooks that show something, but for those that the order itself is made of."""
     return tuple(sorted({one.event.key for one in seen if one.topic not in DECIDING}))
 
@@ -147,10 +147,10 @@ def collected_in(order: Order) -> Decimal:
     return order.total - (order.credit_applied or ZERO)
 
 
-def _standing(order: Order, purchase: Purchase) -> Standing:
+def _standing(order: Order, history: StripeHistory) -> CurrentTotals:
     """Say what the order comes to: a later capture or payment moves it, a refund does not."""
-    moved = (clamp(state.created, state) for state in purchase.states if taken(state))
-    return Standing(
+    moved = (clamp(state.created, state) for state in history.states if taken(state))
+    return CurrentTotals(
         at=max(moved, default=order.placed_at),
         state=_state(order),
         total=order.total,

@@ -16,14 +16,14 @@ from adapters.money import ZERO, rounded
 from adapters.schema import Refund, RefundStep
 from adapters.stripe.booking import added_up, booked
 from adapters.stripe.money import currency_of
-from adapters.stripe.snapshot import Sighting, clamp, made_at, newest, status_of, was
+from adapters.stripe.snapshot import StripeSnapshot, clamp, made_at, newest, status_of, was
 
 _REASON = "dispute"
 _OVER = frozenset({"lost", "prevented"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class _DisputeMove:
     """One booking of a dispute: negative for a withdrawal. at: when it was first shown."""
 
     at: datetime
@@ -31,7 +31,7 @@ class _Move:
     currency: str
 
 
-def lost(states: Sequence[Sighting], sent: Mapping[str, Refund]) -> Refund | None:
+def lost(states: Sequence[StripeSnapshot], sent: Mapping[str, Refund]) -> Refund | None:
     """Read a dispute that was lost, also one whose money came back after all.
 
     states: of one dispute. sent: the refunds that Heap was sent, by ID; their events may be gone.
@@ -49,14 +49,14 @@ def lost(states: Sequence[Sighting], sent: Mapping[str, Refund]) -> Refund | Non
     return replace(refund, steps=(*refund.steps, *new))
 
 
-def _takes(seen: Sighting) -> bool:
+def _takes(seen: StripeSnapshot) -> bool:
     """Whether a state shows that the money is gone for good."""
     if "lost" in {status_of(seen), was(seen, "status")}:
         return True
     return status_of(seen) == "prevented" and any(move.amount < 0 for move in _listed(seen))
 
 
-def _refund(losses: Sequence[Sighting], withdrawn: Sequence[_Move]) -> Refund:
+def _refund(losses: Sequence[StripeSnapshot], withdrawn: Sequence[_DisputeMove]) -> Refund:
     thing = newest(losses).thing
     money = currency_of(thing)
     settled = added_up([(move.amount.copy_negate(), move.currency) for move in withdrawn])
@@ -74,7 +74,7 @@ def _refund(losses: Sequence[Sighting], withdrawn: Sequence[_Move]) -> Refund:
 # --- by what was booked --------------------------------------------------------------------------
 
 
-def _moves(states: Sequence[Sighting]) -> list[_Move]:
+def _moves(states: Sequence[StripeSnapshot]) -> list[_DisputeMove]:
     """Return what moved, the oldest first, each at the time of the first state that lists it.
 
     A withdrawal at the end of one that is not over yet does not count so far.
@@ -92,14 +92,14 @@ def _moves(states: Sequence[Sighting]) -> list[_Move]:
     return moves
 
 
-def _listed(seen: Sighting) -> list[_Move]:
+def _listed(seen: StripeSnapshot) -> list[_DisputeMove]:
     """Read the bookings of one state in the order in which they were made."""
     entries = [
         entry
         for entry in seen.thing.objects_or_empty("balance_transactions")
         if entry.integer_or_none("amount") and entry.text_or_none("currency")
     ]
-    moves = [_Move(seen.created, *booked(entry)) for entry in entries]
+    moves = [_DisputeMove(seen.created, *booked(entry)) for entry in entries]
     made = [entry.time_or_none("created") for entry in entries]
     if all(made):
         order = sorted(range(len(made)), key=lambda n: (made[n] or seen.created, n))
@@ -108,19 +108,19 @@ def _listed(seen: Sighting) -> list[_Move]:
     return moves[::-1] if moves and moves[0].amount > 0 else moves
 
 
-def _first(moves: Sequence[_Move]) -> int:
+def _first(moves: Sequence[_DisputeMove]) -> int:
     """Return how many bookings, all withdrawals, make the first loss."""
     return next((n for n, move in enumerate(moves) if move.amount > 0), len(moves))
 
 
-def _by_moves(refund: Refund, moves: Sequence[_Move], first: int) -> list[RefundStep]:
+def _by_moves(refund: Refund, moves: Sequence[_DisputeMove], first: int) -> list[RefundStep]:
     whole = sum((move.amount for move in moves[:first]), ZERO)
     return [
         _step(refund, kind, n, move, whole) for kind, n, move in _numbered(moves[first:]) if whole
     ]
 
 
-def _numbered(moves: Sequence[_Move]) -> Iterator[tuple[str, int, _Move]]:
+def _numbered(moves: Sequence[_DisputeMove]) -> Iterator[tuple[str, int, _DisputeMove]]:
     """Yield reinstatements numbered from 1, and further withdrawals numbered from 2."""
     back, again = 0, 1
     for move in moves:
@@ -132,7 +132,7 @@ def _numbered(moves: Sequence[_Move]) -> Iterator[tuple[str, int, _Move]]:
             yield "again", again, move
 
 
-def _step(refund: Refund, kind: str, n: int, move: _Move, whole: Decimal) -> RefundStep:
+def _step(refund: Refund, kind: str, n: int, move: _DisputeMove, whole: Decimal) -> RefundStep:
     moved = abs(move.amount)
     places = max(-int(refund.amount.as_tuple().exponent), 0)
     return RefundStep(
@@ -148,7 +148,9 @@ def _step(refund: Refund, kind: str, n: int, move: _Move, whole: Decimal) -> Ref
 # --- by its states, if they list no booking after the first ---------------------------------------
 
 
-def _by_states(refund: Refund, states: Sequence[Sighting], *, known: bool) -> list[RefundStep]:
+def _by_states(
+    refund: Refund, states: Sequence[StripeSnapshot], *, known: bool
+) -> list[RefundStep]:
     """Follow lost and won through the states by time; known: it was lost before these."""
     gone = counted = known
     back, again = 0, 1
@@ -172,7 +174,7 @@ def _by_states(refund: Refund, states: Sequence[Sighting], *, known: bool) -> li
     return steps
 
 
-def _turns(states: Sequence[Sighting]) -> Iterator[tuple[datetime, bool]]:
+def _turns(states: Sequence[StripeSnapshot]) -> Iterator[tuple[datetime, bool]]:
     """Yield when the money was lost (True) or came back (False), by what the events say."""
     for seen in sorted(states, key=lambda one: one.rank):
         at = clamp(seen.created, seen)

@@ -6,49 +6,49 @@ from typing import Any
 
 from adapters.payload import Payload
 from adapters.schema import LineItem, Order
-from adapters.stripe.asked import Asked
+from adapters.stripe.asked import StripeLookups
 from adapters.stripe.counting import order_count
-from adapters.stripe.history import Purchase
+from adapters.stripe.history import StripeHistory
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.settlement import settlement
-from adapters.stripe.snapshot import Sighting
+from adapters.stripe.snapshot import StripeSnapshot
 
 
 def enriched(
     order: Order,
-    purchase: Purchase,
-    later: Sequence[Sighting],
-    asked: Asked,
+    history: StripeHistory,
+    later: Sequence[StripeSnapshot],
+    asked: StripeLookups,
     settings: StripeSettings,
 ) -> Order:
     """Describe an order as far as it is known yet; none of its amounts changes.
 
-    What is missing `asked` remembers. later: the refunds of the purchase.
+    What is missing `asked` remembers. later: the refunds of the order.
     """
-    given = _given(purchase, asked)
-    things = {thing.id_or_none("id"): thing for thing in _listed(purchase)}
+    given = _given(history, asked)
+    things = {thing.id_or_none("id"): thing for thing in _listed(history)}
     lines = tuple(
         _described(line, things[line.id], given, asked, settings) if line.id in things else line
         for line in order.lines
     )
     codes = [*given.values(), *(code for line in lines for code in line.discount_codes)]
-    email = order.email or _email_of_customer(purchase, asked)
-    settled = settlement(purchase, later, asked)
+    email = order.email or _email_of_customer(history, asked)
+    settled = settlement(history, later, asked)
     return replace(
         order,
         lines=lines,
         discount_codes=tuple(dict.fromkeys(filter(None, codes))),
         email=email,
         order_count=order_count(
-            order.id, purchase, asked, email, live=not order.test, renewals=settings.renewals
+            order.id, history, asked, email, live=not order.test, renewals=settings.renewals
         ),
         settlement_total=settled[0] if settled else None,
         settlement_currency=settled[1] if settled else None,
     )
 
 
-def _listed(purchase: Purchase) -> Iterator[Payload]:
-    for sold, key in ((purchase.session, "line_items"), (purchase.invoice, "lines")):
+def _listed(history: StripeHistory) -> Iterator[Payload]:
+    for sold, key in ((history.session, "line_items"), (history.invoice, "lines")):
         if listed := sold.thing.object_or_none(key) if sold else None:
             yield from listed.objects_or_empty("data")
 
@@ -60,7 +60,7 @@ def _described(
     line: LineItem,
     thing: Payload,
     given: Mapping[str, str | None],
-    asked: Asked,
+    asked: StripeLookups,
     settings: StripeSettings,
 ) -> LineItem:
     """Add the product's facts: each from the line's metadata, else the price's or the product's."""
@@ -93,7 +93,7 @@ def _price(thing: Payload) -> Payload | None:
     return expanded or thing.object_or_none("price") or thing.object_or_none("plan")
 
 
-def _product(thing: Payload, price: Payload | None, asked: Asked) -> Payload | None:
+def _product(thing: Payload, price: Payload | None, asked: StripeLookups) -> Payload | None:
     pricing = thing.object_or_none("pricing")
     details = pricing.object_or_none("price_details") if pricing else None
     for source in (details, price, thing.object_or_none("plan")):
@@ -115,13 +115,13 @@ def _in_metadata(things: Iterable[Payload], key: str) -> str | None:
 # --- discount codes ------------------------------------------------------------------------------
 
 
-def _given(purchase: Purchase, asked: Asked) -> dict[str, str | None]:
+def _given(history: StripeHistory, asked: StripeLookups) -> dict[str, str | None]:
     """Give the code of each discount of the whole session or invoice, in their order.
 
     By the discount's id, of which an invoice's lines name no more; a session's discounts have none.
     """
     found: dict[str, str | None] = {}
-    for sold in filter(None, (purchase.session, purchase.invoice)):
+    for sold in filter(None, (history.session, history.invoice)):
         for place, discount in enumerate(_discounts(sold.thing)):
             name = discount.id_or_none("id") or f"{sold.kind} {place}"
             found[name] = _code(discount, asked)
@@ -138,7 +138,7 @@ def _discounts(thing: Payload) -> list[Payload]:
 
 
 def _codes_on(
-    thing: Payload, given: Mapping[str, str | None], asked: Asked
+    thing: Payload, given: Mapping[str, str | None], asked: StripeLookups
 ) -> Iterator[str | None]:
     """Give the codes that took something off a line."""
     for entry in thing.objects_or_empty("discounts"):
@@ -150,7 +150,7 @@ def _codes_on(
             yield given.get(entry.id_or_none("discount") or "")
 
 
-def _code(discount: Payload, asked: Asked) -> str | None:
+def _code(discount: Payload, asked: StripeLookups) -> str | None:
     promotion = discount.object_or_none("promotion_code")
     if promotion is None and (own := discount.id_or_none("promotion_code")):
         promotion = asked.describing("promotion_code", own)
@@ -160,7 +160,7 @@ def _code(discount: Payload, asked: Asked) -> str | None:
 # --- of the whole order --------------------------------------------------------------------------
 
 
-def _email_of_customer(purchase: Purchase, asked: Asked) -> str | None:
-    own = purchase.customer_id
+def _email_of_customer(history: StripeHistory, asked: StripeLookups) -> str | None:
+    own = history.customer_id
     customer = asked.describing("customer", own) if own else None
     return customer.text_or_none("email") if customer else None

@@ -1,4 +1,4 @@
-"""One purchase: the newest state of each of its objects, and what they say together."""
+"""One order: the newest state of each of its objects, and what they say together."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from adapters.stripe.bill import (
 )
 from adapters.stripe.money import currency
 from adapters.stripe.payment import Payment, captured_of, payments, taken
-from adapters.stripe.snapshot import BEST_FIRST, Kind, Sighting, clamp
+from adapters.stripe.snapshot import BEST_FIRST, Kind, StripeSnapshot, clamp
 from adapters.stripe.thin import account_of
 
 # `heap1-<user id>-<session id>`, a missing one 0, then `_<own id>` where the shop has its own.
@@ -26,19 +26,19 @@ HEAP_REFERENCE = re.compile(
 
 
 @dataclass(frozen=True)  # no slots: what was found once is kept beside the field
-class Purchase:
-    """All that the events of one purchase show; the same for any order or repetition of them."""
+class StripeHistory:
+    """All that the events of one order show; the same for any order or repetition of them."""
 
-    sightings: tuple[Sighting, ...]
+    snapshots: tuple[StripeSnapshot, ...]
 
     @cached_property
-    def states(self) -> tuple[Sighting, ...]:
+    def states(self) -> tuple[StripeSnapshot, ...]:
         """The newest state of each object, the one that shows more money first among equals."""
-        best: dict[tuple[Kind, str | None], Sighting] = {}
-        for sighting in self.sightings:
-            key = (sighting.kind, sighting.thing.id_or_none("id"))
-            if key not in best or _standing(sighting) > _standing(best[key]):
-                best[key] = sighting
+        best: dict[tuple[Kind, str | None], StripeSnapshot] = {}
+        for snapshot in self.snapshots:
+            key = (snapshot.kind, snapshot.thing.id_or_none("id"))
+            if key not in best or _standing(snapshot) > _standing(best[key]):
+                best[key] = snapshot
         return tuple(sorted(best.values(), key=_standing, reverse=True))
 
     @cached_property
@@ -47,12 +47,12 @@ class Purchase:
         return payments(self.states)
 
     @property
-    def invoice(self) -> Sighting | None:
+    def invoice(self) -> StripeSnapshot | None:
         """The invoice, paid before unpaid."""
         return self._newest("invoice")
 
     @property
-    def session(self) -> Sighting | None:
+    def session(self) -> StripeSnapshot | None:
         """The Checkout Session, paid before unpaid."""
         return self._newest("session")
 
@@ -64,12 +64,12 @@ class Purchase:
 
     @property
     def account(self) -> str:
-        """Whose purchase it is: the connected account the events name, else `self`."""
-        return account_of(self.sightings[0].event)
+        """Whose order it is: the connected account the events name, else `self`."""
+        return account_of(self.snapshots[0].event)
 
     def ids_of(self, kind: Kind) -> list[str]:
         """Give all ids of one kind that any event of the set names."""
-        return sorted({found for seen in self.sightings for found in seen.linked(kind)})
+        return sorted({found for seen in self.snapshots for found in seen.linked(kind)})
 
     @property
     def id(self) -> str:
@@ -83,7 +83,7 @@ class Purchase:
         for kind in BEST_FIRST:
             if found := self.ids_of(kind):
                 return found[0]
-        raise self.sightings[0].thing.fail("id", "missing")
+        raise self.snapshots[0].thing.fail("id", "missing")
 
     @property
     def placed_at(self) -> datetime:
@@ -98,8 +98,8 @@ class Purchase:
             if paid_at:
                 return clamp(paid_at, self.invoice)
         for payment in self.payments:
-            if payment.sighting.kind == "charge":
-                return clamp(payment.sighting.thing.time("created"), payment.sighting)
+            if payment.snapshot.kind == "charge":
+                return clamp(payment.snapshot.thing.time("created"), payment.snapshot)
         for seen in self.states:
             # One that took money tells its time under any topic, such as charge.updated.
             made = seen.thing.time_or_none("created") if seen.kind == "charge" else None
@@ -110,7 +110,7 @@ class Purchase:
     @property
     def told_at(self) -> datetime:
         """When Stripe first told that it was paid: a bank debit days after it was placed."""
-        return min(clamp(seen.created, seen) for seen in self.sightings if taken(seen))
+        return min(clamp(seen.created, seen) for seen in self.snapshots if taken(seen))
 
     @property
     def billed_at(self) -> datetime | None:
@@ -123,12 +123,12 @@ class Purchase:
     @property
     def first_received_at(self) -> datetime:
         """When the first event that shows money came; a repetition does not move it."""
-        return min(seen.received_at for seen in self.sightings if taken(seen))
+        return min(seen.received_at for seen in self.snapshots if taken(seen))
 
     @property
     def test(self) -> bool:
         """Whether it was made in test mode or a sandbox; so where no event says that it is live."""
-        return not any(seen.event.payload.flag("livemode") for seen in self.sightings)
+        return not any(seen.event.payload.flag("livemode") for seen in self.snapshots)
 
     @property
     def channel(self) -> str:
@@ -184,7 +184,7 @@ class Purchase:
         if bill is None or not is_paid(bill.thing):
             return sum(payment.captured for payment in self.payments)
         own = bill.thing.id_or_none("id")
-        alike = (seen.thing for seen in self.sightings if seen.kind == "invoice")
+        alike = (seen.thing for seen in self.snapshots if seen.kind == "invoice")
         states = (thing for thing in alike if thing.id_or_none("id") == own and is_paid(thing))
         return max(collected_for(thing) for thing in states)
 
@@ -254,8 +254,8 @@ class Purchase:
             if own := metadata.id_or_none(metadata_key):
                 return own
         for reference in self._texts("session", "client_reference_id"):
-            carried = HEAP_REFERENCE.fullmatch(reference)
-            own = carried["own"] if carried else reference
+            attribution = HEAP_REFERENCE.fullmatch(reference)
+            own = attribution["own"] if attribution else reference
             if own:
                 return own
         return self.id
@@ -293,7 +293,7 @@ class Purchase:
         """Give the objects of these kinds, kind by kind."""
         return (seen.thing for kind in kinds for seen in self.states if seen.kind == kind)
 
-    def _newest(self, kind: Kind) -> Sighting | None:
+    def _newest(self, kind: Kind) -> StripeSnapshot | None:
         return next((seen for seen in self.states if seen.kind == kind), None)
 
     def _texts(self, kind: Kind, *paths: str) -> Sequence[str]:
@@ -301,9 +301,9 @@ class Purchase:
         return [text for text in found if text]
 
 
-def _standing(sighting: Sighting) -> tuple[object, ...]:
+def _standing(snapshot: StripeSnapshot) -> tuple[object, ...]:
     # Between two states that show the same, the look-up's says more: it is expanded.
-    return sighting.deciding, taken(sighting), sighting.looked_up, sighting.rank
+    return snapshot.deciding, taken(snapshot), snapshot.looked_up, snapshot.rank
 
 
 def _text_at(thing: Payload, path: str) -> str | None:

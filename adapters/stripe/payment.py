@@ -1,4 +1,4 @@
-"""Money that was taken, and what is known of a purchase that only a payment tells of."""
+"""Money that was taken, and what is known of an order that only a payment tells of."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from adapters.payload import Payload
 from adapters.stripe.bill import is_paid
 from adapters.stripe.money import Currency, currency_of
-from adapters.stripe.snapshot import Sighting
+from adapters.stripe.snapshot import StripeSnapshot
 from adapters.stripe.totals import Sums, sums_of, unknown_line
 
 _UNPAID_CHARGE = frozenset({"failed", "pending"})
@@ -21,7 +21,7 @@ class Payment:
     more, if the card network allows it (overcapture).
     """
 
-    sighting: Sighting
+    snapshot: StripeSnapshot
     currency: Currency
     ordered: int
     captured: int
@@ -32,53 +32,53 @@ class Payment:
         return max(self.ordered - self.captured, 0)
 
 
-def taken(sighting: Sighting) -> int:
+def taken(snapshot: StripeSnapshot) -> int:
     """Tell how much this state shows as taken: minor units of a payment, else 1 for paid.
 
     Zero for a topic that decides nothing, and for what is only authorised, unpaid or a link. Of
     two states of one object the one that shows more is the later one.
     """
-    if not sighting.deciding:
+    if not snapshot.deciding:
         return 0
-    thing = sighting.thing
-    if sighting.kind == "charge":
+    thing = snapshot.thing
+    if snapshot.kind == "charge":
         return captured_of(thing)
-    if sighting.kind == "payment_intent":
+    if snapshot.kind == "payment_intent":
         return _received(thing)
-    if sighting.kind == "session":
+    if snapshot.kind == "session":
         # A session of mode subscription never decides: its invoice does.
         one_off = thing.text_or_none("mode") in {None, "payment"}
         return int(one_off and thing.text_or_none("payment_status") in _PAID_SESSION)
-    if sighting.kind == "invoice":
+    if snapshot.kind == "invoice":
         return int(is_paid(thing))
     return 0
 
 
-def payments(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
+def payments(snapshots: Iterable[StripeSnapshot]) -> tuple[Payment, ...]:
     """Find the payments among the newest states of charges and payment intents, the oldest first.
 
     A payment intent counts only where none of its charges is seen, so that no money counts twice.
     Raises MalformedPayload where one that took money has no amount or currency.
     """
-    paid = [sighting for sighting in sightings if taken(sighting)]
-    charges = [sighting for sighting in paid if sighting.kind == "charge"]
+    paid = [snapshot for snapshot in snapshots if taken(snapshot)]
+    charges = [snapshot for snapshot in paid if snapshot.kind == "charge"]
     seen = {intent for charge in charges for intent in charge.linked("payment_intent")}
     named = {charge.thing.id("id") for charge in charges}
     intents = [
-        sighting
-        for sighting in paid
-        if sighting.kind == "payment_intent"
-        and sighting.thing.id("id") not in seen
-        and named.isdisjoint(sighting.linked("charge"))
+        snapshot
+        for snapshot in paid
+        if snapshot.kind == "payment_intent"
+        and snapshot.thing.id("id") not in seen
+        and named.isdisjoint(snapshot.linked("charge"))
     ]
-    found = [_payment(sighting) for sighting in charges + intents]
-    return tuple(sorted(found, key=lambda payment: payment.sighting.rank))
+    found = [_payment(snapshot) for snapshot in charges + intents]
+    return tuple(sorted(found, key=lambda payment: payment.snapshot.rank))
 
 
-def captured_charges(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
+def captured_charges(snapshots: Iterable[StripeSnapshot]) -> tuple[Payment, ...]:
     """Return the charges that any topic shows as captured, in their newest states."""
     newest: dict[str, Payment] = {}
-    for seen in sorted(sightings, key=lambda one: one.rank):
+    for seen in sorted(snapshots, key=lambda one: one.rank):
         if seen.kind == "charge" and (captured := captured_of(seen.thing)):
             ordered = seen.thing.integer("amount")
             own = seen.thing.id("id")
@@ -87,7 +87,7 @@ def captured_charges(sightings: Iterable[Sighting]) -> tuple[Payment, ...]:
 
 
 def bare_sums(payments: tuple[Payment, ...], name: str | None, tip: int | None = None) -> Sums:
-    """Make the sums of a purchase of which nothing but its payments is known.
+    """Make the sums of an order of which nothing but its payments is known.
 
     What was for goods, shipping and tax cannot be told apart: one line carries all that was
     ordered but the tip, and subtotal, shipping, tax and discount are left out. Several payments (of
@@ -140,6 +140,6 @@ def _received(intent: Payload) -> int:
     return max(intent.integer("amount") if received is None else received, 0)
 
 
-def _payment(sighting: Sighting) -> Payment:
-    ordered = sighting.thing.integer("amount")
-    return Payment(sighting, currency_of(sighting.thing), ordered, taken(sighting))
+def _payment(snapshot: StripeSnapshot) -> Payment:
+    ordered = snapshot.thing.integer("amount")
+    return Payment(snapshot, currency_of(snapshot.thing), ordered, taken(snapshot))

@@ -1,4 +1,4 @@
-"""Refunds and lost disputes of a purchase: the money that went back."""
+"""Refunds and lost disputes of an order: the money that went back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,13 +6,13 @@ from datetime import datetime
 
 from adapters.money import ZERO
 from adapters.schema import Refund, RefundStep
-from adapters.stripe.asked import Asked
+from adapters.stripe.asked import StripeLookups
 from adapters.stripe.booking import booked, booked_as
 from adapters.stripe.disputes import lost
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment
 from adapters.stripe.release import released_of
-from adapters.stripe.snapshot import Sighting, clamp, made_at, newest, status_of, was
+from adapters.stripe.snapshot import StripeSnapshot, clamp, made_at, newest, status_of, was
 
 _FAILED = frozenset({"failed", "canceled"})
 # Stripe's own word for an authorization that ran out.
@@ -35,15 +35,15 @@ class GoneBack:
 
 
 def gone_back(
-    shown: Sequence[Sighting],
-    later: Sequence[Sighting],
+    shown: Sequence[StripeSnapshot],
+    later: Sequence[StripeSnapshot],
     payments: Sequence[Payment],
-    asked: Asked | None,
+    asked: StripeLookups | None,
     sent: Sequence[Refund] = (),
 ) -> GoneBack:
     """Make one refund of each object whose money went back.
 
-    shown: the other objects of the purchase. later: its refunds and disputes. payments: what it was
+    shown: the other objects of the order. later: its refunds and disputes. payments: what it was
     paid by. asked: remembers what is not known yet; None without a key.
     sent: the refunds that Heap was sent, whose events may be gone.
     """
@@ -69,14 +69,14 @@ def gone_back(
 
 
 def listed_refunds(
-    shown: Sequence[Sighting], later: Sequence[Sighting], asked: Asked
-) -> list[Sighting]:
+    shown: Sequence[StripeSnapshot], later: Sequence[StripeSnapshot], asked: StripeLookups
+) -> list[StripeSnapshot]:
     """Look up the refunds of charges that say more went back than the refunds of the set.
 
     Charges stopped listing them with API 2022-11-15: an endpoint that ticks only charge.refunded
     is told none of them. Before, they listed the newest ten (`has_more`).
     """
-    found: list[Sighting] = []
+    found: list[StripeSnapshot] = []
     for seen, back, told in _short(shown, later):
         own = seen.thing.id("id")
         listed = asked.essential("refunds_of_charge", f"{own}@{back}")
@@ -88,14 +88,16 @@ def listed_refunds(
     return found
 
 
-def unlisted_refunds(shown: Sequence[Sighting], later: Sequence[Sighting]) -> list[Sighting]:
+def unlisted_refunds(
+    shown: Sequence[StripeSnapshot], later: Sequence[StripeSnapshot]
+) -> list[StripeSnapshot]:
     """Return charges that say that they have more refunds than they list, and than are seen."""
     return [seen for seen, _, _ in _short(shown, later) if _has_more(seen)]
 
 
 def _short(
-    shown: Sequence[Sighting], later: Sequence[Sighting]
-) -> Iterator[tuple[Sighting, int, frozenset[str]]]:
+    shown: Sequence[StripeSnapshot], later: Sequence[StripeSnapshot]
+) -> Iterator[tuple[StripeSnapshot, int, frozenset[str]]]:
     """Yield charges that say more went back than is seen: how much, and which refunds are seen."""
     charges = [
         one
@@ -114,13 +116,13 @@ def _short(
             yield seen, back, frozenset(refunds)
 
 
-def _has_more(charge: Sighting) -> bool:
+def _has_more(charge: StripeSnapshot) -> bool:
     listed = charge.thing.object_or_none("refunds")
     return listed is not None and listed.flag("has_more")
 
 
-def _by_id(later: Sequence[Sighting], kind: str) -> dict[str, list[Sighting]]:
-    found: dict[str, list[Sighting]] = {}
+def _by_id(later: Sequence[StripeSnapshot], kind: str) -> dict[str, list[StripeSnapshot]]:
+    found: dict[str, list[StripeSnapshot]] = {}
     for seen in later:
         if seen.kind == kind:
             found.setdefault(seen.thing.id("id"), []).append(seen)
@@ -128,7 +130,7 @@ def _by_id(later: Sequence[Sighting], kind: str) -> dict[str, list[Sighting]]:
 
 
 def _refunded(
-    states: Sequence[Sighting], asked: Asked | None, before: Mapping[str, Refund]
+    states: Sequence[StripeSnapshot], asked: StripeLookups | None, before: Mapping[str, Refund]
 ) -> Refund | None:
     """Read a refund that succeeded, also one that failed since; None if it never did."""
     thing = newest(states).thing
@@ -161,7 +163,7 @@ def _refunded(
 
 
 def _failure(
-    refund: Refund, states: Sequence[Sighting], at: datetime, asked: Asked | None
+    refund: Refund, states: Sequence[StripeSnapshot], at: datetime, asked: StripeLookups | None
 ) -> RefundStep:
     """Make the step of a refund that failed; it is for good, and returns by a booking of its own.
 

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 
 from adapters.money import rounded
 from adapters.payload import Payload
-from adapters.stripe.asked import Asked
+from adapters.stripe.asked import StripeLookups
 from adapters.stripe.booking import entries_of
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment, captured_of
-from adapters.stripe.snapshot import Sighting
+from adapters.stripe.snapshot import StripeSnapshot
 
 _GONE = frozenset({"failed", "canceled"})
 # The release is made with the capture; Stripe's times are whole seconds.
@@ -39,11 +39,14 @@ class Released:
 
 
 def released_of(
-    payment: Payment, shown: Sequence[Sighting], later: Iterable[Sighting], asked: Asked | None
+    payment: Payment,
+    shown: Sequence[StripeSnapshot],
+    later: Iterable[StripeSnapshot],
+    asked: StripeLookups | None,
 ) -> Released:
     """Find out whether a payment's uncaptured rest was told as a refund, and as which.
 
-    shown: the purchase's other objects. later: its refunds. asked: looks up how the charge was
+    shown: the order's other objects. later: its refunds. asked: looks up how the charge was
     booked; None without a key, or if nobody should ask.
     """
     if not payment.released:
@@ -65,23 +68,23 @@ def released_of(
     return Released(as_refund, min(made)[1] if made else None)
 
 
-def charges_of(payment: Payment, shown: Iterable[Sighting]) -> list[Sighting]:
+def charges_of(payment: Payment, shown: Iterable[StripeSnapshot]) -> list[StripeSnapshot]:
     """Return every state of the charge that a payment is, or whose payment intent it is."""
-    own, kind = payment.sighting.thing.id("id"), payment.sighting.kind
+    own, kind = payment.snapshot.thing.id("id"), payment.snapshot.kind
     return [one for one in shown if one.kind == "charge" and own in one.linked(kind)]
 
 
 def _refunds_of(
-    payment: Payment, charges: Sequence[Sighting], later: Iterable[Sighting]
+    payment: Payment, charges: Sequence[StripeSnapshot], later: Iterable[StripeSnapshot]
 ) -> list[Payload]:
     """Return the newest state of each refund of a payment that has not failed."""
     names = {
         own
-        for seen in (payment.sighting, *charges)
+        for seen in (payment.snapshot, *charges)
         for kind in ("charge", "payment_intent")
         for own in seen.linked(kind)
     }
-    newest: dict[str, Sighting] = {}
+    newest: dict[str, StripeSnapshot] = {}
     for seen in sorted(later, key=lambda one: one.rank):
         linked = {*seen.linked("charge"), *seen.linked("payment_intent")}
         if seen.kind == "refund" and names & linked:
@@ -91,7 +94,9 @@ def _refunds_of(
     ]
 
 
-def _by_booking(payment: Payment, charges: Sequence[Sighting], asked: Asked | None) -> bool | None:
+def _by_booking(
+    payment: Payment, charges: Sequence[StripeSnapshot], asked: StripeLookups | None
+) -> bool | None:
     """Compare the charge's booking with what was authorized and what was captured."""
     if asked is None or not charges:
         return None
@@ -118,7 +123,7 @@ def _books(entry: Payload, payment: Payment, minor: int) -> bool:
 
 
 def _by_states(
-    payment: Payment, charges: Sequence[Sighting], refunds: Sequence[Payload]
+    payment: Payment, charges: Sequence[StripeSnapshot], refunds: Sequence[Payload]
 ) -> bool | None:
     """Tell by how much the charge says was refunded, once it was captured.
 
@@ -139,6 +144,6 @@ def _by_states(
     return True if (True, payment.released) in back else None
 
 
-def _captured_at(charges: Iterable[Sighting]) -> datetime | None:
+def _captured_at(charges: Iterable[StripeSnapshot]) -> datetime | None:
     at_once = (one.created for one in charges if one.topic == "charge.captured")
     return max(at_once, default=None)

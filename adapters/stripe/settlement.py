@@ -1,27 +1,29 @@
-"""What the account was credited with for a purchase, before Stripe's fees."""
+"""What the account was credited with for an order, before Stripe's fees."""
 
 from collections.abc import Sequence
 
-from adapters.stripe.asked import Asked
+from adapters.stripe.asked import StripeLookups
 from adapters.stripe.booking import Booked, added_up, booked, booked_as, entries_of
-from adapters.stripe.history import Purchase
+from adapters.stripe.history import StripeHistory
 from adapters.stripe.payment import Payment
 from adapters.stripe.release import charges_of, released_of
-from adapters.stripe.snapshot import Sighting
+from adapters.stripe.snapshot import StripeSnapshot
 
 
-def settlement(purchase: Purchase, later: Sequence[Sighting], asked: Asked) -> Booked | None:
+def settlement(
+    history: StripeHistory, later: Sequence[StripeSnapshot], asked: StripeLookups
+) -> Booked | None:
     """Add up the bookings of all payments and of all their captures.
 
     Less what a partial capture released, if Stripe booked that apart. None while any of it is not
     known, and if payments were settled in several currencies.
-    later: the refunds of the purchase.
+    later: the refunds of the order.
     """
-    if _has_unseen_payments(purchase, asked):
+    if _has_unseen_payments(history, asked):
         return None
     found: list[Booked] = []
-    for payment in purchase.payments:
-        entries = _entries(payment, purchase, later, asked)
+    for payment in history.payments:
+        entries = _entries(payment, history, later, asked)
         if not entries:
             return None
         found += entries
@@ -29,14 +31,14 @@ def settlement(purchase: Purchase, later: Sequence[Sighting], asked: Asked) -> B
 
 
 def _entries(
-    payment: Payment, purchase: Purchase, later: Sequence[Sighting], asked: Asked
+    payment: Payment, history: StripeHistory, later: Sequence[StripeSnapshot], asked: StripeLookups
 ) -> list[Booked] | None:
-    if payment.sighting.kind != "charge":
+    if payment.snapshot.kind != "charge":
         return None
-    own = payment.sighting.thing.id("id")
-    states = [one.thing for one in charges_of(payment, purchase.sightings)]
+    own = payment.snapshot.thing.id("id")
+    states = [one.thing for one in charges_of(payment, history.snapshots)]
     entries = entries_of("charge", own, states, asked)
-    released = released_of(payment, purchase.sightings, later, asked)
+    released = released_of(payment, history.snapshots, later, asked)
     if entries is None or released.as_refund is None:
         return None
     found = [booked(entry) for entry in entries]
@@ -47,12 +49,12 @@ def _entries(
 
 
 def _release(
-    payment: Payment, refund: str | None, later: Sequence[Sighting], asked: Asked
+    payment: Payment, refund: str | None, later: Sequence[StripeSnapshot], asked: StripeLookups
 ) -> Booked | None:
     """Find the booking of what was released; its refund is looked up if no event told of it."""
     states = [one.thing for one in later if one.kind == "refund" and one.thing.id("id") == refund]
     if refund is None:
-        own = payment.sighting.thing.id("id")
+        own = payment.snapshot.thing.id("id")
         listed = asked.describing("refunds_of_charge", f"{own}@{payment.released}")
         things = listed.objects_or_empty("data") if listed else []
         alike = [one for one in things if one.integer_or_none("amount") == payment.released]
@@ -60,13 +62,13 @@ def _release(
     return booked_as("refund", states[0].id("id"), states, asked) if states else None
 
 
-def _has_unseen_payments(purchase: Purchase, asked: Asked) -> bool:
+def _has_unseen_payments(history: StripeHistory, asked: StripeLookups) -> bool:
     """Whether an invoice was paid in parts, and not all of them are known yet."""
-    bill = purchase.invoice
-    if bill is None or not purchase.is_paid_by_more:
+    bill = history.invoice
+    if bill is None or not history.is_paid_by_more:
         return False
-    seen = {own for one in purchase.payments for own in one.sighting.linked("payment_intent")}
-    links = (one for one in purchase.sightings if one.kind == "invoice_payment")
+    seen = {own for one in history.payments for own in one.snapshot.linked("payment_intent")}
+    links = (one for one in history.snapshots if one.kind == "invoice_payment")
     paid = (one for one in links if one.thing.text_or_none("status") in {None, "paid"})
     named = {own for link in paid for own in link.linked("payment_intent")}
     return asked.waits_for("invoice_payments_of_invoice", bill.thing.id("id")) or not named <= seen

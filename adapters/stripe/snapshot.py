@@ -1,4 +1,4 @@
-"""What one event shows: which object of a purchase, in which state, and what it is linked to."""
+"""What one event shows: which object of an order, in which state, and what it is linked to."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ _FAMILIES: dict[str, Kind] = {
 AFTER: tuple[Kind, ...] = ("refund", "dispute")
 
 # The topics that can show that money was paid. Others of the family (created, pending, failed,
-# updated, refunded) belong to the purchase and link it, but never make an order: charge.updated
+# updated, refunded) belong to the order and link it, but never make an order: charge.updated
 # fires for a new description, charge.refunded for money that goes.
 DECIDING = (
     "charge.succeeded",
@@ -55,7 +55,7 @@ _HINTING = ("charge.refunded", "charge.refund.updated")
 
 # Object -> (what it is linked to, where its ids stand). Since basil (2025-03-31) charge and payment
 # intent no longer name their invoice, nor the invoice its payment: invoice_payment does.
-# A subscription links nothing: many purchases share one.
+# A subscription links nothing: many orders share one.
 _LINKS: dict[Kind, tuple[tuple[Kind, str], ...]] = {
     "charge": (("invoice", "invoice"), ("payment_intent", "payment_intent"), ("charge", "id")),
     "payment_intent": (
@@ -88,12 +88,12 @@ BEST_FIRST: tuple[Kind, ...] = ("invoice", "payment_intent", "session", "charge"
 # Without these a listed charge or refund could not be read as one.
 _MARKS = ("id", "amount", "currency", "created")
 _LONGEST_TOPIC = 80
-_OF_NO_PURCHASE = "{}: this topic tells of no purchase"
+_OF_NO_PURCHASE = "{}: this topic tells of no order"
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """One object of a purchase as one event showed it.
+class StripeSnapshot:
+    """One object of an order as one event showed it.
 
     thing: the object itself, `data.object`.
     created: when the event was made, by Stripe's clock.
@@ -130,8 +130,8 @@ class Sighting:
                 yield from _ids_at(self.thing, path.split("."))
 
 
-def sight(event: WebhookEvent) -> Sighting | Ignored:
-    """Tell which object of a purchase an event shows, or why it shows none.
+def snapshot_of(event: WebhookEvent) -> StripeSnapshot | Ignored:
+    """Tell which object of an order an event shows, or why it shows none.
 
     Raises MalformedPayload where a snapshot event has no type, time or object, and where a refund
     or dispute has no id.
@@ -150,11 +150,11 @@ def sight(event: WebhookEvent) -> Sighting | Ignored:
         thing.id("id")  # each is told apart by it
     if reason := of_no_purchase(kind, thing):
         return Ignored(reason)
-    return Sighting(kind, topic, thing, event, payload.time("created"))
+    return StripeSnapshot(kind, topic, thing, event, payload.time("created"))
 
 
 def of_no_purchase(kind: Kind, thing: Payload) -> str | None:
-    """Say why money moved for no purchase; None if it may belong to one.
+    """Say why money moved for no order; None if it may belong to one.
 
     A charge with `source_transfer` is what a platform passes on to a connected account, and its
     refund (`source_transfer_reversal`) takes that back: the sale is the platform's own charge.
@@ -163,17 +163,17 @@ def of_no_purchase(kind: Kind, thing: Payload) -> str | None:
     Source: objects charge and refund of API 2026-10-28.endive, read November 2026.
     """
     if kind == "charge" and thing.id_or_none("source_transfer"):
-        return "a transfer from the platform to a connected account is no purchase"
+        return "a transfer from the platform to a connected account is no order"
     if kind != "refund":
         return None
     if thing.id_or_none("source_transfer_reversal"):
-        return "the reversal of a transfer to a connected account is no purchase's refund"
+        return "the reversal of a transfer to a connected account is no order's refund"
     if not (thing.id_or_none("charge") or thing.id_or_none("payment_intent")):
-        return "a refund from the customer's cash balance: that money has paid for no purchase"
+        return "a refund from the customer's cash balance: that money has paid for no order"
     return None
 
 
-def within(seen: Sighting) -> Iterator[Sighting]:
+def within(seen: StripeSnapshot) -> Iterator[StripeSnapshot]:
     """Give an object, and the charges and refunds it carries, until 2022-11-15.
 
     A payment intent listed its charges: they tell the address and the time of payment also where
@@ -186,7 +186,7 @@ def within(seen: Sighting) -> Iterator[Sighting]:
         yield from _listed(charge, "refunds", "refund")
 
 
-def was(seen: Sighting, key: str) -> str | None:
+def was(seen: StripeSnapshot, key: str) -> str | None:
     """Give what the event says that a text of its own object was before; None where untold."""
     if not seen.topic.startswith(("refund.", "charge.refund.", "charge.dispute.")):
         return None
@@ -195,7 +195,7 @@ def was(seen: Sighting, key: str) -> str | None:
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Give every id under which an event knows its purchase, best first, with its account before.
+    """Give every id under which an event knows its order, best first, with its account before.
 
     A thin event knows the object it names and no more. Empty where the event belongs to none.
     Raises MalformedPayload as `sight` does.
@@ -204,7 +204,7 @@ def ids(event: WebhookEvent) -> tuple[str, ...]:
     if tells_thinly(event):
         named = related(event.payload)
         return (f"{account}:{named}",) if named else ()
-    seen = sight(event)
+    seen = snapshot_of(event)
     if isinstance(seen, Ignored):
         return ()
     found = (linked for kind in (*BEST_FIRST, *AFTER) for linked in seen.linked(kind))
@@ -241,7 +241,7 @@ def _not_a_snapshot(payload: Payload) -> str | None:
     return None
 
 
-def _listed(seen: Sighting, key: str, kind: Kind) -> tuple[Sighting, ...]:
+def _listed(seen: StripeSnapshot, key: str, kind: Kind) -> tuple[StripeSnapshot, ...]:
     listed = seen.thing.object_or_none(key)
     return tuple(
         replace(seen, kind=kind, thing=thing)
@@ -262,21 +262,21 @@ def _ids_at(thing: Payload, path: list[str]) -> Iterator[str]:
         yield from _ids_at(child, rest)
 
 
-def clamp(moment: datetime, sighting: Sighting) -> datetime:
+def clamp(moment: datetime, snapshot: StripeSnapshot) -> datetime:
     """Keep a time from lying after the receipt: test clocks run ahead of ours."""
-    return min(moment, sighting.received_at).astimezone(UTC)
+    return min(moment, snapshot.received_at).astimezone(UTC)
 
 
-def status_of(seen: Sighting) -> str | None:
+def status_of(seen: StripeSnapshot) -> str | None:
     """Return the status of a refund or dispute as one event showed it."""
     return seen.thing.text_or_none("status")
 
 
-def newest(states: Iterable[Sighting]) -> Sighting:
+def newest(states: Iterable[StripeSnapshot]) -> StripeSnapshot:
     """Return the newest of several states of one object."""
     return max(states, key=lambda seen: seen.rank)
 
 
-def made_at(states: Iterable[Sighting]) -> datetime:
+def made_at(states: Iterable[StripeSnapshot]) -> datetime:
     """Return when a refund or dispute was made. Raise MalformedPayload if no state says so."""
     return min(clamp(seen.thing.time("created"), seen) for seen in states)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Ignored
-from adapters.stripe.asked import Asked
+from adapters.stripe.asked import StripeLookups
 
 _PREFIX = "v1."
 _GONE = "a thin event of something that Stripe has no more"
@@ -41,7 +41,7 @@ def related(payload: Payload) -> str | None:
     return named.id_or_none("id") if named else None
 
 
-def as_snapshot(event: WebhookEvent, asked: Asked) -> WebhookEvent | Ignored | None:
+def as_snapshot(event: WebhookEvent, asked: StripeLookups) -> WebhookEvent | Ignored | None:
     """Make the snapshot event that says what a thin one is about, in its state of the look-up.
 
     Asked by event, not by object, so that a later event shows a later state. None where it is not

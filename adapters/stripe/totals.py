@@ -1,4 +1,4 @@
-"""The lines and amounts of one purchase; total, uncaptured rest and tax are computed only here."""
+"""The lines and amounts of one order; total, uncaptured rest and tax are computed only here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class Tax:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """The lines and amounts of one purchase, in major units; fields as in schema.Order."""
+    """The lines and amounts of one order, in major units; fields as in schema.Order."""
 
     currency: Currency
     total: Decimal
@@ -59,7 +59,7 @@ def sums_of(
     discount: int | None = None,
     tip: int | None = None,
 ) -> Sums:
-    """Compute the sums of a purchase; all amounts in minor units, None if unknown.
+    """Compute the sums of an order; all amounts in minor units, None if unknown.
 
     ordered: what the provider says that all of it costs.
     captured: what was taken of that, or more than that; None if nothing says so.

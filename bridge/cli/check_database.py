@@ -23,16 +23,16 @@ _OTHERS = 0o077
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DatabaseFindings:
     """What to know, and what to mend."""
 
     notes: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
-def look(config: Config, *, live: bool) -> Found:
+def look(config: Config, *, live: bool) -> DatabaseFindings:
     """Look at the database; live: also write to it, and ask whether what it takes is safe."""
-    found = Found(notes=list(_sqlite_notes(config)))
+    found = DatabaseFindings(notes=list(_sqlite_notes(config)))
     if none := missing(config):
         found.wrong.append(none)
         return found
@@ -52,7 +52,7 @@ def look(config: Config, *, live: bool) -> Found:
     return found
 
 
-def _look_closely(store: Store, found: Found) -> None:
+def _look_closely(store: Store, found: DatabaseFindings) -> None:
     if store.on_sqlite:
         durability.check_file(store)
         return

@@ -32,7 +32,7 @@ from bridge.config import Config, load
 from bridge.config.database import HOSTS
 from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store, find
-from bridge.tools.samples import SHOP, stories
+from bridge.tools.samples import SHOP, fixtures
 
 # So long the bridge may take to start, and to deliver all.
 _START_SECONDS = 20.0
@@ -152,14 +152,16 @@ def _progress() -> Iterator[Progress]:
 def _send(config: Config, base: str, progress: Progress) -> int:
     """Send every sample of every adapter; gives the number of events. Raises DemoFailed."""
     told = [
-        (source, story) for source in config.sources.values() for story in stories(source.adapter)
+        (source, sample)
+        for source in config.sources.values()
+        for sample in fixtures(source.adapter)
     ]
-    count = sum(len(story.events) for _, story in told)
+    count = sum(len(sample.events) for _, sample in told)
     task = progress.add_task("Signed webhooks sent", total=count)
     with requests.Session() as session:
         session.trust_env = False
-        for source, story in told:
-            for answer in post(session, base, source, story):
+        for source, sample in told:
+            for answer in post(session, base, source, sample):
                 if answer.status != HTTPStatus.OK:
                     what = f"{answer.sample} of {source.name} was answered {answer.status}"
                     raise DemoFailed(f"{what}: {answer.text}")

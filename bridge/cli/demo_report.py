@@ -95,7 +95,7 @@ def _contradiction(store: Store, one: Arrived) -> str | None:
     """Give what the bridge found wrong in the provider's own figures."""
     found = find.named(store, f"{one.key}:order")
     for row in found.heap_events:
-        order = order_view.purchase(store, find.heap_event(store, row).order_id).order or {}
+        order = order_view.order_view(store, find.heap_event(store, row).order_id).order or {}
         contradiction: str | None = order.get("contradiction")
         return contradiction
     return None

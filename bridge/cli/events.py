@@ -3,7 +3,7 @@
 from bridge.cli import paper
 from bridge.cli.opened import configured, store_of
 from bridge.store import find
-from bridge.store.order_view import Event
+from bridge.store.order_view import EventView
 
 # How a reason begins -> what to do about it. {id} is what `bridge replay` takes.
 _ADVICE = (
@@ -76,7 +76,7 @@ def parked(*, as_json: bool) -> None:
     paper.say("`bridge replay --parked` tries all of it again." if rows else "Nothing is parked.")
 
 
-def _order_or_reason(event: Event) -> str:
+def _order_or_reason(event: EventView) -> str:
     """Return the order that an event joined, with what is wrong with the event, if anything is."""
     order = f"o{event.order_id}" if event.order_id else ""
     if event.state == "joined" and event.reason:

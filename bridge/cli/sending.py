@@ -17,13 +17,13 @@ from bridge.cli.group import WRONG
 from bridge.cli.opened import configured
 from bridge.config import Config, Source
 from bridge.errors import ConfigurationError
-from bridge.tools.samples import Story, fresh, stories
+from bridge.tools.samples import Fixture, fixtures, fresh
 
 _TIMEOUT = (3.05, 30)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PostResult:
     """What a bridge answered to one event of a sample. status: None where nothing answered."""
 
     sample: str
@@ -41,7 +41,7 @@ def send(provider: str, sample: str | None, to: str | None, *, as_json: bool) ->
     base = _base(to) if to else f"http://127.0.0.1:{config.port}"
     with requests.Session() as session:
         session.trust_env = False
-        answers = [a for story in chosen for a in post(session, base, source, story)]
+        answers = [a for sample in chosen for a in post(session, base, source, sample)]
     if as_json:
         paper.as_json(answers)
     else:
@@ -59,7 +59,7 @@ def send(provider: str, sample: str | None, to: str | None, *, as_json: bool) ->
 
 def list_samples(provider: str, *, as_json: bool) -> None:
     """List the samples of a provider."""
-    told = stories(_adapter(provider))
+    told = fixtures(_adapter(provider))
     if as_json:
         paper.as_json(
             [{"sample": one.name, "about": one.about, "events": len(one.events)} for one in told]
@@ -87,29 +87,31 @@ def source_of(config: Config, adapter: Adapter) -> Source:
     )
 
 
-def post(session: requests.Session, base: str, source: Source, story: Story) -> Iterator[Answer]:
+def post(
+    session: requests.Session, base: str, source: Source, sample: Fixture
+) -> Iterator[PostResult]:
     """Post a story's events in their order. base: scheme and host of the bridge."""
-    for event in story.events:
+    for event in sample.events:
         now = datetime.now(UTC)
         # Without a configured shop none is named: the first that is named would be kept as the
         # source's own, and the real shop's deliveries then parked.
         account = source.account if source.adapter.one_account else event.account
         today = replace(event, body=fresh(event.body, now.date()), account=account, signed_at=now)
         request = source.adapter.sign(today, source.secrets[0].get_secret_value())
-        yield _post(session, base + source.path, request, story.name, event.topic)
+        yield _post(session, base + source.path, request, sample.name, event.topic)
 
 
 def _post(
     session: requests.Session, url: str, request: SignedRequest, sample: str, topic: str
-) -> Answer:
+) -> PostResult:
     headers = {**request.headers, "Content-Type": "application/json"}
     try:
         answer = session.post(
             url, data=request.body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
         )
     except requests.RequestException as error:
-        return Answer(sample, topic, None, f"no answer ({type(error).__name__})")
-    return Answer(sample, topic, answer.status_code, answer.text.strip()[:200])
+        return PostResult(sample, topic, None, f"no answer ({type(error).__name__})")
+    return PostResult(sample, topic, answer.status_code, answer.text.strip()[:200])
 
 
 def _adapter(provider: str) -> Adapter:
@@ -119,8 +121,8 @@ def _adapter(provider: str) -> Adapter:
     return known[provider]
 
 
-def _chosen(adapter: Adapter, sample: str | None) -> list[Story]:
-    told = stories(adapter)
+def _chosen(adapter: Adapter, sample: str | None) -> list[Fixture]:
+    told = fixtures(adapter)
     chosen = [one for one in told if sample in (None, one.name)]
     if not chosen:
         names = ", ".join(one.name for one in told)

@@ -1,4 +1,4 @@
-"""`bridge show`: one webhook or purchase, from what came to what Heap answered."""
+"""`bridge show`: one webhook or order, from what came to what Heap answered."""
 
 import sys
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
 from bridge.store import Store, find, lookups, order_view
 from bridge.store.find import Named
-from bridge.store.order_view import Event, Purchase
+from bridge.store.order_view import EventView, OrderView
 
 _FIGURES = ("subtotal", "discount", "shipping", "tax", "tip", "duties", "uncaptured", "total")
 _LINE = ("price", "quantity", "gross_price", "discount", "net_price", "tax")
@@ -26,49 +26,49 @@ def show(id_: str, *, as_json: bool) -> None:
             click.echo(f"{id_}: nothing here is known by this id", err=True)
             sys.exit(WRONG)
         alone, whole = _read(store, found)
-        wanted = {purchase.id: lookups.wanted_by(store, purchase.id) for purchase in whole}
+        wanted = {order.id: lookups.wanted_by(store, order.id) for order in whole}
     if as_json:
-        lookups = {f"o{row}": found for row, found in wanted.items() if found}
-        orders = [_as_json(purchase) for purchase in whole]
+        waits = {f"o{row}": found for row, found in wanted.items() if found}
+        orders = [_as_json(order) for order in whole]
         paper.as_json(
-            {"events": [event.listed() for event in alone], "orders": orders, "lookups": lookups}
+            {"events": [event.listed() for event in alone], "orders": orders, "lookups": waits}
         )
         return
     _events(alone)
-    for purchase in whole:
-        _purchase(purchase)
+    for order in whole:
+        _order_table(order)
         paper.table(
             "Look-ups it waits for",
             ("look-up", "tried", "why", "next try"),
-            [(one.kind, one.tries, one.reason, one.due_at) for one in wanted[purchase.id]],
+            [(one.kind, one.claims, one.reason, one.due_at) for one in wanted[order.id]],
         )
 
 
-def _read(store: Store, found: Named) -> tuple[list[Event], list[Purchase]]:
-    """Read the purchases behind the rows, and the events that belong to none."""
+def _read(store: Store, found: Named) -> tuple[list[EventView], list[OrderView]]:
+    """Read the orders behind the rows, and the events that belong to none."""
     events = [find.event(store, row) for row in found.events]
     rows = {
-        *found.purchases,
+        *found.orders,
         *(event.order_id for event in events if event.order_id),
         *(find.heap_event(store, row).order_id for row in found.heap_events),
     }
     alone = [event for event in events if not event.order_id]
-    return alone, [order_view.purchase(store, row) for row in sorted(rows)]
+    return alone, [order_view.order_view(store, row) for row in sorted(rows)]
 
 
-def _as_json(purchase: Purchase) -> dict[str, Any]:
-    """Give a purchase whose ids are what the commands take."""
-    return asdict(purchase) | {
-        "id": f"o{purchase.id}",
-        "events": [event.listed() for event in purchase.events],
+def _as_json(order: OrderView) -> dict[str, Any]:
+    """Give an order whose ids are what the commands take."""
+    return asdict(order) | {
+        "id": f"o{order.id}",
+        "events": [event.listed() for event in order.events],
         "heap_events": [
             asdict(one) | {"id": f"h{one.id}", "order_id": f"o{one.order_id}"}
-            for one in purchase.heap_events
+            for one in order.heap_events
         ],
     }
 
 
-def _events(events: list[Event] | tuple[Event, ...]) -> None:
+def _events(events: list[EventView] | tuple[EventView, ...]) -> None:
     paper.table(
         "Events (times in UTC)",
         ("id", "when", "source", "topic", "key", "state", "reason"),
@@ -79,32 +79,32 @@ def _events(events: list[Event] | tuple[Event, ...]) -> None:
     )
 
 
-def _purchase(purchase: Purchase) -> None:
+def _order_table(view: OrderView) -> None:
     about: list[tuple[str, object]] = [
-        ("source", purchase.source),
-        ("state", purchase.state),
-        ("reason", purchase.reason),
-        ("waits until", purchase.waits_until),
-        ("first event", purchase.first_event_at),
-        ("settled", purchase.settled_at),
-        ("destination", purchase.destination),
-        ("order id", purchase.order_id),
-        ("known as", ", ".join(purchase.known_as)),
-        ("expired", purchase.expired),
+        ("source", view.source),
+        ("state", view.state),
+        ("reason", view.reason),
+        ("waits until", view.waits_until),
+        ("first event", view.first_event_at),
+        ("settled", view.settled_at),
+        ("destination", view.destination),
+        ("order id", view.order_id),
+        ("known as", ", ".join(view.known_as)),
+        ("expired", view.expired),
     ]
-    order = purchase.order or {}
+    order = view.order or {}
     about += [
         (field.replace("_", " "), _text(order[field]))
         for field in ("placed_at", "order_name", "channel", "test", "contradiction")
         if field in order
     ]
-    paper.table(f"Order o{purchase.id} (times in UTC)", ("", ""), [row for row in about if row[1]])
-    _order(order)
-    _events(purchase.events)
-    _sent(purchase)
+    paper.table(f"Order o{view.id} (times in UTC)", ("", ""), [row for row in about if row[1]])
+    _lines(order)
+    _events(view.events)
+    _sent(view)
 
 
-def _order(order: dict[str, Any]) -> None:
+def _lines(order: dict[str, Any]) -> None:
     lines = order.get("lines", [])
     rows = [(line["id"], line.get("name") or line["product_id"], *_cells(line)) for line in lines]
     sums = {field: _sum(lines, field) for field in ("gross_price", "discount", "net_price", "tax")}
@@ -134,11 +134,11 @@ def _text(value: object) -> object:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
-def _sent(purchase: Purchase) -> None:
+def _sent(order: OrderView) -> None:
     paper.table(
         "Heap events",
         ("id", "kind", "idempotency key", "state", "reason"),
-        [(f"h{one.id}", one.kind, one.key, one.state, one.reason) for one in purchase.heap_events],
+        [(f"h{one.id}", one.kind, one.key, one.state, one.reason) for one in order.heap_events],
     )
     paper.table(
         "Batches",
@@ -153,7 +153,7 @@ def _sent(purchase: Purchase) -> None:
                 batch.due_at if batch.state == "queued" else None,
                 batch.reason,
             )
-            for batch in purchase.batches
+            for batch in order.batches
         ],
     )
     paper.table(
@@ -161,7 +161,7 @@ def _sent(purchase: Purchase) -> None:
         ("batch", "when", "outcome", "status", "reason"),
         [
             (batch.id, one.at, one.outcome, one.status, one.reason)
-            for batch in purchase.batches
+            for batch in order.batches
             for one in batch.attempts
         ],
     )

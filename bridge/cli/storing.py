@@ -18,7 +18,7 @@ from bridge.config.faults import Unfit
 from bridge.errors import ConfigurationError
 from bridge.store import Store
 from bridge.store.backup import backup as write
-from bridge.store.copy import Told
+from bridge.store.copy import Report
 from bridge.store.copy import copy as move
 
 _HOSTS_OWN = (
@@ -52,8 +52,8 @@ def copy(source: str, target: str) -> None:
         raise ConfigurationError([f"FROM: there is no database at {file}"])
     with _opened(from_) as one, _opened(to) as other:
         other.migrate()
-        with _bar() as told:
-            differing = move(one, other, told)
+        with _bar() as report:
+            differing = move(one, other, report)
     if differing:
         paper.say(
             f"Not the same in both: {', '.join(differing)}. FROM was written to since the copy "
@@ -84,12 +84,12 @@ def _opened(url: str) -> Iterator[Store]:
 
 
 @contextmanager
-def _bar() -> Iterator[Told]:
+def _bar() -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=paper.errors()) as progress:
         tasks = {what: progress.add_task(what, total=None) for what in ("copy", "compare")}
 
-        def told(what: str, done: int, of: int) -> None:
+        def report(what: str, done: int, of: int) -> None:
             progress.update(tasks[what], completed=done, total=of)
 
-        yield told
+        yield report

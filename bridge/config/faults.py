@@ -25,7 +25,7 @@ class Unfit(ValueError):
         self.secret = secret
 
 
-class Faults:
+class ConfigErrors:
     """Every fault found so far, and the warnings that go with a start all the same."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from adapters.contract import Adapter
-from bridge.config.faults import Faults
+from bridge.config.faults import ConfigErrors
 from bridge.config.options import options, secret_fields, variable
 from bridge.config.secrets import secrets
 from bridge.config.settings import Source
@@ -30,7 +30,7 @@ def of_file(
     adapters: Mapping[str, Adapter],
     variables: Variables,
     choices: Choices,
-    faults: Faults,
+    faults: ConfigErrors,
 ) -> list[Source]:
     """Read the sources of the file at path; what is wrong with one does not hide the others."""
     taken = set(adapters)
@@ -44,7 +44,7 @@ def of_file(
     return found
 
 
-def _tables(path: Path, faults: Faults) -> list[dict[str, Any]]:
+def _tables(path: Path, faults: ConfigErrors) -> list[dict[str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -75,7 +75,7 @@ class _Table:
         number: int,
         content: Mapping[str, Any],
         variables: Variables,
-        faults: Faults,
+        faults: ConfigErrors,
     ) -> None:
         name = content.get("name")
         self._name = name if isinstance(name, str) and _NAME.fullmatch(name) else ""

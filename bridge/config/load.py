@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from adapters.registry import adapters
 from bridge.config import database, values
-from bridge.config.faults import Faults
+from bridge.config.faults import ConfigErrors
 from bridge.config.file import of_file
 from bridge.config.settings import Config, Destination, EventNames, Source
 from bridge.config.sources import Choices, of_variables
@@ -32,7 +32,7 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
     to_heap: every source needs a Heap environment, because there is no sandbox to deliver to.
     Raises ConfigurationError with every fault at once.
     """
-    faults = Faults()
+    faults = ConfigErrors()
     variables = Variables(environ, faults)
     url = _database_url(variables, environ, folder, faults)
     choices = Choices(destination=Destination(app_id=None, url=_HEAP)).of_variables(variables)
@@ -84,7 +84,7 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
 
 
 def _database_url(
-    variables: Variables, environ: Mapping[str, str], folder: Path, faults: Faults
+    variables: Variables, environ: Mapping[str, str], folder: Path, faults: ConfigErrors
 ) -> str:
     given = variables.text("DATABASE_URL") or database.DEFAULT
     url = faults.read("DATABASE_URL", given, lambda text: database.database_url(text, folder), "")
@@ -95,7 +95,7 @@ def _database_url(
     return url
 
 
-def _web_concurrency(variables: Variables, faults: Faults, *, on_sqlite: bool) -> int:
+def _web_concurrency(variables: Variables, faults: ConfigErrors, *, on_sqlite: bool) -> int:
     asked = variables.read("WEB_CONCURRENCY", values.whole(_PROCESSES, 1, 64), None)
     if not on_sqlite:
         return asked or 2
@@ -105,7 +105,7 @@ def _web_concurrency(variables: Variables, faults: Faults, *, on_sqlite: bool) -
 
 
 def _connections(
-    variables: Variables, faults: Faults, web_concurrency: int, *, on_sqlite: bool
+    variables: Variables, faults: ConfigErrors, web_concurrency: int, *, on_sqlite: bool
 ) -> int:
     name = "BRIDGE_DB_CONNECTIONS"
     allowed = variables.read(name, values.whole(_CONNECTIONS, _FEWEST, 10_000), 20)
@@ -120,7 +120,7 @@ def _connections(
     return allowed
 
 
-def _names(variables: Variables, faults: Faults) -> EventNames:
+def _names(variables: Variables, faults: ConfigErrors) -> EventNames:
     names = EventNames(
         order=variables.named("HEAP_ORDER_EVENT", values.event_name, "Order"),
         purchase=variables.named("HEAP_PURCHASE_EVENT", values.event_name, "Purchase"),
@@ -138,7 +138,9 @@ def _names(variables: Variables, faults: Faults) -> EventNames:
     return names
 
 
-def _sources(variables: Variables, folder: Path, choices: Choices, faults: Faults) -> list[Source]:
+def _sources(
+    variables: Variables, folder: Path, choices: Choices, faults: ConfigErrors
+) -> list[Source]:
     known = adapters()
     named = variables.text("BRIDGE_CONFIG")
     path = folder / (named or _FILE)

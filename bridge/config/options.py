@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from adapters.contract import Adapter
-from bridge.config.faults import Faults, shown
+from bridge.config.faults import ConfigErrors, shown
 from bridge.config.values import api_url
 
 # What means the same for every provider has one variable for all.
@@ -32,7 +32,7 @@ def options(
     adapter: Adapter,
     given: Mapping[str, Any],
     called: Callable[[str], str],
-    faults: Faults,
+    faults: ConfigErrors,
     where: str = "",
 ) -> BaseModel:
     """Make the adapter's settings of what is given; the rest keeps its default.

@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from adapters.contract import Adapter
 from bridge.config import values
-from bridge.config.faults import Faults
+from bridge.config.faults import ConfigErrors
 from bridge.config.options import options, variable
 from bridge.config.secrets import secrets
 from bridge.config.settings import Destination, EmailCase, NoIdentity, Source
@@ -30,7 +30,7 @@ _VARIABLES = {
 CHOICES = frozenset(_VARIABLES)
 
 
-class Read(Protocol):
+class ReadSetting(Protocol):
     """Read the value under a key; the default where it is not set or unfit."""
 
     def __call__(self, key: str, reader: Callable[[Any], _T], default: _D) -> _T | _D:
@@ -47,7 +47,7 @@ class Choices:
     email_case: EmailCase = "lower"
     send_test_orders: bool = False
 
-    def read(self, read: Read) -> "Choices":
+    def read(self, read: ReadSetting) -> "Choices":
         """Read each choice by its key; these are the defaults."""
         common = self.destination
         return Choices(
@@ -92,7 +92,7 @@ class Choices:
 
 
 def of_variables(
-    adapters: Mapping[str, Adapter], variables: Variables, choices: Choices, faults: Faults
+    adapters: Mapping[str, Adapter], variables: Variables, choices: Choices, faults: ConfigErrors
 ) -> list[Source]:
     """Read the source of each adapter whose webhook secret is set."""
     read = (_of_variables(adapter, variables, choices, faults) for adapter in adapters.values())
@@ -100,7 +100,7 @@ def of_variables(
 
 
 def _of_variables(
-    adapter: Adapter, variables: Variables, choices: Choices, faults: Faults
+    adapter: Adapter, variables: Variables, choices: Choices, faults: ConfigErrors
 ) -> Source | None:
     def called(field: str) -> str:
         return variable(adapter, field)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from bridge.config.faults import Faults
+from bridge.config.faults import ConfigErrors
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
@@ -15,7 +15,7 @@ _ALIKE = 0.9
 class Variables:
     """The environment; a variable that is set to nothing counts as not set."""
 
-    def __init__(self, environ: Mapping[str, str], faults: Faults) -> None:
+    def __init__(self, environ: Mapping[str, str], faults: ConfigErrors) -> None:
         self._environ = environ
         self._faults = faults
         self._known: set[str] = set()

@@ -41,7 +41,7 @@ _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HeapAnswer:
     """What became of one request.
 
     outcome: taken; refused (this content, so split it); throttled (too much, too soon); paused
@@ -90,7 +90,7 @@ class HeapClient:
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, TimedAdapter(self._deadline, connect_seconds))
 
-    def send(self, bodies: Sequence[bytes]) -> Answer:
+    def send(self, bodies: Sequence[bytes]) -> HeapAnswer:
         """Send events in one request; never raises for anything Heap or the network does.
 
         bodies: frozen bytes, at most as many as the endpoint takes at once.
@@ -100,15 +100,15 @@ class HeapClient:
         try:
             answer = self._post(self.endpoint.request(self._app_id, bodies))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            answer = Answer("later", None, None, _words(error), 0)
+            answer = HeapAnswer("later", None, None, _words(error), 0)
         seconds = time.monotonic() - started
-        return Answer(answer.outcome, answer.status, answer.retry_after, answer.reason, seconds)
+        return HeapAnswer(answer.outcome, answer.status, answer.retry_after, answer.reason, seconds)
 
     def close(self) -> None:
         """Close the kept connections."""
         self._session.close()
 
-    def _post(self, body: bytes) -> Answer:
+    def _post(self, body: bytes) -> HeapAnswer:
         with self._session.post(
             self._url,
             data=body,
@@ -125,11 +125,11 @@ class HeapClient:
             ):
                 content += piece
             if not _is_whole(response):
-                return Answer("later", None, None, _HALF, 0)
+                return HeapAnswer("later", None, None, _HALF, 0)
             kind = response.headers.get("Content-Type", "")
             outcome, reason = judged(response.status_code, kind, content)
             wait = _retry_after(response.headers.get("Retry-After"))
-            return Answer(outcome, response.status_code, wait, reason, 0)
+            return HeapAnswer(outcome, response.status_code, wait, reason, 0)
 
 
 def _is_whole(response: requests.Response) -> bool:

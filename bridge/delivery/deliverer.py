@@ -21,13 +21,13 @@ from typing import Any
 
 from bridge.backoff import LONGEST as LONGEST_BACKOFF
 from bridge.backoff import backoff
-from bridge.delivery.client import Answer, HeapClient
+from bridge.delivery.client import HeapAnswer, HeapClient
 from bridge.delivery.rate_limit import Window
-from bridge.delivery.sending import ORDERS_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, Sent
+from bridge.delivery.sending import ORDERS_IN_A_ROW, REQUEST_EVENTS, STOPPING, Sending, SendingEvent
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
 from bridge.store import Store, leases
-from bridge.store.leases import Batch, Picked, Result, State, Tried
+from bridge.store.leases import Batch, BatchResult, DestinationState, Picked, Tried
 
 log = logger()
 
@@ -70,7 +70,7 @@ class Deliverer:
             self.unfinished.clear()
         now = self.clock()
 
-        def pick(state: State, rows: Sequence[Any], at: float) -> Picked:
+        def pick(state: DestinationState, rows: Sequence[Any], at: float) -> Picked:
             return self._pick(state, rows, at, now)
 
         newest = self.client.endpoint.newest
@@ -84,9 +84,9 @@ class Deliverer:
             self.unfinished.extend(batch.id for batch in leased)
             raise
         # Behind one that was tried before, which goes alone, there are others.
-        return max(done, FULL) if leased[0].tries > 1 else done
+        return max(done, FULL) if leased[0].claims > 1 else done
 
-    def _send(self, state: State, leased: Sequence[Batch]) -> int:
+    def _send(self, state: DestinationState, leased: Sequence[Batch]) -> int:
         """Send what was leased and write what became of it; gives how many events that were."""
         ids = [batch.id for batch in leased]
         sending = Sending(
@@ -94,7 +94,9 @@ class Deliverer:
             lambda counts: self._admit(ids, counts),
             state.suspects,
         )
-        events = [Sent(id_, b.id, b.identity, body) for b in leased for id_, body in b.events]
+        events = [
+            SendingEvent(id_, b.id, b.identity, body) for b in leased for id_, body in b.events
+        ]
         at_once = min(self.per_minute, self.client.endpoint.most)
         if state.paused and events:
             # Another one each time, as among the orders.
@@ -107,7 +109,7 @@ class Deliverer:
             self.worker,
             self.clock(),
             lambda found: self._result(state, found, leased, sending),
-            alone=leased[0].tries > 1,
+            alone=leased[0].claims > 1,
         )
         for id_ in result.parked:
             log.warning("Heap event parked", destination=self.name, outbox_id=id_)
@@ -121,7 +123,9 @@ class Deliverer:
         most = self.client.endpoint.per_identity
         return Window.of(text, per_minute=self.per_minute, per_identity=most)
 
-    def _pick(self, state: State, rows: Sequence[Any], at: float, now: datetime) -> Picked:
+    def _pick(
+        self, state: DestinationState, rows: Sequence[Any], at: float, now: datetime
+    ) -> Picked:
         """Choose the oldest batches that fit one request and the pace."""
         if state.not_before and state.not_before > now:
             return Picked([], state.window)
@@ -172,8 +176,12 @@ class Deliverer:
         return False
 
     def _result(
-        self, seen: State, state: State, leased: Sequence[Batch], sending: Sending
-    ) -> Result:
+        self,
+        seen: DestinationState,
+        state: DestinationState,
+        leased: Sequence[Batch],
+        sending: Sending,
+    ) -> BatchResult:
         """Judge what Heap said. seen: the destination before the request; state: at this moment."""
         now = self.clock()
         others_go = bool(sending.taken)
@@ -199,7 +207,7 @@ class Deliverer:
             for b in leased
             if b.id not in sent
         }
-        return Result(
+        return BatchResult(
             sent=sent,
             later=later,
             parked=parked,
@@ -214,7 +222,7 @@ class Deliverer:
 
     def _pause(
         self,
-        state: State,
+        state: DestinationState,
         sending: Sending,
         now: datetime,
         failures: int,
@@ -259,7 +267,7 @@ class Deliverer:
         return now + (_PROBE if paused else _wait(batch.attempts, sending.last)), reason
 
 
-def _wait(attempt: int, answer: Answer | None, longest: float = LONGEST_BACKOFF) -> timedelta:
+def _wait(attempt: int, answer: HeapAnswer | None, longest: float = LONGEST_BACKOFF) -> timedelta:
     seconds = backoff(
         attempt,
         random.random(),  # noqa: S311 - spreads, hides nothing

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridge.delivery.client import Answer, HeapClient
+from bridge.delivery.client import HeapAnswer, HeapClient
 
 # Heap takes so many events in one request (bulk reference, read November 2026).
 REQUEST_EVENTS = 1000
 # Not Heap's word: the worker is to end, or its lease has ended; what is left goes later.
-STOPPING = Answer("later", None, None, "the worker is stopping", 0)
+STOPPING = HeapAnswer("later", None, None, "the worker is stopping", 0)
 # If so many orders in a row are refused and none is taken, the destination is wrong.
 ORDERS_IN_A_ROW = 3
 # How many single events of one order are tried while nothing is taken: first one of each order,
@@ -18,7 +18,7 @@ _TRIED_OF_AN_ORDER = (1, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SendingEvent:
     """One frozen event in a lease.
 
     batch: which order's it is. identity: the hash that its pace goes by.
@@ -47,8 +47,8 @@ class Sending:
     taken: set[int] = field(default_factory=set)
     refused: dict[int, str] = field(default_factory=dict)
     orders: Counter[int] = field(default_factory=Counter)
-    last: Answer | None = None
-    stopped: Answer | None = None
+    last: HeapAnswer | None = None
+    stopped: HeapAnswer | None = None
     _most: int = _TRIED_OF_AN_ORDER[0]
 
     @property
@@ -63,7 +63,7 @@ class Sending:
         # However many were refused before, the first event is sent, or none ever would be.
         return bool(self.refused) and self.refused_in_a_row >= ORDERS_IN_A_ROW
 
-    def send(self, events: Sequence[Sent], at_once: int) -> None:
+    def send(self, events: Sequence[SendingEvent], at_once: int) -> None:
         """Send events, at most `at_once` in one request; split what is refused as a whole."""
         size = min(REQUEST_EVENTS, at_once)
         left = list(events)
@@ -72,14 +72,14 @@ class Sending:
                 self._split(self._try(left[start : start + size]))
             left = [e for e in events if e.id not in self.taken and e.id not in self.refused]
 
-    def _split(self, events: Sequence[Sent]) -> None:
+    def _split(self, events: Sequence[SendingEvent]) -> None:
         # Both halves before either is split further: so it shows soonest whether others go.
         half = len(events) // 2
         refused = [self._try(part) for part in (events[:half], events[half:]) if part]
         for part in filter(None, refused):
             self._split(part)
 
-    def _try(self, events: Sequence[Sent]) -> Sequence[Sent]:
+    def _try(self, events: Sequence[SendingEvent]) -> Sequence[SendingEvent]:
         """Send one request; return its events if it was refused as a whole and can be split."""
         events = [event for event in events if not self._rests(event.batch)]
         if not events or self.stopped or self.wrong or (self.last and not self._admitted(events)):
@@ -100,7 +100,7 @@ class Sending:
         """Return whether nothing more of an order is tried before others were taken."""
         return not self.taken and not self.suspects.get(batch) and self.orders[batch] >= self._most
 
-    def _admitted(self, events: Sequence[Sent]) -> bool:
+    def _admitted(self, events: Sequence[SendingEvent]) -> bool:
         counts = Counter(event.identity for event in events)
         if not self.admit(counts):
             self.stopped = STOPPING

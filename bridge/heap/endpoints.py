@@ -21,7 +21,7 @@ class Endpoint:
     newest: whether only the newest of a user's is worth sending.
     """
 
-    aside: str | None
+    profile_update: str | None
     path: str
     field: str | None
     most: int
@@ -44,10 +44,12 @@ class Endpoint:
         return b'{"app_id":%b,%b:[%b]}' % (app, to_json(self.field), b",".join(bodies))
 
 
-TRACK = Endpoint(aside=None, path="/api/track", field="events", most=1000, per_identity=1000)
+TRACK = Endpoint(
+    profile_update=None, path="/api/track", field="events", most=1000, per_identity=1000
+)
 # Its last value wins, so what is older than another of the same user says nothing any more.
 USERS = Endpoint(
-    aside="users",
+    profile_update="users",
     path="/api/add_user_properties",
     field="users",
     most=1000,
@@ -57,5 +59,5 @@ USERS = Endpoint(
 )
 # Its limit is by the month, and counted where it is written.
 IDENTIFY = Endpoint(
-    aside="identify", path="/api/v1/identify", field=None, most=1, per_identity=30, part=50
+    profile_update="identify", path="/api/v1/identify", field=None, most=1, per_identity=30, part=50
 )

@@ -1,4 +1,4 @@
-"""Whose purchase it is, in the one string by which Heap knows a user."""
+"""Whose order it is, in the one string by which Heap knows a user."""
 
 import dataclasses
 import hashlib

@@ -1,7 +1,7 @@
 """What an order tells of the shopper's Heap session and of the campaign they came by.
 
 Everything here was written in a browser and is untrusted: a bad value is dropped, the order never.
-Source: Heap's references on track and cookies, and its guide to tracking purchases, 2026-11.
+Source: Heap's references on track and cookies, and its guide to tracking orders, 2026-11.
 """
 
 import re
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from adapters.schema import Carried
+from adapters.schema import Attribution
 from bridge.heap.cookies import Fields, of_classic, of_v5
 
 # A session ends 30 minutes after its last page view; clocks differ by some minutes.
@@ -49,18 +49,18 @@ class Session:
         return self.at is not None and self.at - _AHEAD <= placed_at <= self.at + FRESH
 
 
-def session_of(carried: Carried | None, app_id: str | None) -> Session:
+def session_of(attribution: Attribution | None, app_id: str | None) -> Session:
     """Read what an order carries.
 
     app_id: of the Heap environment; cookies of another are passed over.
     Small fields come before cookies, v5's before the classic ones, and these before the provider's
     own landing page and referrer.
     """
-    if carried is None:
+    if attribution is None:
         return Session()
-    small, cookies = _fields(carried, app_id)
+    small, cookies = _fields(attribution, app_id)
     v5, classic = (of_v5(cookies), of_classic(cookies)) if cookies else ({}, {})
-    noted = {"landing_page": carried.landing_page, "referrer": carried.referrer}
+    noted = {"landing_page": attribution.landing_page, "referrer": attribution.referrer}
     # User, session and time of one origin: another's may be of another visit, or another person.
     cookie = v5 if _has_ids(v5) or v5.get("heap_identity") else classic
     browser = small if _has_ids(small) else cookie
@@ -75,11 +75,11 @@ def session_of(carried: Carried | None, app_id: str | None) -> Session:
     )
 
 
-def _fields(carried: Carried, app_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
+def _fields(attribution: Attribution, app_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Tell small fields from cookies; one that names its app comes before one that names none."""
     small: dict[str, Any] = {}
     cookies: dict[str, str] = {}
-    for name, value in carried.fields:
+    for name, value in attribution.fields:
         plain, _, app = name.partition(".")
         if not plain.startswith("hp"):
             small[plain] = value

@@ -1,4 +1,4 @@
-"""What a purchase that was sent has come to since: refunds, cancellation, and the law of an order.
+"""What an order that was sent has come to since: refunds, cancellation, and the law of an order.
 
 The sum of Order.total and of every Order Changed.total, less every Refund.amount, is what the shop
 has kept or is owed.
@@ -11,15 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from adapters.money import ZERO
-from adapters.schema import (
-    Cancellation,
-    LineItem,
-    LineStanding,
-    Order,
-    Outcome,
-    Refund,
-    Standing,
-)
+from adapters.schema import Cancellation, CurrentTotals, LineItem, LineState, Order, Outcome, Refund
 from bridge.heap.adjustment_events import (
     FIGURES,
     Left,
@@ -32,13 +24,13 @@ from bridge.heap.adjustment_events import (
 from bridge.heap.events import HeapEvent
 from bridge.heap.form import Value
 from bridge.orders.lines import bought_since, items_of, less_removed, removed_since
-from bridge.orders.reported import Told
-from bridge.store.ledger import Purchase
-from bridge.store.outbox import Sent
+from bridge.orders.reported import Reported
+from bridge.store.ledger import OrderRecord
+from bridge.store.outbox import SentKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Follow:
+class AdjustmentContext:
     """How the events after an order are written.
 
     order: as it was sent. came: campaign and extra values of its Purchases. context: what describes
@@ -53,48 +45,48 @@ class Follow:
     voice: Mapping[str, Any]
 
 
-def since_sent(
-    purchase: Purchase, outcomes: Sequence[Outcome], sent: Sent, follow: Follow
-) -> tuple[Purchase, list[HeapEvent]]:
-    """Make the events that Heap has not had yet; return the purchase with what was sent by now.
+def adjustments(
+    record: OrderRecord, outcomes: Sequence[Outcome], sent: SentKeys, follow: AdjustmentContext
+) -> tuple[OrderRecord, list[HeapEvent]]:
+    """Make the events that Heap has not had yet; return the order with what was sent by now.
 
     sent: the keys of the order's events so far.
     """
     order = follow.order
-    told = Told.read(purchase.told)
-    standing = _standing(purchase, outcomes, told)
+    reported = Reported.read(record.reported)
+    standing = _standing(record, outcomes, reported)
     lines = standing.lines if standing else ()
     refunds = [outcome for outcome in outcomes if isinstance(outcome, Refund)]
-    if (lines or refunds) and not told.lines:
-        told.count(order)
-    events = _added(lines, told, sent, follow)
+    if (lines or refunds) and not reported.lines:
+        reported.count(order)
+    events = _added(lines, reported, sent, follow)
     taken = sent | [event.key for event in events]
-    things = told.added | items_of(order, lines)
-    back = [told.refund(refund) for refund in refunds]
-    items = {one.id: _items(one, lines, things, told, sent) for one in back}
-    events += _removed(lines, things, told, taken, follow)
+    things = reported.added | items_of(order, lines)
+    back = [reported.refund(refund) for refund in refunds]
+    items = {one.id: _items(one, lines, things, reported, sent) for one in back}
+    events += _removed(lines, things, reported, taken, follow)
     voice = {"context": follow.context, **follow.voice}
     # Those that list gift cards repay them before those without lines do.
     for refund in sorted(back, key=lambda one: not one.items):
-        cards = told.repays_cards(refund)
+        cards = reported.repays_cards(refund)
         events += refund_events(order, refund, items[refund.id], cards, **voice)
     for outcome in outcomes:
         if isinstance(outcome, Cancellation):
             events += cancellation_event(order, outcome, **voice)
     if standing is not None:
-        events += _changed(standing, told, taken, follow)
-        told.stands(standing.at)
-    if told:
-        purchase = replace(purchase, told=told.written())
-    return purchase, [event for event in events if not sent.told(event.key)]
+        events += _changed(standing, reported, taken, follow)
+        reported.stands(standing.at)
+    if reported:
+        record = replace(record, reported=reported.written())
+    return record, [event for event in events if not sent.has(event.key)]
 
 
 def _added(
-    lines: Sequence[LineStanding], told: Told, sent: Sent, follow: Follow
+    lines: Sequence[LineState], reported: Reported, sent: SentKeys, follow: AdjustmentContext
 ) -> list[HeapEvent]:
     """Make the Purchases of units that came later."""
     events: list[HeapEvent] = []
-    for added in bought_since(lines, told):
+    for added in bought_since(lines, reported):
         events += added_event(
             follow.order,
             added.item,
@@ -107,37 +99,37 @@ def _added(
             **follow.voice,
         )
         if added.ever is None:
-            told.added[added.item.id] = added.item
+            reported.added[added.item.id] = added.item
     return events
 
 
 def _items(
     refund: Refund,
-    lines: Sequence[LineStanding],
+    lines: Sequence[LineState],
     things: Mapping[str, LineItem],
-    told: Told,
-    sent: Sent,
+    reported: Reported,
+    sent: SentKeys,
 ) -> list[Left]:
     """Return the units of a refund that Heap was not sent yet, and count them."""
     left = []
-    for units in less_removed(refund, lines, told, sent).items:
+    for units in less_removed(refund, lines, reported, sent).items:
         if f"{refund.id}:item:{units.line_id}" not in sent:
-            line = told.lines.get(units.line_id)
+            line = reported.lines.get(units.line_id)
             left_now, sales = line.leave(units, refund.currency) if line else (units, None)
             left.append(Left(left_now, things.get(units.line_id), sales))
     return left
 
 
 def _removed(
-    lines: Sequence[LineStanding],
+    lines: Sequence[LineState],
     things: Mapping[str, LineItem],
-    told: Told,
-    taken: Sent,
-    follow: Follow,
+    reported: Reported,
+    taken: SentKeys,
+    follow: AdjustmentContext,
 ) -> list[HeapEvent]:
     """Make the Refunded Items of units that left without a refund."""
     events: list[HeapEvent] = []
-    for removed in removed_since(follow.order, lines, told):
+    for removed in removed_since(follow.order, lines, reported):
         left = Left(removed.units, things[removed.units.line_id], removed.sales)
         events += removal_event(
             follow.order,
@@ -152,27 +144,31 @@ def _removed(
     return events
 
 
-def _standing(purchase: Purchase, outcomes: Sequence[Outcome], told: Told) -> Standing | None:
+def _standing(
+    record: OrderRecord, outcomes: Sequence[Outcome], reported: Reported
+) -> CurrentTotals | None:
     """Find where the order stands; not by a state older than one that was told of and is gone."""
-    standing = next((found for found in outcomes if isinstance(found, Standing)), None)
-    if standing is None or (purchase.expired and told.is_older(standing.at)):
+    standing = next((found for found in outcomes if isinstance(found, CurrentTotals)), None)
+    if standing is None or (record.expired and reported.is_older(standing.at)):
         return None
     return standing
 
 
-def _changed(standing: Standing, told: Told, taken: Sent, follow: Follow) -> Sequence[HeapEvent]:
+def _changed(
+    standing: CurrentTotals, reported: Reported, taken: SentKeys, follow: AdjustmentContext
+) -> Sequence[HeapEvent]:
     """Make the Order Changed of the difference to what Heap has, if there is any."""
     order = follow.order
-    differences = {name: _difference(name, order, standing, told) for name in FIGURES}
+    differences = {name: _difference(name, order, standing, reported) for name in FIGURES}
     total = differences["total"] or ZERO
     credit = differences["credit_applied"] or ZERO
-    revenue = total - credit - told.sell_cards() + told.settle_cards(standing.owed)
+    revenue = total - credit - reported.sell_cards() + reported.settle_cards(standing.owed)
     if not (total or credit or revenue):
         return ()
     for name, figure in differences.items():
         if figure:
-            told.figures[name] = told.figures.get(name, ZERO) + figure
-    told.revenue += revenue
+            reported.figures[name] = reported.figures.get(name, ZERO) + figure
+    reported.revenue += revenue
     return change_event(
         order,
         differences,
@@ -188,7 +184,9 @@ def _changed(standing: Standing, told: Told, taken: Sent, follow: Follow) -> Seq
     )
 
 
-def _difference(name: str, order: Order, standing: Standing, told: Told) -> Decimal | None:
+def _difference(
+    name: str, order: Order, standing: CurrentTotals, reported: Reported
+) -> Decimal | None:
     """Return the difference of one figure to what Heap has; None if there is none to send."""
     now, then = getattr(standing, name), getattr(order, name)
     if name == "credit_applied":
@@ -196,5 +194,5 @@ def _difference(name: str, order: Order, standing: Standing, told: Told) -> Deci
         now, then = now or ZERO, then or ZERO
     if now is None or then is None:
         return None
-    difference: Decimal = now - then - told.figures.get(name, ZERO)
+    difference: Decimal = now - then - reported.figures.get(name, ZERO)
     return difference or None

@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from adapters.money import ZERO, digits, rounded
-from adapters.schema import LineItem, LineStanding, Order, Refund, Units
+from adapters.schema import LineItem, LineState, Order, Refund, Units
 from bridge.heap.sales import line_sales, share, tax_inside
-from bridge.orders.reported import LineTold, Told
+from bridge.orders.reported import Reported, ReportedLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class Removed:
     sales: Decimal | None
 
 
-def bought_since(lines: Sequence[LineStanding], told: Told) -> Iterator[Added]:
+def bought_since(lines: Sequence[LineState], reported: Reported) -> Iterator[Added]:
     """Return the units that Heap was not sent yet, and count them."""
     for line in lines:
-        item, before = line.item, told.lines.get(line.item.id)
+        item, before = line.item, reported.lines.get(line.item.id)
         if before is None:
             sales = line_sales(item, tax_inside(item))
-            told.lines.setdefault(item.id, LineTold()).add(item, sales)
+            reported.lines.setdefault(item.id, ReportedLine()).add(item, sales)
             yield Added(item, line.at, None, sales)
         elif item.quantity > before.units:
             more = _more(item, before)
@@ -56,10 +56,12 @@ def bought_since(lines: Sequence[LineStanding], told: Told) -> Iterator[Added]:
             yield Added(more, line.at, item.quantity, sales)
 
 
-def removed_since(order: Order, lines: Sequence[LineStanding], told: Told) -> Iterator[Removed]:
+def removed_since(
+    order: Order, lines: Sequence[LineState], reported: Reported
+) -> Iterator[Removed]:
     """Return the units that left without a refund and that Heap was not sent yet; count them."""
     for line in lines:
-        before = told.lines.setdefault(line.item.id, LineTold())
+        before = reported.lines.setdefault(line.item.id, ReportedLine())
         gone = line.removed - before.removed
         if gone > 0 and line.removed_at is not None and line.item.quantity:
             item, currency = line.item, order.currency
@@ -74,7 +76,7 @@ def removed_since(order: Order, lines: Sequence[LineStanding], told: Told) -> It
 
 
 def less_removed(
-    refund: Refund, lines: Sequence[LineStanding], told: Told, sent: Container[str]
+    refund: Refund, lines: Sequence[LineState], reported: Reported, sent: Container[str]
 ) -> Refund:
     """Take out of a refund the units that Heap was told had left before it was known.
 
@@ -85,7 +87,7 @@ def less_removed(
     places = digits(refund.currency)
     items = []
     for units in refund.items:
-        before = told.lines.get(units.line_id)
+        before = reported.lines.get(units.line_id)
         if before is None or f"{refund.id}:item:{units.line_id}" in sent:
             items.append(units)
             continue
@@ -104,7 +106,7 @@ def less_removed(
     return replace(refund, items=tuple(items))
 
 
-def _more(item: LineItem, before: LineTold) -> LineItem:
+def _more(item: LineItem, before: ReportedLine) -> LineItem:
     """Make the line of the units that came to a line later."""
     gross = item.gross_price - before.gross
     discount = None if item.discount is None else max(item.discount - before.discount, ZERO)
@@ -119,7 +121,7 @@ def _more(item: LineItem, before: LineTold) -> LineItem:
     )
 
 
-def _more_inside(item: LineItem, before: LineTold, net: Decimal) -> Decimal | None:
+def _more_inside(item: LineItem, before: ReportedLine, net: Decimal) -> Decimal | None:
     """Return the included tax of the units that came later; None if it is unknown."""
     inside = tax_inside(item)
     if inside is None or not before.sales_known:
@@ -127,7 +129,7 @@ def _more_inside(item: LineItem, before: LineTold, net: Decimal) -> Decimal | No
     return net - (item.net_price - inside - before.sales)
 
 
-def items_of(order: Order, lines: Sequence[LineStanding]) -> dict[str, LineItem]:
+def items_of(order: Order, lines: Sequence[LineState]) -> dict[str, LineItem]:
     """Name the lines by their ids: as they were sent, and those that came later."""
     return {
         **{line.item.id: line.item for line in lines},

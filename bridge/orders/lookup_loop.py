@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from adapters.errors import KeyRefused, LookUpFailed, TryAgain
-from adapters.lookups import Api, BatchApi, Json, Need
+from adapters.errors import KeyRefused, LookupFailed, TryAgain
+from adapters.lookups import Api, BatchApi, Json, LookupKey
 from bridge.backoff import backoff
 from bridge.logs import logger
 from bridge.store import Store, circuit_breakers, lookups
-from bridge.store.circuit_breakers import Pause
-from bridge.store.lookups import Asked
+from bridge.store.circuit_breakers import ALL_KINDS, OpenCircuit
+from bridge.store.lookups import DueLookup
 
 log = logger()
 
@@ -25,7 +25,7 @@ _LONG = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class LookupLoop:
     """The look-up loop's one step for one source.
 
     Several look-ups are under way at once, because each is a journey; what they bring is written
@@ -48,8 +48,8 @@ class Asker:
         together = self.api.together if isinstance(self.api, BatchApi) else {}
         for kind, most in together.items():
             asked = lookups.claim(self.store, self.source, self.clock(), most, kind=kind)
-            for account in sorted({one.need.account for one in asked}):
-                mine = [one for one in asked if one.need.account == account]
+            for account in sorted({one.lookup_key.account for one in asked}):
+                mine = [one for one in asked if one.lookup_key.account == account]
                 answered += self._told(mine, self._fetched(mine))
         claimed = lookups.claim(
             self.store, self.source, self.clock(), _FEW * _AT_ONCE, but=together
@@ -64,44 +64,44 @@ class Asker:
         self.threads.shutdown(cancel_futures=True)
         self.api.close()
 
-    def _fetched(self, asked: Sequence[Asked]) -> Sequence[Json | None] | LookUpFailed:
+    def _fetched(self, asked: Sequence[DueLookup]) -> Sequence[Json | None] | LookupFailed:
         """Ask for one thing, or for several of one kind and account in one call."""
-        needs = [one.need for one in asked]
+        lookup_keys = [one.lookup_key for one in asked]
         try:
-            if isinstance(self.api, BatchApi) and needs[0].kind in self.api.together:
-                return self.api.fetch_together(needs)
-            return [self.api.fetch(need) for need in needs]
-        except LookUpFailed as failed:
+            if isinstance(self.api, BatchApi) and lookup_keys[0].kind in self.api.together:
+                return self.api.fetch_together(lookup_keys)
+            return [self.api.fetch(lookup_key) for lookup_key in lookup_keys]
+        except LookupFailed as failed:
             return failed
 
-    def _told(self, asked: Sequence[Asked], found: Sequence[Json | None] | LookUpFailed) -> int:
+    def _told(self, asked: Sequence[DueLookup], found: Sequence[Json | None] | LookupFailed) -> int:
         """Keep what was answered, or when to ask again; gives how many answers there are."""
-        needs = [one.need for one in asked]
-        if isinstance(found, LookUpFailed):
-            self._later(needs, self._again(asked[0], found), str(found))
+        lookup_keys = [one.lookup_key for one in asked]
+        if isinstance(found, LookupFailed):
+            self._later(lookup_keys, self._again(asked[0], found), str(found))
             return 0
-        for need, body in zip(needs, found, strict=True):
-            lookups.answer(self.store, self.source, need, body, self.clock())
-        circuit_breakers.resume(self.store, self.source, needs[0])
-        return len(needs)
+        for lookup_key, body in zip(lookup_keys, found, strict=True):
+            lookups.answer(self.store, self.source, lookup_key, body, self.clock())
+        circuit_breakers.resume(self.store, self.source, lookup_keys[0])
+        return len(lookup_keys)
 
-    def _again(self, asked: Asked, failed: LookUpFailed) -> datetime:
+    def _again(self, asked: DueLookup, failed: LookupFailed) -> datetime:
         """Say when to ask again; a refused key rests others as well."""
         now = self.clock()
         if isinstance(failed, KeyRefused):
-            account, until = asked.need.account, now + _PAUSE
-            kind = asked.need.kind if failed.only_this else None
-            log.warning("look-ups paused", source=self.source, account=account, kind=kind)
+            account, until = asked.lookup_key.account, now + _PAUSE
+            kind = asked.lookup_key.kind if failed.only_this else ALL_KINDS
+            log.warning("look-ups paused", source=self.source, account=account, kind=kind or "all")
             circuit_breakers.pause(
-                self.store, Pause(self.source, account, str(failed), until, kind)
+                self.store, OpenCircuit(self.source, account, kind, until, str(failed))
             )
             return until
         if isinstance(failed, TryAgain):
-            wait = backoff(asked.tries, random.random(), retry_after=failed.retry_after)  # noqa: S311 - spreads, hides nothing
+            wait = backoff(asked.claims, random.random(), retry_after=failed.retry_after)  # noqa: S311 - spreads, hides nothing
             return now + timedelta(seconds=wait)
         # Asking the same again does not help at once; a mended release or key may.
         return now + _LONG
 
-    def _later(self, needs: Sequence[Need], due_at: datetime, reason: str) -> None:
-        for need in needs:
-            lookups.later(self.store, self.source, need, due_at, reason)
+    def _later(self, lookup_keys: Sequence[LookupKey], due_at: datetime, reason: str) -> None:
+        for lookup_key in lookup_keys:
+            lookups.later(self.store, self.source, lookup_key, due_at, reason)

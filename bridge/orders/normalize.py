@@ -18,14 +18,14 @@ from adapters.errors import MalformedPayload
 from bridge.config import Config, Source
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
-from bridge.orders.lookup_answers import Read
+from bridge.orders.lookup_answers import CachedLookups
 from bridge.orders.merging import merge
 from bridge.orders.reading import Reader
-from bridge.orders.retries import event_stumbled, order_given_up, order_stumbled
+from bridge.orders.retries import event_failed, order_failed, order_given_up
 from bridge.orders.settle import Settling
-from bridge.orders.standalone import Alone, end
+from bridge.orders.standalone import StandaloneEvent, end
 from bridge.store import Store, inbox, joining, ledger, sources
-from bridge.store.attempts import GIVEN_UP, MOST_TRIES
+from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Joined, Naming
 from bridge.store.ledger import Due
@@ -41,7 +41,7 @@ FULL = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Normaliser:
+class Normalizer:
     """The normalise loop's one step, and what it needs.
 
     since: per source, the moment before which orders are recorded and not sent.
@@ -65,8 +65,8 @@ class Normaliser:
         due = ledger.claim(self.store, self.clock(), _CLAIM)
         self._each(due, self._due, ledger.give_back)
         # Behind one that was tried before, which came alone, there are others.
-        again = [one.tries for one in claimed[:1]] + [one.tries for one in due[:1]]
-        behind = FULL if any(tries > 1 for tries in again) else 0
+        again = [one.claims for one in claimed[:1]] + [one.claims for one in due[:1]]
+        behind = FULL if any(claims > 1 for claims in again) else 0
         return max(len(claimed) + len(due), behind)
 
     def _each(
@@ -99,18 +99,18 @@ class Normaliser:
                 for stored in claimed:
                     self._claimed([stored])
             else:
-                event_stumbled(self.store, claimed[0], error)
+                event_failed(self.store, claimed[0], error)
 
     def _read(
         self, claimed: Sequence[Stored]
-    ) -> tuple[list[tuple[Stored, Naming]], list[Alone], list[End]]:
+    ) -> tuple[list[tuple[Stored, Naming]], list[StandaloneEvent], list[End]]:
         """Ask the adapters for the ids; before the transaction, because it takes no database."""
         readable: list[tuple[Stored, Naming]] = []
-        alone: list[Alone] = []
+        alone: list[StandaloneEvent] = []
         ends: list[End] = []
         for stored in claimed:
             source = self.config.sources.get(stored.source)
-            if stored.tries > MOST_TRIES:
+            if stored.claims > MAX_CLAIMS:
                 log.error("event given up", source=stored.source, id=f"e{stored.id}")
                 ends.append(End(stored.id, "parked", GIVEN_UP, stored.order_id))
                 continue
@@ -153,17 +153,17 @@ class Normaliser:
                 return End(stored.id, "ignored", reason)
         return End(stored.id, "parked", f"names shop {named}: add it as a source")
 
-    def _alone(self, source: Source, stored: Stored) -> Alone:
-        """Ask the adapter what a webhook means that belongs to no purchase."""
+    def _alone(self, source: Source, stored: Stored) -> StandaloneEvent:
+        """Ask the adapter what a webhook means that belongs to no order."""
         account = source.account or self.accounts.get(source.name, "self")
         known = Known(account=account, settings=source.settings)
         found = meaning(source.adapter, (stored.event,), known)
-        return Alone(stored, found if isinstance(found, tuple) else found.otherwise)
+        return StandaloneEvent(stored, found if isinstance(found, tuple) else found.otherwise)
 
     def _settle_claimed(
         self,
         readable: Sequence[tuple[Stored, Naming]],
-        alone: Sequence[Alone],
+        alone: Sequence[StandaloneEvent],
         ends: Sequence[End],
         connection: Connection,
     ) -> None:
@@ -173,24 +173,21 @@ class Normaliser:
         by_row = {stored.id: stored for stored, _ in readable}
         namings = [naming for _, naming in readable]
         joined = joining.join(self.store, connection, namings)
-        purchases = []
+        records = []
         for group in joined:
-            kept = group.purchases[0]
-            if len(group.purchases) > 1:
-                kept = merge(settling, group.purchases)
+            kept = group.records[0]
+            if len(group.records) > 1:
+                kept = merge(settling, group.records)
             if group.first_event_at < kept.first_event_at:
                 kept = replace(kept, first_event_at=group.first_event_at)
-            purchases.append((kept, group))
+            records.append((kept, group))
             settling.ends += [
                 End(row, "joined", self._remark(by_row[row]), kept.id) for row in group.members
             ]
-        there = [kept.id for kept, group in purchases if group.rows]
+        there = [kept.id for kept, group in records if group.rows]
         siblings = inbox.of_orders(connection, there)
         settling.settle(
-            [
-                (kept, _together(siblings.get(kept.id, ()), group, by_row))
-                for kept, group in purchases
-            ]
+            [(kept, _together(siblings.get(kept.id, ()), group, by_row)) for kept, group in records]
         )
 
     def _remark(self, stored: Stored) -> str | None:
@@ -208,12 +205,12 @@ class Normaliser:
             self.since,
             self.accounts,
             now,
-            reader=Reader(self.config, self.accounts, now, Read(connection)),
+            reader=Reader(self.config, self.accounts, now, CachedLookups(connection)),
         )
 
     def _due(self, claimed: Sequence[Due]) -> None:
-        """Settle purchases whose waiting is over; where that breaks, each alone."""
-        if claimed[0].tries > MOST_TRIES:
+        """Settle orders whose waiting is over; where that breaks, each alone."""
+        if claimed[0].claims > MAX_CLAIMS:
             order_given_up(self.store, claimed[0])
             return
         rows = [one.id for one in claimed]
@@ -227,10 +224,10 @@ class Normaliser:
                 for one in claimed:
                     self._due([one])
             else:
-                order_stumbled(self.store, claimed[0], error, self.clock())
+                order_failed(self.store, claimed[0], error, self.clock())
 
     def _settle_due(self, rows: Sequence[int], connection: Connection) -> list[int]:
-        """Settle those of the purchases that are still due; gives the others."""
+        """Settle those of the orders that are still due; gives the others."""
         settling = self._settling(connection)
         free = ledger.lock(connection, rows, free=True)
         # Another worker may have been here since: look at none twice, nor before its time.
@@ -249,7 +246,7 @@ def _unknown(stored: Stored) -> End:
 def _together(
     siblings: Sequence[Stored], group: Joined, by_row: Mapping[int, Stored]
 ) -> list[Stored]:
-    """Put a purchase's earlier events and those that just joined it in the order of arrival."""
+    """Put an order's earlier events and those that just joined it in the order of arrival."""
     found = {stored.id: stored for stored in siblings}
     found |= {row: by_row[row] for row in group.members}
     return [found[row] for row in sorted(found)]

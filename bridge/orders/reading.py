@@ -1,4 +1,4 @@
-"""Have the adapters say what purchases come to, whatever some of their events hold."""
+"""Have the adapters say what orders come to, whatever some of their events hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,11 +8,11 @@ from adapters.contract import Known
 from adapters.errors import MalformedPayload
 from adapters.schema import Outcome, Parked, Wait
 from bridge.config import Config, Source
-from bridge.orders.lookup_answers import Answers, Read
-from bridge.orders.reported import Told
+from bridge.orders.lookup_answers import CachedLookups, LookupAnswers
+from bridge.orders.reported import Reported
 from bridge.orders.unit_of_work import ORDER
 from bridge.store.inbox import End, Stored
-from bridge.store.ledger import Purchase
+from bridge.store.ledger import OrderRecord
 
 Found = tuple[Outcome, ...] | Wait
 
@@ -21,17 +21,17 @@ _NONE_READABLE = Parked("no event of it can be read")
 
 @dataclass(frozen=True, slots=True)
 class _Ahead:
-    """What a purchase comes to, from these events and answers."""
+    """What an order comes to, from these events and answers."""
 
     events: Sequence[Stored]
-    answers: Answers
+    answers: LookupAnswers
     found: Found
     ends: list[End]
 
 
 @dataclass(slots=True)
 class Reader:
-    """Normalises the purchases of one transaction.
+    """Normalises the orders of one transaction.
 
     accounts: the account of each source's first verified delivery.
     """
@@ -39,58 +39,60 @@ class Reader:
     config: Config
     accounts: Mapping[str, str]
     now: datetime
-    facts: Read
+    facts: CachedLookups
     ahead: dict[int, _Ahead] = field(default_factory=dict)
 
-    def look_ahead(self, purchases: Sequence[tuple[Purchase, Sequence[Stored]]]) -> None:
-        """Normalise purchases as if no look-up were answered, and read their look-ups together.
+    def look_ahead(self, records: Sequence[tuple[OrderRecord, Sequence[Stored]]]) -> None:
+        """Normalise orders as if no look-up were answered, and read their look-ups together.
 
         What no answer changes then stands; the others are normalised again when it is their turn.
         """
-        for purchase, events in purchases:
-            source = self.config.sources.get(purchase.source)
+        for record, events in records:
+            source = self.config.sources.get(record.source)
             if source is None:
                 continue
-            answers = self._answers(source, purchase, events)
+            answers = self._answers(source, record, events)
             answers.guesses = []
-            known = self._known(source, purchase, answers)
-            found, ends = normalized(source, events, known, purchase.id)
-            self.ahead[purchase.id] = _Ahead(events, answers, found, ends)
-        for name in {purchase.source for purchase, _ in purchases}:
+            known = self._known(source, record, answers)
+            found, ends = normalized(source, events, known, record.id)
+            self.ahead[record.id] = _Ahead(events, answers, found, ends)
+        for name in {record.source for record, _ in records}:
             guessed = (
-                need
+                lookup_key
                 for one in self.ahead.values()
                 if one.answers.source == name
-                for need in one.answers.guesses or ()
+                for lookup_key in one.answers.guesses or ()
             )
             self.facts.read(name, guessed)
 
     def normalize(
-        self, source: Source, purchase: Purchase, events: Sequence[Stored]
+        self, source: Source, record: OrderRecord, events: Sequence[Stored]
     ) -> tuple[Found, list[End]]:
-        """Say what a purchase comes to, and how those of its events end that cannot be read."""
-        ahead = self.ahead.pop(purchase.id, None)
+        """Say what an order comes to, and how those of its events end that cannot be read."""
+        ahead = self.ahead.pop(record.id, None)
         if ahead and ahead.events is events and ahead.answers.guessed_right():
             return ahead.found, ahead.ends
-        return normalized(source, events, self.known(source, purchase, events), purchase.id)
+        return normalized(source, events, self.known(source, record, events), record.id)
 
-    def known(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Known:
+    def known(self, source: Source, record: OrderRecord, events: Sequence[Stored]) -> Known:
         """Tell the adapter what the bridge knows beside the events."""
-        return self._known(source, purchase, self._answers(source, purchase, events))
+        return self._known(source, record, self._answers(source, record, events))
 
-    def _answers(self, source: Source, purchase: Purchase, events: Sequence[Stored]) -> Answers:
+    def _answers(
+        self, source: Source, record: OrderRecord, events: Sequence[Stored]
+    ) -> LookupAnswers:
         newest = max((stored.event.received_at or self.now for stored in events), default=None)
         # What was sent is told about with the answers it was sent with.
-        since = None if purchase.state == "settled" else newest
-        return Answers(self.facts, source.name, self.now, source.adapter.lasting, since)
+        since = None if record.state == "settled" else newest
+        return LookupAnswers(self.facts, source.name, self.now, source.adapter.lasting, since)
 
-    def _known(self, source: Source, purchase: Purchase, answers: Answers) -> Known:
-        sold = purchase.record if purchase.state == "settled" else None
+    def _known(self, source: Source, record: OrderRecord, answers: LookupAnswers) -> Known:
+        sold = record.sent_order if record.state == "settled" else None
         order = ORDER.validate_json(sold) if sold else None
         # What the events would tell that are gone.
-        told = Told.read(purchase.told if purchase.expired else None)
-        if order and told.added:
-            order = replace(order, lines=(*order.lines, *told.added.values()))
+        reported = Reported.read(record.reported if record.expired else None)
+        if order and reported.added:
+            order = replace(order, lines=(*order.lines, *reported.added.values()))
         field = self.config.customer_id_field
         wanted = tuple(dict.fromkeys([*self.config.extra_properties, *([field] if field else [])]))
         return Known(
@@ -99,15 +101,15 @@ class Reader:
             lookup=answers,
             extra=wanted,
             sold=order,
-            partial=purchase.expired is not None,
-            refunds=(*told.refunds.values(),),
+            partial=record.expired is not None,
+            refunds=(*reported.refunds.values(),),
         )
 
 
 def normalized(
     source: Source, events: Sequence[Stored], known: Known, order_row: int
 ) -> tuple[Found, list[End]]:
-    """Normalise a purchase from all its events; those that cannot be read are parked.
+    """Normalise an order from all its events; those that cannot be read are parked.
 
     Gives what it comes to, and how the unreadable ones end.
     """

@@ -1,4 +1,4 @@
-"""What Heap was told of a purchase: the sums of its changes, the units of its lines, its refunds.
+"""What Heap was told of an order: the sums of its changes, the units of its lines, its refunds.
 
 Kept for ever in the ledger, without personal data, so that no webhook can be told twice however
 late it comes.
@@ -17,7 +17,7 @@ from bridge.heap.sales import cards_in, net_sales, share
 
 
 @dataclass(slots=True)
-class LineTold:
+class ReportedLine:
     """What Heap was sent of one line, as sums over all events of it.
 
     units, gross, net, discount, tax, sales: by Purchases; sales are their net sales.
@@ -71,7 +71,7 @@ class LineTold:
 
 
 @dataclass(slots=True)
-class Told:
+class Reported:
     """The sums. figures: of Order Changed events, by name. lines: by the line's id.
 
     added: lines that the order as it was sent does not have, by their ids. refunds: by their ids,
@@ -82,7 +82,7 @@ class Told:
     """
 
     figures: dict[str, Decimal] = field(default_factory=dict)
-    lines: dict[str, LineTold] = field(default_factory=dict)
+    lines: dict[str, ReportedLine] = field(default_factory=dict)
     added: dict[str, LineItem] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
     newest: datetime | None = None
@@ -108,7 +108,7 @@ class Told:
         """Count the Purchases that went out with the order itself."""
         sales = net_sales(order)
         for item in order.lines:
-            self.lines.setdefault(item.id, LineTold()).add(item, sales[item.id])
+            self.lines.setdefault(item.id, ReportedLine()).add(item, sales[item.id])
         self.cards_sold = cards_in(order.lines)
 
     def sell_cards(self) -> Decimal:
@@ -206,4 +206,4 @@ def _steps(before: Refund, now: Refund) -> tuple[RefundStep, ...]:
     return (*before.steps, *new)
 
 
-TOLD: TypeAdapter[Told] = TypeAdapter(Told)
+TOLD: TypeAdapter[Reported] = TypeAdapter(Reported)

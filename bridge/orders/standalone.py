@@ -1,4 +1,4 @@
-"""What is done about a webhook that belongs to no purchase, such as a product that was changed."""
+"""What is done about a webhook that belongs to no order, such as a product that was changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,28 +6,28 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from adapters.schema import Disclosure, Erasure, Fact, Ignored, Lone, Outcome
+from adapters.schema import Disclosure, Erasure, Ignored, LookupFact, Outcome, Standalone
 from bridge.store import Store, erasures, lookups
 from bridge.store.inbox import End, Stored
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """A webhook without a purchase, and what its adapter says it means."""
+class StandaloneEvent:
+    """A webhook without an order, and what its adapter says it means."""
 
     stored: Stored
-    outcomes: Sequence[Outcome | Lone]
+    outcomes: Sequence[Outcome | Standalone]
 
 
-def end(store: Store, connection: Connection, alone: Alone, now: datetime) -> End:
+def end(store: Store, connection: Connection, alone: StandaloneEvent, now: datetime) -> End:
     """Do what a webhook means, in the transaction that ends it."""
     stored = alone.stored
     reasons = []
     for outcome in alone.outcomes:
         match outcome:
-            case Fact():
+            case LookupFact():
                 lookups.tell(store, connection, stored.source, outcome, now)
-                reasons.append(f"kept as what is known of its {outcome.need.kind}")
+                reasons.append(f"kept as what is known of its {outcome.lookup_key.kind}")
             case Ignored(reason):
                 reasons.append(reason)
             case Erasure(whose):

@@ -8,19 +8,19 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.schema import Order
 from bridge.config import Config, Source
 from bridge.heap.events import HeapEvent
 from bridge.heap.identity import Choice, Identity, identify
 from bridge.heap.session import Session, session_of
 from bridge.logs import logger
-from bridge.orders.profiles import Stirred, tell
+from bridge.orders.profiles import ChangedProfile, profile_updates
 from bridge.store import Store, inbox, ledger, lookups, outbox
 from bridge.store.inbox import End
-from bridge.store.ledger import Purchase
-from bridge.store.lookups import Want
-from bridge.store.outbox import Outgoing, Parcel
+from bridge.store.ledger import OrderRecord
+from bridge.store.lookups import Waiter
+from bridge.store.outbox import NewBatch, NewEvent
 
 log = logger()
 
@@ -28,7 +28,7 @@ ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 
 
 @dataclass(slots=True)
-class Gathered:
+class UnitOfWork:
     """What one transaction makes, gathered so that each table is written once.
 
     accounts: the account of each source's first verified delivery.
@@ -40,37 +40,39 @@ class Gathered:
     since: Mapping[str, datetime]
     accounts: Mapping[str, str]
     now: datetime
-    purchases: list[Purchase] = field(default_factory=list)
-    parcels: list[Parcel] = field(default_factory=list)
+    records: list[OrderRecord] = field(default_factory=list)
+    new_batches: list[NewBatch] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
-    wants: list[Want] = field(default_factory=list)
-    stirred: list[Stirred] = field(default_factory=list)
+    waiters: list[Waiter] = field(default_factory=list)
+    changed_profiles: list[ChangedProfile] = field(default_factory=list)
 
     def write(self) -> None:
         """Write what was gathered."""
-        ledger.save(self.connection, self.purchases)
-        outbox.enqueue(self.connection, self.parcels, self.now)
+        ledger.save(self.connection, self.records)
+        outbox.enqueue(self.connection, self.new_batches, self.now)
         inbox.finish(self.connection, self.ends)
-        lookups.want(self.store, self.connection, self.wants, self.now)
-        self.purchases, self.parcels, self.ends, self.wants = [], [], [], []
+        lookups.wait_for(self.store, self.connection, self.waiters, self.now)
+        self.records, self.new_batches, self.ends, self.waiters = [], [], [], []
 
     def write_all(self) -> None:
         """Write what was gathered, and what it comes to for the users it is about."""
         self.write()
-        self.parcels = tell(self.store, self.connection, self.config, self.stirred, self.now)
-        self.stirred = []
+        self.new_batches = profile_updates(
+            self.store, self.connection, self.config, self.changed_profiles, self.now
+        )
+        self.changed_profiles = []
         self.write()
 
-    def want(self, purchase: Purchase, needs: Sequence[Need]) -> None:
-        """Have looked up what a purchase waits for."""
-        self.wants += [Want(purchase.source, purchase.id, need) for need in needs]
+    def wait_for(self, record: OrderRecord, lookup_keys: Sequence[LookupKey]) -> None:
+        """Have looked up what an order waits for."""
+        self.waiters += [Waiter(record.source, record.id, lookup_key) for lookup_key in lookup_keys]
 
     def session(self, source: Source, order: Order) -> Session:
         """Read what an order tells of the shopper's session at the source's Heap app."""
-        return session_of(order.carried, source.destination.app_id)
+        return session_of(order.attribution, source.destination.app_id)
 
     def voice(
-        self, source: Source, order: Order, session: Session, kept: Purchase | None = None
+        self, source: Source, order: Order, session: Session, kept: OrderRecord | None = None
     ) -> dict[str, Any]:
         """Give what every Heap event of an order is written with.
 
@@ -112,21 +114,21 @@ class Gathered:
         """
         identity: Identity = voice["identity"]
         if events:
-            self.parcels.append(
-                Parcel(
+            self.new_batches.append(
+                NewBatch(
                     source=source.name,
                     order_row=order_row,
                     destination=destination,
                     identity=identity.value,
-                    events=[Outgoing(event.key, event.kind, event.body) for event in events],
+                    events=[NewEvent(event.key, event.kind, event.body) for event in events],
                 )
             )
         elif session is None:
             return
         # An order whose events the browser sends is one of its user's all the same.
         key = events[0].key if events else f"{voice['provider']}:{order.account}:{order.id}:order"
-        self.stirred.append(
-            Stirred(
+        self.changed_profiles.append(
+            ChangedProfile(
                 source=source,
                 row=order_row,
                 destination=destination,
@@ -137,20 +139,20 @@ class Gathered:
             )
         )
 
-    def park(self, purchase: Purchase, reason: str) -> None:
-        """Leave a purchase to the operator."""
-        log.warning("order parked", source=purchase.source, order=f"o{purchase.id}")
-        self.stand(purchase, "parked", reason=reason)
+    def park(self, record: OrderRecord, reason: str) -> None:
+        """Leave an order to the operator."""
+        log.warning("order parked", source=record.source, order=f"o{record.id}")
+        self.stand(record, "parked", reason=reason)
 
     def stand(
         self,
-        purchase: Purchase,
+        record: OrderRecord,
         state: str,
         *,
         reason: str | None = None,
         due_at: datetime | None = None,
         **also: Any,
     ) -> None:
-        """Say where a purchase stands now. also: what else of it changes with that, by field."""
-        stands = replace(purchase, state=state, reason=reason, due_at=due_at, tries=0, **also)
-        self.purchases.append(stands)
+        """Say where an order stands now. also: what else of it changes with that, by field."""
+        stands = replace(record, state=state, reason=reason, due_at=due_at, claims=0, **also)
+        self.records.append(stands)

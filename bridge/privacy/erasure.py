@@ -18,7 +18,7 @@ from bridge.logs import logger
 from bridge.privacy.nameless import nameless
 from bridge.store import Store, data_export, erasures, scrub
 from bridge.store.erasures import KEPT, Demand, Export, User
-from bridge.store.pii import Traces
+from bridge.store.pii import PiiMatcher
 
 log = logger()
 
@@ -64,7 +64,7 @@ class Eraser:
 
     def _slice(self, connection: Connection, demand: Demand) -> bool:
         """Go through one slice of one table; False once all is done."""
-        traces = Traces(demand.whose)
+        traces = PiiMatcher(demand.whose)
         if demand.state == "asked":
             found = scrub.in_inbox(
                 connection, demand.source, traces, demand.cursor, demand.event_id
@@ -93,7 +93,7 @@ class Eraser:
         return bool(values.get("state", demand.state) in {"asked", "records"})
 
     def _next(
-        self, connection: Connection, demand: Demand, traces: Traces, users: set[User]
+        self, connection: Connection, demand: Demand, traces: PiiMatcher, users: set[User]
     ) -> dict[str, Any]:
         """Say what follows once a table has been gone through."""
         if demand.state == "asked":
@@ -155,13 +155,13 @@ class Eraser:
 
         def work(connection: Connection) -> str:
             orders, alone = data_export.of_person(connection, export.source, export.whose)
-            told = {
+            stored = {
                 "source": export.source,
                 "request": export.request,
                 "stored": data_export.told_of(connection, orders),
                 "other_webhooks": data_export.webhooks(connection, alone),
             }
-            return json.dumps(told, ensure_ascii=False, indent=2)
+            return json.dumps(stored, ensure_ascii=False, indent=2)
 
         text = self.store.read(work)
         self.store.write(lambda c: erasures.made(c, export.id, text))

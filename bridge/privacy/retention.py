@@ -13,11 +13,11 @@ from adapters.schema import LineItem, Order
 from bridge.config import Config
 from bridge.heap.identity import Identity
 from bridge.logs import logger
-from bridge.orders.reported import Told
+from bridge.orders.reported import Reported
 from bridge.orders.unit_of_work import ORDER
 from bridge.store import Store, retention
-from bridge.store.ledger import Purchase
-from bridge.store.retention import Kept, Slice
+from bridge.store.ledger import OrderRecord
+from bridge.store.retention import RetainedOrder, Slice
 
 log = logger()
 
@@ -76,7 +76,7 @@ class Expirer:
         ledger = now - timedelta(days=self.config.ledger_days)
         yield "bodies", retention.bodies, payloads
         yield "sent bytes", retention.bytes_sent, payloads
-        yield "tries", retention.tries, payloads
+        yield "attempts", retention.old_attempts, payloads
         yield "look-ups", retention.answers, payloads
         yield "signature failures", retention.counts, payloads
         yield "locks", retention.locks, payloads
@@ -84,19 +84,21 @@ class Expirer:
         yield "ignored webhooks", retention.rows, ledger
 
 
-def kept(purchase: Purchase) -> Kept:
+def kept(record: OrderRecord) -> RetainedOrder:
     """Say what stays of an order for ever: ids, units and amounts, and its number.
 
     Of one that was not sent nothing but its ids.
     """
-    if purchase.record is None or purchase.settled_at is None:
-        return Kept(None, None, None)
-    order, told = ORDER.validate_json(purchase.record), Told.read(purchase.told)
-    if not told.lines:
-        told.count(order)
-    told.added = {}
-    user = Identity.read(purchase.identity).value if purchase.identity else None
-    return Kept(ORDER.dump_json(_bones(order), exclude_none=True).decode(), told.written(), user)
+    if record.sent_order is None or record.settled_at is None:
+        return RetainedOrder(None, None, None)
+    order, reported = ORDER.validate_json(record.sent_order), Reported.read(record.reported)
+    if not reported.lines:
+        reported.count(order)
+    reported.added = {}
+    user = Identity.read(record.identity).value if record.identity else None
+    return RetainedOrder(
+        ORDER.dump_json(_bones(order), exclude_none=True).decode(), reported.written(), user
+    )
 
 
 def _bones(order: Order) -> Order:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class SandboxFault:
     """What goes wrong with the next `times` requests.
 
     status: answered at once, nothing stored; with `retry_after`, `body` and `content_type`.
@@ -32,21 +32,21 @@ class Fault:
     path: str | None = None
 
 
-class Faults:
+class SandboxFaults:
     """The faults still to be played; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[Fault] = []
+        self._waiting: list[SandboxFault] = []
         self._poison: set[str] = set()
         self._refuse_all = False
 
     def add(self, **fault: Any) -> None:
         """Add one fault behind the others, by the names of `Fault`. ValueError for other names."""
-        unknown = fault.keys() - {field.name for field in fields(Fault)}
+        unknown = fault.keys() - {field.name for field in fields(SandboxFault)}
         if unknown:
             raise ValueError(f"a sandbox knows no fault called {', '.join(sorted(unknown))}")
-        added = Fault(**fault)
+        added = SandboxFault(**fault)
         with self._lock:
             if added.refuse_key is not None:
                 self._poison.add(added.refuse_key)
@@ -62,7 +62,7 @@ class Faults:
             self._poison.clear()
             self._refuse_all = False
 
-    def next(self, path: str) -> Fault | None:
+    def next(self, path: str) -> SandboxFault | None:
         """Take the fault that the request at hand is to meet."""
         with self._lock:
             for at, fault in enumerate(self._waiting):

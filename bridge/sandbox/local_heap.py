@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bridge.sandbox.faults import Faults
+from bridge.sandbox.faults import SandboxFaults
 from bridge.sandbox.records import Conflict, Records, Request, parsed
-from bridge.sandbox.server import Server
+from bridge.sandbox.server import SandboxServer
 from bridge.sandbox.users import Users
 
 _RETRY_AFTER_SECONDS = 60
@@ -45,12 +45,12 @@ class Sandbox:
         self._records = Records(per_minute=per_minute, strict=strict, partial=partial, clock=clock)
         self._address = (host, port)
         self._retry_after = _RETRY_AFTER_SECONDS if retry_after else None
-        self._server: Server | None = None
+        self._server: SandboxServer | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> "Sandbox":
         """Listen; returns once connections are accepted. OSError where the port is taken."""
-        self._server = Server(self._address, self._records, self._retry_after)
+        self._server = SandboxServer(self._address, self._records, self._retry_after)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         return self
@@ -71,7 +71,7 @@ class Sandbox:
         return f"http://{host!s}:{port}"
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> SandboxFaults:
         """The faults to play."""
         return self._records.faults
 

@@ -10,8 +10,16 @@ from decimal import Decimal
 from typing import Any
 
 from bridge.sandbox.deletion import Deletions
-from bridge.sandbox.faults import Faults
-from bridge.sandbox.rules import Limit, RuleBroken, Sent, Track, check_event, read_track, user_of
+from bridge.sandbox.faults import SandboxFaults
+from bridge.sandbox.rules import (
+    Limit,
+    ReceivedEvent,
+    RuleBroken,
+    Track,
+    check_event,
+    read_track,
+    user_of,
+)
 from bridge.sandbox.users import Users
 
 TRACK = "/api/track"
@@ -59,7 +67,7 @@ class Records:
         self, *, per_minute: int, strict: bool, partial: bool, clock: Callable[[], float]
     ) -> None:
         self.held = Held()
-        self.faults = Faults()
+        self.faults = SandboxFaults()
         self.deletions = Deletions(clock)
         self._strict = strict
         self._partial = partial
@@ -146,7 +154,7 @@ class Records:
                 "refused": len(self.held.refusals),
             }
 
-    def _judge(self, track: Track) -> tuple[list[Sent], str]:
+    def _judge(self, track: Track) -> tuple[list[ReceivedEvent], str]:
         """Split off the events that pass; and say what is wrong with the first that does not."""
         keys = {str(event.fields.get("idempotency_key")) for event in track.events}
         if self.faults.refuses(keys):
@@ -160,7 +168,7 @@ class Records:
                 refusal = refusal or str(broken)
         return good, refusal
 
-    def _has_room(self, track: Track, events: list[Sent], now: float) -> bool:
+    def _has_room(self, track: Track, events: list[ReceivedEvent], now: float) -> bool:
         users = Counter(f"{track.app_id} {user_of(event.fields)}" for event in events)
         limit = self._per_user if track.bulk else self._single
         if not all(limit.allows(user, n, now) for user, n in users.items()):
@@ -173,7 +181,7 @@ class Records:
             self._per_app.take(track.app_id, len(events), now)
         return True
 
-    def _keep(self, app_id: str, event: Sent) -> None:
+    def _keep(self, app_id: str, event: ReceivedEvent) -> None:
         key = event.fields.get("idempotency_key")
         if key is None:
             self._unkeyed += 1

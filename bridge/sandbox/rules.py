@@ -30,7 +30,7 @@ class RuleBroken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class ReceivedEvent:
     """One event as it arrived.
 
     fields: the JSON object, its fractions exact; raw: its bytes in the request.
@@ -46,7 +46,7 @@ class Track:
 
     app_id: str
     bulk: bool
-    events: tuple[Sent, ...]
+    events: tuple[ReceivedEvent, ...]
 
 
 def read_track(body: bytes, *, strict: bool) -> Track:
@@ -64,7 +64,7 @@ def read_track(body: bytes, *, strict: bool) -> Track:
     if not isinstance(app_id, str) or not app_id:
         raise RuleBroken("app_id: not a string")
     if events is None:
-        return Track(app_id, bulk=False, events=(Sent(fields, body),))
+        return Track(app_id, bulk=False, events=(ReceivedEvent(fields, body),))
     if "event" in fields:
         raise RuleBroken("both event and events")
     if not 1 <= len(events) <= MOST_EVENTS:
@@ -132,10 +132,10 @@ class _Reader:
         decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
         self._decode = decoder.raw_decode
 
-    def request(self) -> tuple[dict[str, Any], list[Sent] | None]:
+    def request(self) -> tuple[dict[str, Any], list[ReceivedEvent] | None]:
         """Give the fields but `events`, and the events; None where there are none."""
         fields: dict[str, Any] = {}
-        events: list[Sent] | None = None
+        events: list[ReceivedEvent] | None = None
         self._expect("{")
         while not self._next("}"):
             if fields or events is not None:
@@ -150,14 +150,14 @@ class _Reader:
             raise ValueError("more after the end")
         return fields, events
 
-    def _events(self) -> list[Sent]:
-        events: list[Sent] = []
+    def _events(self) -> list[ReceivedEvent]:
+        events: list[ReceivedEvent] = []
         while not self._next("]"):
             if events:
                 self._expect(",")
             start = self._skip()
             fields = self._value()
-            events.append(Sent(fields, self._text[start : self._at].encode("utf-8")))
+            events.append(ReceivedEvent(fields, self._text[start : self._at].encode("utf-8")))
         return events
 
     def _name(self) -> str:

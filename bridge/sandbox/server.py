@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from bridge.sandbox.deletion import PREFIX
-from bridge.sandbox.faults import Fault
+from bridge.sandbox.faults import SandboxFault
 from bridge.sandbox.records import TRACK, Records, parsed
 from bridge.sandbox.users import PATHS
 
@@ -22,7 +22,7 @@ _LONGEST_BODY = 16 * 1024 * 1024
 _WORDS = {HTTPStatus.BAD_REQUEST: b"Bad request", HTTPStatus.TOO_MANY_REQUESTS: b"Slow down"}
 
 
-class Server(ThreadingMixIn, TCPServer):
+class SandboxServer(ThreadingMixIn, TCPServer):
     """One thread a connection, all of which `stop` and `server_close` end."""
 
     allow_reuse_address = True
@@ -61,7 +61,7 @@ class Server(ThreadingMixIn, TCPServer):
 class _Exchange(BaseHTTPRequestHandler):
     """One connection."""
 
-    server: Server
+    server: SandboxServer
     server_version = "heap-sandbox"
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -112,7 +112,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _take(self, body: bytes) -> None:
         records = self.server.records
-        fault = records.faults.next(self.path) or Fault()
+        fault = records.faults.next(self.path) or SandboxFault()
         if fault.status or fault.drop == "before":
             records.note(self.path, body, fault.status)
             if not fault.status:

@@ -18,7 +18,7 @@ from adapters.contract import WebhookEvent
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
 from bridge.store.engine import Store, short
-from bridge.store.tables import inbox, refusals
+from bridge.store.tables import inbox, signature_failures
 
 # Longer than this no provider's request is kept: it is answered 503 and comes again.
 PATIENCE_SECONDS = 2.0
@@ -31,7 +31,7 @@ _LONGEST = 255
 
 log = logger()
 
-Told = bool | Exception
+StoredOrError = bool | Exception
 """What became of a webhook: True new, False seen before, or why it was not stored."""
 
 
@@ -41,7 +41,11 @@ class Offered:
     __slots__ = ("done", "dropped", "key", "row", "size")
 
     def __init__(
-        self, key: tuple[str, str], row: tuple[Any, ...], size: int, done: Callable[[Told], None]
+        self,
+        key: tuple[str, str],
+        row: tuple[Any, ...],
+        size: int,
+        done: Callable[[StoredOrError], None],
     ) -> None:
         self.key = key
         self.row = row
@@ -77,7 +81,7 @@ class Acceptor:
         event: WebhookEvent,
         secret: int,
         at: datetime,
-        done: Callable[[Told], None],
+        done: Callable[[StoredOrError], None],
     ) -> Offered:
         """Have an event stored durably, from the next `ring` on; `done` is told in that thread.
 
@@ -101,11 +105,11 @@ class Acceptor:
 
         Raises StoreUnavailable when it cannot be stored within two seconds.
         """
-        told: list[Told] = []
+        outcomes: list[StoredOrError] = []
         answered = threading.Event()
 
-        def done(what: Told) -> None:
-            told.append(what)
+        def done(what: StoredOrError) -> None:
+            outcomes.append(what)
             answered.set()
 
         offered = self.offer(source, event, secret, at, done)
@@ -113,9 +117,9 @@ class Acceptor:
         if not answered.wait(PATIENCE_SECONDS):
             offered.drop()
             raise StoreUnavailable("database")
-        if isinstance(told[0], Exception):
-            raise told[0]
-        return told[0]
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
+        return outcomes[0]
 
     def refused(self, source: str) -> None:
         """Count a signature failure; it is written within a second or two, and never waits."""
@@ -187,17 +191,19 @@ class Acceptor:
 
     def _add_refused(self, connection: Connection, counts: dict[tuple[str, datetime], int]) -> None:
         for (source, minute), count in sorted(counts.items()):
-            row = self._store.insert(refusals).values(source=source, minute=minute, count=count)
+            row = self._store.insert(signature_failures).values(
+                source=source, minute=minute, count=count
+            )
             connection.execute(
                 row.on_conflict_do_update(
                     index_elements=["source", "minute"],
-                    set_={"count": refusals.c.count + row.excluded.count},
+                    set_={"count": signature_failures.c.count + row.excluded.count},
                 )
             )
 
 
-_COLUMNS = "source key topic account received_at signed_at secret headers body state tries".split()
-_CONSTANTS = {"state": "'new'", "tries": "0"}
+_COLUMNS = "source key topic account received_at signed_at secret headers body state claims".split()
+_CONSTANTS = {"state": "'new'", "claims": "0"}
 
 
 class _Insert:
@@ -228,7 +234,7 @@ class _Insert:
         event: WebhookEvent,
         secret: int,
         at: datetime,
-        done: Callable[[Told], None],
+        done: Callable[[StoredOrError], None],
     ) -> Offered:
         """Make the row of an event, in the order of the columns."""
         key = short(event.key)

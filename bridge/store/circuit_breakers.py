@@ -1,114 +1,93 @@
-"""Which look-ups rest: an account's, whose key is refused, or one kind, which it may not make.
+"""Which look-ups are paused: an account's, whose key is refused, or one kind of it.
 
 One kind alone leaves the others on their way: a key that may read everything but settlements is
 refused with every order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, select, tuple_
 
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from bridge.store.engine import Store
-from bridge.store.tables import denials
-from bridge.store.tables import pauses as rests
+from bridge.store.tables import circuits
+
+ALL_KINDS = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """Look-ups that rest. kind: the only one of its account that does; None for all of them."""
+class OpenCircuit:
+    """Look-ups that are paused. kind: the only one of its account that is, or ALL_KINDS."""
 
     source: str
     account: str
-    reason: str
+    kind: str
     not_before: datetime
-    kind: str | None = None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Resting:
-    """The pauses of one source. accounts, kinds: what rests -> until when."""
+class OpenCircuits:
+    """The paused look-ups of one source: (account, kind) -> until when."""
 
-    accounts: Mapping[str, datetime]
-    kinds: Mapping[tuple[str, str], datetime]
+    until: Mapping[tuple[str, str], datetime]
 
-    def allows(self, facts: Table, now: datetime) -> ColumnElement[bool]:
-        """Leave out what rests at this moment."""
+    def allows(self, cache: Table, now: datetime) -> ColumnElement[bool]:
+        """Return a condition that leaves out what is paused at this moment."""
+        closed = [what for what, not_before in self.until.items() if not_before > now]
+        accounts = [account for account, kind in closed if kind == ALL_KINDS]
         return and_(
-            facts.c.account.not_in(_after(self.accounts, now)),
-            tuple_(facts.c.account, facts.c.kind).not_in(_after(self.kinds, now)),
+            cache.c.account.not_in(accounts),
+            tuple_(cache.c.account, cache.c.kind).not_in(closed),
         )
 
-    def one_ahead(self, needs: Iterable[Need]) -> Iterator[Need]:
-        """Give all that may be asked; of what rested before, the first alone."""
-        ahead = set[object]()
-        for need in needs:
-            rested = {need.account} & self.accounts.keys() | {_named(need)} & self.kinds.keys()
-            if not rested & ahead:
-                ahead |= rested
-                yield need
+    def one_ahead(self, lookup_keys: Iterable[LookupKey]) -> Iterator[LookupKey]:
+        """Yield all that may be asked; of what was paused before, the first alone."""
+        ahead = set[tuple[str, str]]()
+        for lookup_key in lookup_keys:
+            paused = {*_circuits_of(lookup_key)} & self.until.keys()
+            if not paused & ahead:
+                ahead |= paused
+                yield lookup_key
 
 
-def resting(connection: Connection, source: str) -> Resting:
-    """Tell what rests or has rested, and was not answered since."""
-    accounts = connection.execute(select(rests).where(rests.c.source == source))
-    kinds = connection.execute(select(denials).where(denials.c.source == source))
-    return Resting(
-        {row.account: row.not_before for row in accounts},
-        {(row.account, row.kind): row.not_before for row in kinds},
-    )
+def open_circuits(connection: Connection, source: str) -> OpenCircuits:
+    """Return what is or was paused, and was not answered since."""
+    rows = connection.execute(select(circuits).where(circuits.c.source == source))
+    return OpenCircuits({(row.account, row.kind): row.not_before for row in rows})
 
 
-def pause(store: Store, pause: Pause) -> None:
-    """Let look-ups rest; one a minute tries again."""
-    own = {"source": pause.source, "account": pause.account}
-    if pause.kind is not None:
-        own["kind"] = pause.kind
-    row = store.insert(denials if pause.kind else rests).values(
-        **own, not_before=pause.not_before, reason=pause.reason
-    )
+def pause(store: Store, circuit: OpenCircuit) -> None:
+    """Pause look-ups; one a minute tries again."""
+    values = dict(zip(circuits.c.keys(), astuple(circuit), strict=True))
+    row = store.insert(circuits).values(values)
     changed = {"not_before": row.excluded.not_before, "reason": row.excluded.reason}
-    statement = row.on_conflict_do_update(index_elements=[*own], set_=changed)
+    statement = row.on_conflict_do_update(
+        index_elements=["source", "account", "kind"], set_=changed
+    )
     store.write(lambda connection: connection.execute(statement))
 
 
-def resume(store: Store, source: str, need: Need) -> None:
-    """End the pauses of a look-up that was answered."""
+def resume(store: Store, source: str, lookup_key: LookupKey) -> None:
+    """Close the circuits of a look-up that was answered."""
+    mine = _circuits_of(lookup_key)
 
-    def rested(connection: Connection) -> bool:
-        found = resting(connection, source)
-        return need.account in found.accounts or _named(need) in found.kinds
+    def work(connection: Connection) -> Any:
+        found = tuple_(circuits.c.account, circuits.c.kind).in_(mine)
+        return connection.execute(circuits.delete().where(circuits.c.source == source, found))
 
-    def work(connection: Connection) -> None:
-        account = rests.c.source == source, rests.c.account == need.account
-        kind = denials.c.source == source, denials.c.account == need.account
-        connection.execute(rests.delete().where(*account))
-        connection.execute(denials.delete().where(*kind, denials.c.kind == need.kind))
-
-    if store.read(rested):
+    if store.read(lambda connection: open_circuits(connection, source)).until.keys() & {*mine}:
         store.write(work)
 
 
-def paused(store: Store) -> list[Pause]:
-    """Tell what rests, by source and account."""
-
-    def work(connection: Connection) -> list[Pause]:
-        found = [
-            Pause(row.source, row.account, row.reason, row.not_before, getattr(row, "kind", None))
-            for table in (rests, denials)
-            for row in connection.execute(select(table))
-        ]
-        return sorted(found, key=lambda one: (one.source, one.account, one.kind or ""))
-
-    return store.read(work)
+def paused(store: Store) -> list[OpenCircuit]:
+    """Return what is paused, by source and account."""
+    rows = select(circuits).order_by(circuits.c.source, circuits.c.account, circuits.c.kind)
+    return store.read(lambda connection: [OpenCircuit(*row) for row in connection.execute(rows)])
 
 
-def _named(need: Need) -> tuple[str, str]:
-    return need.account, need.kind
-
-
-def _after(moments: Mapping[Any, datetime], now: datetime) -> list[Any]:
-    return [what for what, not_before in moments.items() if not_before > now]
+def _circuits_of(lookup_key: LookupKey) -> list[tuple[str, str]]:
+    return [(lookup_key.account, ALL_KINDS), (lookup_key.account, lookup_key.kind)]

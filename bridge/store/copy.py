@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, Table, func, select, text, tuple_
 from bridge.errors import ConfigurationError, StoreMoved, StoreUnavailable
 from bridge.store import marks, processes
 from bridge.store.engine import Store
-from bridge.store.processes import Presence
+from bridge.store.processes import Heartbeat
 from bridge.store.tables import metadata
 
 # Rows of one transaction; a body has some kilobytes.
@@ -34,13 +34,13 @@ _USED = (
 )
 
 # What is being done, how many rows of how many.
-Told = Callable[[str, int, int], None]
+Report = Callable[[str, int, int], None]
 
 
-def copy(source: Store, target: Store, told: Told) -> list[str]:
+def copy(source: Store, target: Store, progress: Report) -> list[str]:
     """Copy every row, compare both sides, and leave the source marked as moved.
 
-    told: hears of progress: `copy` or `compare`, rows done, rows in all.
+    progress: called with: `copy` or `compare`, rows done, rows in all.
     Gives the names of the tables that differ; then nothing is marked as moved, and the target is
     not to be used: the source was written to since the copy was begun.
     Raises ConfigurationError where a process works on either side, where the target holds what no
@@ -51,7 +51,7 @@ def copy(source: Store, target: Store, told: Told) -> list[str]:
     with _alone(source, "FROM"), _alone(target, "TO"):
         _begin(target)
         with _left(source, moved) as leave:
-            found = _copied(source, target, told)
+            found = _copied(source, target, progress)
             if not found and not leave():
                 raise ConfigurationError([_USED])
         if not found:
@@ -84,7 +84,7 @@ def _left(source: Store, moved: bool) -> Iterator[Callable[[], bool]]:
             source.write(marks.removing(marks.LEAVING, at))
 
 
-def _copied(source: Store, target: Store, told: Told) -> list[str]:
+def _copied(source: Store, target: Store, progress: Report) -> list[str]:
     counts = {table: source.read(_count(table)) for table in TABLES}
     everything = sum(counts.values())
     done = 0
@@ -92,10 +92,10 @@ def _copied(source: Store, target: Store, told: Told) -> list[str]:
         for rows in _missing(source, target, table):
             target.write(_insert(target, table, rows))
             done += len(rows)
-            told("copy", min(done, everything), everything)
-    told("copy", everything, everything)
+            progress("copy", min(done, everything), everything)
+    progress("copy", everything, everything)
     _number_on(target)
-    return _differing(source, target, told, 2 * everything)
+    return _differing(source, target, progress, 2 * everything)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _alone(store: Store, side: str) -> Iterator[None]:
                 _only(store, role, side)
         else:
             _nobody(store, side)
-            presence = Presence(
+            presence = Heartbeat(
                 store, "copy", allowed=9 * _EVERY_CONNECTION, connections=_EVERY_CONNECTION
             )
             presence.start()
@@ -204,14 +204,14 @@ def _number_on(target: Store) -> None:
         return
     for table in (one for one in TABLES if _numbered(one)):
         if table.c.id.autoincrement is True:
-            told = text(
+            progress = text(
                 f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), "  # noqa: S608 - our own tables' names
                 f"coalesce(max(id), 0) + 1, false) FROM {table.name}"
             )
-            target.write(lambda connection, told=told: connection.execute(told))  # type: ignore[misc]  # a lambda's default has no type
+            target.write(lambda connection, progress=progress: connection.execute(progress))  # type: ignore[misc]  # a lambda's default has no type
 
 
-def _differing(source: Store, target: Store, told: Told, everything: int) -> list[str]:
+def _differing(source: Store, target: Store, progress: Report, everything: int) -> list[str]:
     done = 0
     differing = []
     for table in TABLES:
@@ -221,7 +221,7 @@ def _differing(source: Store, target: Store, told: Told, everything: int) -> lis
             for rows in _rows(store, table):
                 digest += sum(map(_hash, rows))
                 done += len(rows)
-                told("compare", min(done, everything), everything)
+                progress("compare", min(done, everything), everything)
             digests.append(digest)
         if digests[0] != digests[1]:
             differing.append(table.name)

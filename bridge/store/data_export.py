@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from adapters.schema import Person
-from bridge.store.pii import Traces
+from bridge.store.pii import PiiMatcher
 from bridge.store.scrub import in_inbox, in_records, is_theirs, named
 from bridge.store.tables import inbox, orders, outbox
 
@@ -16,7 +16,7 @@ def of_person(
     connection: Connection, source: str, whose: Person | None
 ) -> tuple[list[int], list[int]]:
     """Find all that is a person's own: orders, and webhooks that belong to none."""
-    traces = Traces(whose)
+    traces = PiiMatcher(whose)
     rows = set(named(connection, source, whose.order_ids if whose else ()))
     alone: list[int] = []
     after: int | None = 0
@@ -47,7 +47,7 @@ def told_of(connection: Connection, rows: Iterable[int]) -> list[dict[str, Any]]
         )
         found.append(
             {
-                "order": json.loads(order.record) if order.record else None,
+                "order": json.loads(order.sent_order) if order.sent_order else None,
                 "webhooks": webhooks(connection, connection.execute(came).scalars()),
                 "sent_to_heap": [json.loads(body) for body in sent.scalars() if body],
             }

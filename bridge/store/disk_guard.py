@@ -20,7 +20,7 @@ LOW_WATER = 16 * 1024 * 1024
 log = logger()
 
 
-class Room:
+class DiskGuard:
     """The disk under one database, as one process sees it; `keep` makes it the web process's."""
 
     def __init__(self, database: Path) -> None:

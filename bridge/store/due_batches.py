@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, sel
 
 from bridge.logs import logger
 from bridge.store import round_robin
-from bridge.store.attempts import GIVEN_UP, MOST_TRIES
+from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
 from bridge.store.tables import batches, destinations, outbox
 from bridge.store.types import among
 
@@ -24,7 +24,7 @@ _QUEUE = round_robin.queue(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class QueueView:
     """A look at what is due, under the lock of the destination's row.
 
     waiting: the sources that have something due, as `waiting` gives them. now: the worker's time.
@@ -39,26 +39,26 @@ class Look:
     at: datetime
     newest: bool
 
-    def offered(self, alone_until: datetime | None) -> tuple[Sequence[Row[Any]], bool]:
+    def offered(self, quarantined_until: datetime | None) -> tuple[Sequence[Row[Any]], bool]:
         """Give what may go, the longest due first, and whether it was tried before.
 
         What was in hand when a worker ended goes alone, and no second such while it is under way:
         if it is what ends workers, it takes no other along. alone_until: so long one may be.
         """
         also = [self._newest()] if self.newest else []
-        if alone_until is not None and alone_until >= self.at:
-            return self._due(batches.c.tries == 0, *also), False
+        if quarantined_until is not None and quarantined_until >= self.at:
+            return self._due(batches.c.claims == 0, *also), False
         rows = self._due(*also)
         # The least tried first, so that it does not stand before the others either.
-        tried = sorted((row for row in rows if row.tries), key=lambda row: row.tries)
+        tried = sorted((row for row in rows if row.claims), key=lambda row: row.claims)
         if not tried:
             return rows, False
-        lost = [row.id for row in tried if row.tries >= MOST_TRIES]
+        lost = [row.id for row in tried if row.claims >= MAX_CLAIMS]
         if lost:
             self._give_up(lost)
         if len(lost) < len(tried):
             return tried[:1], True
-        return [row for row in rows if not row.tries], False
+        return [row for row in rows if not row.claims], False
 
     def _due(self, *also: ColumnElement[bool]) -> list[Row[Any]]:
         """Give due batches, the longest due first, those of several sources in turn."""
@@ -74,7 +74,7 @@ class Look:
                     batches.c.identity,
                     batches.c.events,
                     batches.c.attempts,
-                    batches.c.tries,
+                    batches.c.claims,
                 )
                 .where(theirs, batches.c.due_at <= now, free, *also)
                 .order_by(batches.c.due_at, batches.c.id)
@@ -95,7 +95,7 @@ class Look:
             update(batches)
             .where(among(connection, batches.c.id, ids))
             .values(
-                state="sent", sent_at=self.now, lease_until=None, worker=None, tries=0, reason=None
+                state="sent", sent_at=self.now, lease_until=None, worker=None, claims=0, reason=None
             )
         )
 
@@ -108,7 +108,7 @@ class Look:
         theirs = and_(
             other.c.destination == batches.c.destination,
             other.c.identity == batches.c.identity,
-            other.c.aside.is_not(None),
+            other.c.profile_update.is_not(None),
         )
         newer = select(other.c.id).where(
             theirs, other.c.id > batches.c.id, other.c.state.in_(["queued", "sent", "expired"])

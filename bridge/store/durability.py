@@ -24,7 +24,7 @@ _POOLER_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class PostgresSettings:
     """A PostgreSQL server, as a session with the database's defaults finds it.
 
     standbys: servers that receive its log now. synchronous: those for whose disk a commit waits.
@@ -39,7 +39,7 @@ class Server:
     pooled: bool
 
 
-def wrong(server: Server) -> Iterator[str]:
+def wrong(server: PostgresSettings) -> Iterator[str]:
     """Say what may lose acknowledged webhooks although the bridge does all it can."""
     if server.fsync == "off":
         yield (
@@ -53,7 +53,7 @@ def wrong(server: Server) -> Iterator[str]:
         )
 
 
-def notes(server: Server) -> Iterator[str]:
+def notes(server: PostgresSettings) -> Iterator[str]:
     """Say what an operator must know, although nothing is wrong with it."""
     if server.synchronous_commit not in _DURABLE:
         yield (
@@ -73,14 +73,14 @@ def notes(server: Server) -> Iterator[str]:
         )
 
 
-def server(store: Store) -> Server:
+def server(store: Store) -> PostgresSettings:
     """Look at the PostgreSQL server; needs a store of two connections. Raises StoreUnavailable."""
     try:
         with _outside(store.engine) as connection:
             row = connection.exec_driver_sql(f"SELECT {_ASKED}").one()
             standbys = connection.exec_driver_sql(_STANDBYS).scalar_one()
             lent = _is_lent(store.engine, connection)
-            return Server(row[0], row[1], row[2], row[3], standbys, lent)
+            return PostgresSettings(row[0], row[1], row[2], row[3], standbys, lent)
     except SQLAlchemyError as error:
         raise unavailable(error) from error
 

@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from bridge.errors import StoreMoved, StoreOutdated, StoreUnavailable
 from bridge.store import marks, postgresql
 from bridge.store import sqlite as sqlite_files
-from bridge.store.disk_guard import Room
+from bridge.store.disk_guard import DiskGuard
 from bridge.store.sqlite import BUSY, DatabaseFile, sqlite
 from bridge.store.tables import probes
 from bridge.store.types import db_now
 from bridge.store.unavailable import Collision, is_to_be_repeated, no_table, unavailable
-from bridge.store.writer_lock import Turns
+from bridge.store.writer_lock import WriterLock
 
 __all__ = ["REVISION", "Collision", "Store", "short", "sqlite"]
 
@@ -30,11 +30,19 @@ _T = TypeVar("_T")
 _AUTOCOMMIT = "AUTOCOMMIT"
 
 # The revision of the newest migration; a test holds it against the folder.
-REVISION = "0010"
+REVISION = "0100"
+# The oldest that can be brought up to date.
+_BASELINE = "0100"
 
 _NEWER = (
     "the database has schema {found}, made by a newer release than this one, which knows "
     f"{REVISION}: deploy the newer release again"
+)
+
+_TOO_OLD = (
+    "the database has schema {found}, made by code older than the first release: neither "
+    "`bridge migrate` nor `bridge copy` can bring it over; export what you need with the code that "
+    "made it, then set DATABASE_URL to a new, empty database"
 )
 
 _TRIES = 8
@@ -61,8 +69,8 @@ class Store:
     def __init__(
         self,
         engine: Engine,
-        turns: Turns | None = None,
-        room: Room | None = None,
+        turns: WriterLock | None = None,
+        room: DiskGuard | None = None,
         file: DatabaseFile | None = None,
     ) -> None:
         self.engine = engine
@@ -97,9 +105,9 @@ class Store:
             file = DatabaseFile(parsed)
             # Beside the file itself: two links to one file share its lock.
             lock = file.path.with_name(f"{file.path.name}.lock")
-            turns = Turns(lock, _REST_SECONDS if gives_way else 0.0)
+            turns = WriterLock(lock, _REST_SECONDS if gives_way else 0.0)
             engine = sqlite_files.opened(parsed, file, connections, _POOL_SECONDS, statements)
-            return cls(engine, turns, Room(file.path), file)
+            return cls(engine, turns, DiskGuard(file.path), file)
         return cls(postgresql.opened(parsed, connections, _POOL_SECONDS))
 
     @property
@@ -132,11 +140,11 @@ class Store:
                 with self._turn():
                     return self._committed(work, apart=asking or not self.heeds_marks)
             except (Collision, marks.Marked, SQLAlchemyError) as error:
-                told = unavailable(error)
-                if self._room and self._room.is_given_up_for(told):
+                meaning = unavailable(error)
+                if self._room and self._room.is_given_up_for(meaning):
                     continue
                 if not is_to_be_repeated(error) or tried == _TRIES - 1:
-                    raise told from error
+                    raise meaning from error
                 time.sleep(random.uniform(0, 0.01) * 2**tried)  # noqa: S311 - spreads, hides nothing
         raise AssertionError
 
@@ -198,6 +206,7 @@ class Store:
     def _stored(
         self, connection: Connection, statement: str, values: tuple[Any, ...]
     ) -> Sequence[Row[Any]]:
+        self._check_file(connection.info)
         rows = connection.exec_driver_sql(statement, values).all()
         # What went into a file that is gone is not acknowledged.
         self._check_file(connection.info)
@@ -275,10 +284,9 @@ class Store:
         of this one run, so they go on.
         """
         found = self._revision()
-        if found is not None and found > REVISION:
-            if at_work:
-                return
-            raise StoreOutdated(_NEWER.format(found=found))
+        if at_work and found is not None and found > REVISION:
+            return
+        _refuse(found)
         if found != REVISION:
             raise StoreOutdated(
                 f"the database has schema {found or 'none'}, this release needs {REVISION}: "
@@ -328,9 +336,7 @@ class Store:
         """Bring the tables to this release; safe to repeat, and from several machines at once."""
         from bridge.store.migrate import migrate  # noqa: PLC0415 - web processes need no alembic
 
-        found = self._revision()
-        if found is not None and found > REVISION:
-            raise StoreOutdated(_NEWER.format(found=found))
+        _refuse(self._revision())
         try:
             with self._turn():
                 if self._file:
@@ -348,6 +354,14 @@ class Store:
             self._room.close()
         if self._turns:
             self._turns.close()
+
+
+def _refuse(found: str | None) -> None:
+    """Raise StoreOutdated if no migration leads from a database's schema to this release."""
+    if found is not None and found > REVISION:
+        raise StoreOutdated(_NEWER.format(found=found))
+    if found is not None and found < _BASELINE:
+        raise StoreOutdated(_TOO_OLD.format(found=found))
 
 
 def short(key: str) -> str:

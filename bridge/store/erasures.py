@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from adapters.schema import Disclosure, Erasure, Person
 from bridge.store.engine import Store
-from bridge.store.tables import disclosures, erasures
+from bridge.store.tables import data_exports, erasures
 
 KEPT = timedelta(days=30)
 _PERSON: TypeAdapter[Person] = TypeAdapter(Person)
@@ -140,7 +140,7 @@ class Export:
 def disclose(connection: Connection, source: str, disclosure: Disclosure, now: datetime) -> None:
     """Note that a customer asked what is stored of them."""
     connection.execute(
-        insert(disclosures).values(
+        insert(data_exports).values(
             source=source,
             request=disclosure.request,
             asked_at=now,
@@ -162,7 +162,7 @@ def exports(store: Store) -> list[Export]:
                 whose=_PERSON.validate_json(row.whose) if row.whose else None,
                 text=row.export,
             )
-            for row in connection.execute(select(disclosures).order_by(disclosures.c.id))
+            for row in connection.execute(select(data_exports).order_by(data_exports.c.id))
         ]
 
     return store.read(work)
@@ -170,11 +170,11 @@ def exports(store: Store) -> list[Export]:
 
 def made(connection: Connection, row: int, text: str) -> None:
     """Keep an export; whose it is stands in itself."""
-    mine = update(disclosures).where(disclosures.c.id == row)
+    mine = update(data_exports).where(data_exports.c.id == row)
     connection.execute(mine.values(export=text, whose=None))
 
 
 def forget(connection: Connection, before: datetime) -> int:
     """Remove the exports that were asked for before a moment."""
-    old = disclosures.delete().where(disclosures.c.asked_at < before)
+    old = data_exports.delete().where(data_exports.c.asked_at < before)
     return connection.execute(old).rowcount

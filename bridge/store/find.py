@@ -7,7 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, or_, select
 
 from bridge.store.engine import Store
-from bridge.store.order_view import EVENT_COLUMNS, Event, HeapEvent, event_of, heap_events_where
+from bridge.store.order_view import (
+    EVENT_COLUMNS,
+    EventView,
+    HeapEventView,
+    event_of,
+    heap_events_where,
+)
 from bridge.store.tables import aliases, batches, inbox, orders, outbox, sources
 
 _MOST_DIGITS = 18
@@ -18,18 +24,18 @@ class Named:
     """The rows an id stands for: of the inbox, the ledger and the outbox."""
 
     events: tuple[int, ...] = ()
-    purchases: tuple[int, ...] = ()
+    orders: tuple[int, ...] = ()
     heap_events: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether the id is known."""
-        return bool(self.events or self.purchases or self.heap_events)
+        return bool(self.events or self.orders or self.heap_events)
 
 
 def named(store: Store, text: str) -> Named:
     """Find what an id means.
 
-    text: e17 (an event), o5 (a purchase), h9 (a Heap event), a provider's id, the merchant's order
+    text: e17 (an event), o5 (an order), h9 (a Heap event), a provider's id, the merchant's order
     id, or an idempotency key. Order ids may repeat, so there may be several.
     """
     return store.read(lambda connection: _named(connection, text))
@@ -47,7 +53,7 @@ def _named(connection: Connection, text: str) -> Named:
         tables = {"e": inbox, "o": orders, "h": outbox}
         found = _ids(connection, select(tables[letter].c.id).where(tables[letter].c.id == number))
         if letter == "o":
-            return Named(purchases=_kept(connection, found))
+            return Named(orders=_kept(connection, found))
         return Named(events=found) if letter == "e" else Named(heap_events=found)
     everywhere = select(sources.c.name)
     heap_events = _ids(
@@ -69,7 +75,7 @@ def _named(connection: Connection, text: str) -> Named:
         orders.c.source.in_(everywhere), or_(orders.c.order_id == text, orders.c.key == text)
     )
     rows = {*_ids(connection, alias), *_ids(connection, own)}
-    return Named(purchases=_kept(connection, tuple(rows)))
+    return Named(orders=_kept(connection, tuple(rows)))
 
 
 def _ids(connection: Connection, statement: Select[Any]) -> tuple[int, ...]:
@@ -77,7 +83,7 @@ def _ids(connection: Connection, statement: Select[Any]) -> tuple[int, ...]:
 
 
 def _kept(connection: Connection, rows: tuple[int, ...]) -> tuple[int, ...]:
-    """Follow purchases that were joined to the one that stayed."""
+    """Follow orders that were joined to the one that stayed."""
     kept = set()
     for row in rows:
         at: int | None = row
@@ -90,7 +96,9 @@ def _kept(connection: Connection, rows: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(kept))
 
 
-def events(store: Store, *, source: str | None, state: str | None, limit: int) -> tuple[Event, ...]:
+def events(
+    store: Store, *, source: str | None, state: str | None, limit: int
+) -> tuple[EventView, ...]:
     """Give the events that came last, the newest first."""
     statement = select(*EVENT_COLUMNS).order_by(inbox.c.id.desc()).limit(limit)
     if source is not None:
@@ -100,25 +108,25 @@ def events(store: Store, *, source: str | None, state: str | None, limit: int) -
     return store.read(lambda c: tuple(event_of(row) for row in c.execute(statement)))
 
 
-def event(store: Store, row: int) -> Event:
+def event(store: Store, row: int) -> EventView:
     """Give one event by its row."""
     statement = select(*EVENT_COLUMNS).where(inbox.c.id == row)
     return store.read(lambda connection: event_of(connection.execute(statement).one()))
 
 
-def heap_event(store: Store, row: int) -> HeapEvent:
+def heap_event(store: Store, row: int) -> HeapEventView:
     """Give one Heap event by its row."""
     return store.read(lambda connection: heap_events_where(connection, outbox.c.id == row)[0])
 
 
-def parked_events(store: Store) -> tuple[Event, ...]:
+def parked_events(store: Store) -> tuple[EventView, ...]:
     """Give every parked event, the oldest first."""
     statement = select(*EVENT_COLUMNS).where(inbox.c.state == "parked").order_by(inbox.c.id)
     return store.read(lambda c: tuple(event_of(row) for row in c.execute(statement)))
 
 
 def parked_purchases(store: Store) -> tuple[tuple[int, str, str], ...]:
-    """Give row, source and reason of every parked purchase, the oldest first."""
+    """Give row, source and reason of every parked order, the oldest first."""
     statement = (
         select(orders.c.id, orders.c.source, orders.c.reason)
         .where(orders.c.state == "parked")
@@ -128,7 +136,7 @@ def parked_purchases(store: Store) -> tuple[tuple[int, str, str], ...]:
     return tuple((row.id, row.source, row.reason or "") for row in rows)
 
 
-def parked_heap_events(store: Store) -> tuple[HeapEvent, ...]:
+def parked_heap_events(store: Store) -> tuple[HeapEventView, ...]:
     """Give every parked Heap event, the oldest first."""
     return store.read(lambda connection: heap_events_where(connection, outbox.c.parked))
 
@@ -150,7 +158,7 @@ def unfinished(store: Store, before: datetime) -> int:
 
 
 def unsettled(store: Store) -> tuple[tuple[str, str], ...]:
-    """Give state and reason of every purchase of which nothing was sent."""
+    """Give state and reason of every order of which nothing was sent."""
     statement = (
         select(orders.c.state, orders.c.reason)
         .where(orders.c.state.not_in(["settled", "merged"]))

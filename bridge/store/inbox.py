@@ -25,7 +25,7 @@ _LEAST = 8
 class Stored:
     """A webhook as the inbox holds it.
 
-    order_id: the row of the purchase it was joined to, None before.
+    order_id: the row of the order it was joined to, None before.
     tries: how often a worker has claimed it, this time included.
     """
 
@@ -33,12 +33,12 @@ class Stored:
     source: str
     event: WebhookEvent
     order_id: int | None
-    tries: int
+    claims: int
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where one webhook ended: `joined` to a purchase, `ignored` or `parked`, and why."""
+    """Where one webhook ended: `joined` to an order, `ignored` or `parked`, and why."""
 
     id: int
     state: str
@@ -70,17 +70,19 @@ def claim(store: Store, limit: int) -> list[Stored]:
                 .limit(round_robin.share(limit, waiting, _LEAST))
                 .with_for_update(skip_locked=True)
             ).all()
-            if rows and rows[0].tries:
+            if rows and rows[0].claims:
                 found = [rows[0]]
                 break
-            found += [row for row in rows if row.tries == 0]
+            found += [row for row in rows if row.claims == 0]
         if found:
             connection.execute(
                 update(inbox)
                 .where(inbox.c.id.in_([row.id for row in found]))
-                .values(tries=inbox.c.tries + 1, lease_until=now + timedelta(seconds=LEASE_SECONDS))
+                .values(
+                    claims=inbox.c.claims + 1, lease_until=now + timedelta(seconds=LEASE_SECONDS)
+                )
             )
-        return [_stored(row, tries=row.tries + 1) for row in found]
+        return [_stored(row, claims=row.claims + 1) for row in found]
 
     waiting = store.read(lambda connection: round_robin.heads(connection, _QUEUE))
     return store.write(work) if waiting else []
@@ -97,7 +99,7 @@ def give_back(store: Store, rows: Sequence[int]) -> None:
     """Make claimed webhooks free again that no worker has begun with; the try does not count."""
     if rows:
         free = update(inbox).where(inbox.c.id.in_(rows), inbox.c.state == "new")
-        values = {"tries": inbox.c.tries - 1, "lease_until": None}
+        values = {"claims": inbox.c.claims - 1, "lease_until": None}
         store.write(lambda connection: connection.execute(free.values(values)))
 
 
@@ -107,7 +109,7 @@ def oldest_new(connection: Connection) -> dict[str, datetime]:
     One that failed its first try is left out: nothing else is to wait for it.
     """
     found = {}
-    untried = _NEW & (inbox.c.tries <= 1) & inbox.c.reason.is_(None)
+    untried = _NEW & (inbox.c.claims <= 1) & inbox.c.reason.is_(None)
     for source, first in round_robin.heads(connection, _QUEUE).items():
         oldest = select(inbox.c.received_at).where(
             untried, inbox.c.source == source, inbox.c.id >= first
@@ -124,7 +126,7 @@ def release(store: Store) -> None:
     What was tried again already waits until its lease ends: if it is what ends workers, others get
     their turn in between.
     """
-    new = update(inbox).values(lease_until=None).where(inbox.c.state == "new", inbox.c.tries <= 1)
+    new = update(inbox).values(lease_until=None).where(inbox.c.state == "new", inbox.c.claims <= 1)
     store.write(lambda connection: connection.execute(new))
 
 
@@ -140,7 +142,7 @@ _OF_ORDERS = (
 
 
 def of_orders(connection: Connection, rows: Iterable[int]) -> dict[int, list[Stored]]:
-    """Give every webhook of these purchases that can be read, in the order of arrival."""
+    """Give every webhook of these orders that can be read, in the order of arrival."""
     wanted = list(rows)
     found: dict[int, list[Stored]] = {row: [] for row in wanted}
     if not wanted:
@@ -183,7 +185,7 @@ def retry(connection: Connection, row: int, until: datetime, reason: str) -> Non
     )
 
 
-def _stored(row: Row[Any], tries: int | None = None) -> Stored:
+def _stored(row: Row[Any], claims: int | None = None) -> Stored:
     event = WebhookEvent(
         key=row.key,
         topic=row.topic,
@@ -198,5 +200,5 @@ def _stored(row: Row[Any], tries: int | None = None) -> Stored:
         source=row.source,
         event=event,
         order_id=row.order_id,
-        tries=row.tries if tries is None else tries,
+        claims=row.claims if claims is None else claims,
     )

@@ -1,4 +1,4 @@
-"""How webhooks find their purchase: by any id that any of them names."""
+"""How webhooks find their order: by any id that any of them names."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from bridge.store import ledger
 from bridge.store.engine import Collision, Store, short
-from bridge.store.ledger import Purchase
+from bridge.store.ledger import OrderRecord
 from bridge.store.tables import aliases, orders
 
 _KNOWN = select(aliases.c.id, aliases.c.order_id).where(
@@ -19,9 +19,9 @@ _MAKE = orders.insert().returning(orders.c.first_event_at, orders.c.id)
 
 @dataclass(slots=True)
 class Joined:
-    """Webhooks that name one purchase.
+    """Webhooks that name one order.
 
-    members: the rows of the webhooks. purchases: what was known of it; more than one have turned
+    members: the rows of the webhooks. orders: what was known of it; more than one have turned
         out to be the same and are to be merged.
     """
 
@@ -30,7 +30,7 @@ class Joined:
     members: list[int]
     first_event_at: datetime
     rows: set[int] = field(default_factory=set)
-    purchases: list[Purchase] = field(default_factory=list)
+    records: list[OrderRecord] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Naming:
 
 
 def join(store: Store, connection: Connection, named: Sequence[Naming]) -> list[Joined]:
-    """Find or make the purchase of each webhook, and remember every id they name.
+    """Find or make the order of each webhook, and remember every id they name.
 
     Purchases that were there are locked, the lowest row first, so that two workers cannot lock
     each other out. Raises Collision where another worker makes or merges one at this moment.
@@ -65,14 +65,14 @@ def _of_source(
     }
     groups = _connected(source, named, known)
     there = sorted({row for group in groups for row in group.rows})
-    locked = {purchase.id: purchase for purchase in ledger.lock(connection, there)}
+    locked = {record.id: record for record in ledger.lock(connection, there)}
     if len(locked) < len(there) or any(one.merged_into for one in locked.values()):
         raise Collision
     _make(connection, [group for group in groups if not group.rows])
     for group in groups:
-        group.purchases += [locked[row] for row in sorted(group.rows)]
+        group.records += [locked[row] for row in sorted(group.rows)]
     new = [
-        {"source": source, "id": id_, "order_id": group.purchases[0].id}
+        {"source": source, "id": id_, "order_id": group.records[0].id}
         for group in groups
         for id_ in group.ids
         if id_ not in known
@@ -88,8 +88,8 @@ def _of_source(
 
 
 def _connected(source: str, named: Iterable[Naming], known: dict[str, int]) -> list[Joined]:
-    """Group webhooks that share an id, or that name ids of one purchase."""
-    # Each id, and each row of a purchase, -> the group it is in.
+    """Group webhooks that share an id, or that name ids of one order."""
+    # Each id, and each row of an order, -> the group it is in.
     places: dict[str | int, int] = {}
     groups: dict[int, Joined] = {}
     for place, naming in enumerate(named):
@@ -111,7 +111,7 @@ def _connected(source: str, named: Iterable[Naming], known: dict[str, int]) -> l
 
 
 def _make(connection: Connection, groups: Sequence[Joined]) -> None:
-    """Make a purchase for each group that has none."""
+    """Make an order for each group that has none."""
     if not groups:
         return
     # The database gives them back in any order; new ones of one moment are all the same.
@@ -124,10 +124,10 @@ def _make(connection: Connection, groups: Sequence[Joined]) -> None:
                 "state": "waiting",
                 "due_at": group.first_event_at,
                 "first_event_at": group.first_event_at,
-                "tries": 0,
+                "claims": 0,
             }
             for group in groups
         ],
     )
     for group, (_, row) in zip(groups, sorted(map(tuple, made)), strict=True):
-        group.purchases = [Purchase(row, group.source, group.first_event_at)]
+        group.records = [OrderRecord(row, group.source, group.first_event_at)]

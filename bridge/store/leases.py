@@ -16,7 +16,7 @@ from sqlalchemy import (
     update,
 )
 
-from bridge.store.due_batches import Look, waiting
+from bridge.store.due_batches import QueueView, waiting
 from bridge.store.engine import Store
 from bridge.store.tables import attempts, batches, destinations, outbox
 from bridge.store.types import among
@@ -39,13 +39,13 @@ class Batch:
 
     id: int
     attempts: int
-    tries: int
+    claims: int
     identity: str
     events: tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class DestinationState:
     """What all workers share about one destination.
 
     window: the pace of the last minute, as text. paused: only single events probe it.
@@ -59,7 +59,7 @@ class State:
     paused: bool
     reason: str | None
     not_before: datetime | None
-    alone_until: datetime | None
+    quarantined_until: datetime | None
     failures: int
     suspects: Mapping[int, bool]
 
@@ -87,10 +87,10 @@ def lease(
     destination: str,
     worker: str,
     now: datetime,
-    pick: Callable[[State, Sequence[Any], float], Picked],
+    pick: Callable[[DestinationState, Sequence[Any], float], Picked],
     *,
     newest: bool = False,
-) -> tuple[State, list[Batch]] | None:
+) -> tuple[DestinationState, list[Batch]] | None:
     """Take due batches of a destination for a third of a minute; None where none may go.
 
     now: the worker's time, which decides what is due; the lease runs in the database's.
@@ -102,10 +102,10 @@ def lease(
     Gives the destination's state as it stands after it.
     """
 
-    def work(connection: Connection) -> tuple[State, list[Any]] | None:
+    def work(connection: Connection) -> tuple[DestinationState, list[Any]] | None:
         state = _locked(store, connection, destination)
         at = store.now(connection)
-        look = Look(
+        look = QueueView(
             connection=connection,
             destination=destination,
             waiting=due,
@@ -113,7 +113,7 @@ def lease(
             at=at,
             newest=newest,
         )
-        rows, alone = look.offered(state.alone_until)
+        rows, alone = look.offered(state.quarantined_until)
         picked = pick(state, rows, at.timestamp())
         if picked.later:
             connection.execute(
@@ -128,16 +128,20 @@ def lease(
                 lease_until=at + timedelta(seconds=LEASE_SECONDS),
                 worker=worker,
                 attempts=batches.c.attempts + 1,
-                tries=batches.c.tries + 1,
+                claims=batches.c.claims + 1,
             )
         )
         left = replace(state, window=picked.window, not_before=picked.not_before)
         if alone:
-            left = replace(left, alone_until=at + timedelta(seconds=LEASE_SECONDS))
+            left = replace(left, quarantined_until=at + timedelta(seconds=LEASE_SECONDS))
         connection.execute(
             update(destinations)
             .where(destinations.c.name == destination)
-            .values(window=left.window, not_before=left.not_before, alone_until=left.alone_until)
+            .values(
+                window=left.window,
+                not_before=left.not_before,
+                quarantined_until=left.quarantined_until,
+            )
         )
         by_id = {row.id: row for row in rows}
         return left, [by_id[id_] for id_ in picked.ids]
@@ -190,11 +194,11 @@ def reserve(
 
 def release(store: Store) -> None:
     """End leases where this worker is the only one there can be, as the inbox does."""
-    held = (batches.c.state == "queued") & (batches.c.tries <= 1)
+    held = (batches.c.state == "queued") & (batches.c.claims <= 1)
 
     def work(connection: Connection) -> None:
         connection.execute(update(batches).values(lease_until=None).where(held))
-        connection.execute(update(destinations).values(alone_until=None))
+        connection.execute(update(destinations).values(quarantined_until=None))
 
     store.write(work)
 
@@ -204,13 +208,13 @@ def give_back(store: Store, worker: str, ids: Sequence[int]) -> None:
 
     def work(connection: Connection) -> None:
         mine = among(connection, batches.c.id, ids) & (batches.c.worker == worker)
-        values = {"tries": batches.c.tries - 1, "lease_until": None}
-        connection.execute(update(batches).where(mine, batches.c.tries > 0).values(values))
+        values = {"claims": batches.c.claims - 1, "lease_until": None}
+        connection.execute(update(batches).where(mine, batches.c.claims > 0).values(values))
 
     store.write(work)
 
 
-def _locked(store: Store, connection: Connection, destination: str) -> State:
+def _locked(store: Store, connection: Connection, destination: str) -> DestinationState:
     row = store.insert(destinations).values(
         name=destination, window="", paused=False, failures=0, suspects="{}"
     )
@@ -218,12 +222,12 @@ def _locked(store: Store, connection: Connection, destination: str) -> State:
     found = connection.execute(
         select(destinations).where(destinations.c.name == destination).with_for_update()
     ).one()
-    return State(
+    return DestinationState(
         window=found.window,
         paused=found.paused,
         reason=found.reason,
         not_before=found.not_before,
-        alone_until=found.alone_until,
+        quarantined_until=found.quarantined_until,
         failures=found.failures,
         suspects={int(id_): went for id_, went in json.loads(found.suspects).items()},
     )
@@ -239,7 +243,7 @@ def _load(connection: Connection, rows: Sequence[Row[Any]]) -> list[Batch]:
     for event in events:
         found[event.batch_id].append((event.id, event.body))
     return [
-        Batch(row.id, row.attempts + 1, row.tries + 1, row.identity, tuple(sorted(found[row.id])))
+        Batch(row.id, row.attempts + 1, row.claims + 1, row.identity, tuple(sorted(found[row.id])))
         for row in rows
     ]
 
@@ -255,7 +259,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class BatchResult:
     """What became of leased batches, to be written in one transaction.
 
     sent: batches that are done. later: batches to try again, with the moment and the reason.
@@ -281,17 +285,17 @@ def finish(
     destination: str,
     worker: str,
     now: datetime,
-    judge: Callable[[State], Result],
+    judge: Callable[[DestinationState], BatchResult],
     *,
     alone: bool,
-) -> Result:
+) -> BatchResult:
     """Write what became of leased batches; those another worker has taken over stay its own.
 
     alone: whether it was one that was tried before.
     judge: makes the result, knowing what other workers have learned of the destination meanwhile.
     """
 
-    def work(connection: Connection) -> Result:
+    def work(connection: Connection) -> BatchResult:
         state = _locked(store, connection, destination)
         result = judge(state)
         mine = batches.c.worker == worker
@@ -299,13 +303,13 @@ def finish(
             connection.execute(
                 update(batches)
                 .where(among(connection, batches.c.id, result.sent), mine)
-                .values(state="sent", sent_at=now, lease_until=None, tries=0, reason=None)
+                .values(state="sent", sent_at=now, lease_until=None, claims=0, reason=None)
             )
         for id_, (due_at, reason) in result.later.items():
             connection.execute(
                 update(batches)
                 .where(batches.c.id == id_, mine)
-                .values(due_at=due_at, lease_until=None, tries=0, reason=reason)
+                .values(due_at=due_at, lease_until=None, claims=0, reason=reason)
             )
         for id_, reason in result.parked.items():
             connection.execute(
@@ -314,10 +318,10 @@ def finish(
                 .values(parked=True, reason=reason)
             )
         for tried, ids in result.tried.items():
-            told = {"at": now, **asdict(tried)}
-            values = [literal(value, attempts.c[name].type) for name, value in told.items()]
+            values_of = {"at": now, **asdict(tried)}
+            values = [literal(value, attempts.c[name].type) for name, value in values_of.items()]
             rows = select(batches.c.id, *values).where(among(connection, batches.c.id, ids))
-            connection.execute(insert(attempts).from_select(["batch_id", *told], rows))
+            connection.execute(insert(attempts).from_select(["batch_id", *values_of], rows))
         connection.execute(
             update(destinations)
             .where(destinations.c.name == destination)
@@ -326,7 +330,7 @@ def finish(
                 paused=result.paused,
                 reason=result.reason,
                 not_before=result.not_before,
-                alone_until=None if alone else state.alone_until,
+                quarantined_until=None if alone else state.quarantined_until,
                 failures=result.failures,
                 suspects=json.dumps(dict(result.suspects)),
             )

@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, tuple_, update
 
-from adapters.lookups import Need
-from adapters.schema import Fact as Told
+from adapters.lookups import LookupKey
+from adapters.schema import LookupFact as Told
 from bridge.store import circuit_breakers, ledger
 from bridge.store.engine import Store
-from bridge.store.tables import facts, wants
+from bridge.store.tables import lookup_cache, lookup_waiters
 
 # Four days of it: whoever waited has been parked, or has gone without.
 MOST_TRIES = 400
@@ -25,7 +25,7 @@ LEASE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class CachedLookup:
     """One answer, or that there is none yet.
 
     state: wanted, known or absent. body: what the provider said. reason: why it is still wanted.
@@ -38,28 +38,32 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DueLookup:
     """A need that this worker is to ask the provider about. tries: this one included."""
 
-    need: Need
-    tries: int
+    lookup_key: LookupKey
+    claims: int
 
 
-_OF = select(facts).where(
-    facts.c.source == bindparam("of"),
-    tuple_(facts.c.account, facts.c.kind, facts.c.id).in_(bindparam("needs", expanding=True)),
+_OF = select(lookup_cache).where(
+    lookup_cache.c.source == bindparam("of"),
+    tuple_(lookup_cache.c.account, lookup_cache.c.kind, lookup_cache.c.id).in_(
+        bindparam("needs", expanding=True)
+    ),
 )
 
 
-def of(connection: Connection, source: str, needs: Iterable[Need]) -> dict[Need, Fact]:
+def of(
+    connection: Connection, source: str, lookup_keys: Iterable[LookupKey]
+) -> dict[LookupKey, CachedLookup]:
     """Give what is known of these needs; those never wanted are left out."""
-    wanted = list(needs)
+    wanted = list(lookup_keys)
     if not wanted:
         return {}
-    names = [(need.account, need.kind, need.id) for need in wanted]
+    names = [(lookup_key.account, lookup_key.kind, lookup_key.id) for lookup_key in wanted]
     found = connection.execute(_OF, {"of": source, "needs": names})
     return {
-        Need(row.kind, row.id, row.account): Fact(
+        LookupKey(row.kind, row.id, row.account): CachedLookup(
             row.state, json.loads(row.body) if row.body else None, row.answered_at, row.reason
         )
         for row in found
@@ -67,48 +71,53 @@ def of(connection: Connection, source: str, needs: Iterable[Need]) -> dict[Need,
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class Waiter:
     """That an order waits for a fact."""
 
     source: str
     order_row: int
-    need: Need
+    lookup_key: LookupKey
 
 
-def want(store: Store, connection: Connection, wanted: Sequence[Want], now: datetime) -> None:
+def wait_for(store: Store, connection: Connection, wanted: Sequence[Waiter], now: datetime) -> None:
     """Note what orders wait for; what is not known, or not any more, is asked."""
     if not wanted:
         return
-    needs = {(one.source, one.need) for one in wanted}
-    asked = store.insert(facts)
+    lookup_keys = {(one.source, one.lookup_key) for one in wanted}
+    asked = store.insert(lookup_cache)
     connection.execute(
         asked.on_conflict_do_update(
             index_elements=["source", "account", "kind", "id"],
-            set_={"state": "wanted", "due_at": now, "tries": 0},
-            where=or_(facts.c.state != "wanted", facts.c.tries >= MOST_TRIES),
+            set_={"state": "wanted", "due_at": now, "claims": 0},
+            where=or_(lookup_cache.c.state != "wanted", lookup_cache.c.claims >= MOST_TRIES),
         ),
         # In one order everywhere, so that two workers do not lock each other out.
         sorted(
             (
-                {**_named(source, need), "state": "wanted", "due_at": now, "tries": 0}
-                for source, need in needs
+                {**_named(source, lookup_key), "state": "wanted", "due_at": now, "claims": 0}
+                for source, lookup_key in lookup_keys
             ),
             key=_place,
         ),
     )
     connection.execute(
-        store.insert(wants).on_conflict_do_nothing(
+        store.insert(lookup_waiters).on_conflict_do_nothing(
             index_elements=["order_id", "source", "account", "kind", "id"]
         ),
         sorted(
-            ({**_named(one.source, one.need), "order_id": one.order_row} for one in wanted),
+            ({**_named(one.source, one.lookup_key), "order_id": one.order_row} for one in wanted),
             key=_place,
         ),
     )
 
 
-def _named(source: str, need: Need) -> dict[str, Any]:
-    return {"source": source, "account": need.account, "kind": need.kind, "id": need.id}
+def _named(source: str, lookup_key: LookupKey) -> dict[str, Any]:
+    return {
+        "source": source,
+        "account": lookup_key.account,
+        "kind": lookup_key.kind,
+        "id": lookup_key.id,
+    }
 
 
 def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -124,44 +133,51 @@ def claim(
     *,
     kind: str | None = None,
     but: Collection[str] = (),
-) -> list[Asked]:
+) -> list[DueLookup]:
     """Take the longest-due wanted facts of a source for a minute.
 
     kind: only of this kind. but: none of these kinds.
     Those that rest are passed over; of an account or kind whose pause is over one goes ahead, to
     see whether the key is taken again.
     """
-    which = facts.c.kind.not_in(but) if kind is None else facts.c.kind == kind
+    which = lookup_cache.c.kind.not_in(but) if kind is None else lookup_cache.c.kind == kind
 
-    def work(connection: Connection) -> list[Asked]:
+    def work(connection: Connection) -> list[DueLookup]:
         at = store.now(connection)
-        resting = circuit_breakers.resting(connection, source)
+        resting = circuit_breakers.open_circuits(connection, source)
         rows = connection.execute(
-            select(facts.c.account, facts.c.kind, facts.c.id, facts.c.tries)
-            .where(
-                facts.c.source == source,
-                facts.c.state == "wanted",
-                facts.c.due_at <= now,
-                facts.c.tries < MOST_TRIES,
-                which,
-                or_(facts.c.lease_until.is_(None), facts.c.lease_until < at),
-                resting.allows(facts, now),
+            select(
+                lookup_cache.c.account,
+                lookup_cache.c.kind,
+                lookup_cache.c.id,
+                lookup_cache.c.claims,
             )
-            .order_by(facts.c.due_at)
+            .where(
+                lookup_cache.c.source == source,
+                lookup_cache.c.state == "wanted",
+                lookup_cache.c.due_at <= now,
+                lookup_cache.c.claims < MOST_TRIES,
+                which,
+                or_(lookup_cache.c.lease_until.is_(None), lookup_cache.c.lease_until < at),
+                resting.allows(lookup_cache, now),
+            )
+            .order_by(lookup_cache.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         ).all()
         until = at + timedelta(seconds=LEASE_SECONDS)
-        needs = [Need(row.kind, row.id, row.account) for row in rows]
-        ahead = set(resting.one_ahead(needs))
+        lookup_keys = [LookupKey(row.kind, row.id, row.account) for row in rows]
+        ahead = set(resting.one_ahead(lookup_keys))
         asked = [
-            Asked(need, row.tries + 1)
-            for need, row in zip(needs, rows, strict=True)
-            if need in ahead
+            DueLookup(lookup_key, row.claims + 1)
+            for lookup_key, row in zip(lookup_keys, rows, strict=True)
+            if lookup_key in ahead
         ]
         for one in asked:
-            values = {"lease_until": until, "tries": one.tries}
-            connection.execute(update(facts).where(_is(source, one.need)).values(values))
+            values = {"lease_until": until, "claims": one.claims}
+            connection.execute(
+                update(lookup_cache).where(_is(source, one.lookup_key)).values(values)
+            )
         return asked
 
     return store.write(work) if store.read(lambda c: _any_wanted(c, source, now, which)) else []
@@ -170,83 +186,100 @@ def claim(
 def _any_wanted(
     connection: Connection, source: str, now: datetime, which: ColumnElement[bool]
 ) -> bool:
-    due = and_(facts.c.state == "wanted", facts.c.due_at <= now, facts.c.tries < MOST_TRIES)
-    wanted = and_(facts.c.source == source, due, which)
-    return connection.execute(select(facts.c.id).where(wanted).limit(1)).first() is not None
+    due = and_(
+        lookup_cache.c.state == "wanted",
+        lookup_cache.c.due_at <= now,
+        lookup_cache.c.claims < MOST_TRIES,
+    )
+    wanted = and_(lookup_cache.c.source == source, due, which)
+    return connection.execute(select(lookup_cache.c.id).where(wanted).limit(1)).first() is not None
 
 
 def answer(
-    store: Store, source: str, need: Need, body: Mapping[str, Any] | None, now: datetime
+    store: Store, source: str, lookup_key: LookupKey, body: Mapping[str, Any] | None, now: datetime
 ) -> None:
     """Keep what the provider said, None for `no such thing`, and wake the orders that want it."""
 
     def work(connection: Connection) -> None:
-        connection.execute(update(facts).where(_is(source, need)).values(_known(body, now)))
-        _wake(connection, source, need, now)
+        connection.execute(
+            update(lookup_cache).where(_is(source, lookup_key)).values(_known(body, now))
+        )
+        _wake(connection, source, lookup_key, now)
 
     store.write(work)
 
 
-def _wake(connection: Connection, source: str, need: Need, now: datetime) -> None:
+def _wake(connection: Connection, source: str, lookup_key: LookupKey, now: datetime) -> None:
     """Have the orders that want a fact looked at again."""
     waiting = connection.execute(
-        select(wants.c.order_id).where(_is(source, need, wants)).order_by(wants.c.order_id)
+        select(lookup_waiters.c.order_id)
+        .where(_is(source, lookup_key, lookup_waiters))
+        .order_by(lookup_waiters.c.order_id)
     ).scalars()
     ledger.look_again(connection, waiting.all(), now)
-    connection.execute(wants.delete().where(_is(source, need, wants)))
+    connection.execute(lookup_waiters.delete().where(_is(source, lookup_key, lookup_waiters)))
 
 
 def tell(store: Store, connection: Connection, source: str, fact: Told, now: datetime) -> None:
     """Keep what a webhook told, unless something newer is known, and wake who wants it."""
-    need = fact.need
-    row = store.insert(facts).values(
+    lookup_key = fact.lookup_key
+    row = store.insert(lookup_cache).values(
         source=source,
-        account=need.account,
-        kind=need.kind,
-        id=need.id,
+        account=lookup_key.account,
+        kind=lookup_key.kind,
+        id=lookup_key.id,
         due_at=fact.at,
-        tries=0,
+        claims=0,
         **_known(fact.body, fact.at),
     )
     connection.execute(
         row.on_conflict_do_update(
             index_elements=["source", "account", "kind", "id"],
             set_=_known(fact.body, fact.at),
-            where=or_(facts.c.answered_at.is_(None), facts.c.answered_at < fact.at),
+            where=or_(lookup_cache.c.answered_at.is_(None), lookup_cache.c.answered_at < fact.at),
         )
     )
-    _wake(connection, source, need, now)
+    _wake(connection, source, lookup_key, now)
 
 
-def later(store: Store, source: str, need: Need, due_at: datetime, reason: str) -> None:
+def later(store: Store, source: str, lookup_key: LookupKey, due_at: datetime, reason: str) -> None:
     """Ask again at a later moment, and say why."""
     values = {"due_at": due_at, "reason": reason, "lease_until": None}
-    store.write(lambda c: c.execute(update(facts).where(_is(source, need)).values(values)))
+    store.write(
+        lambda c: c.execute(update(lookup_cache).where(_is(source, lookup_key)).values(values))
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PendingLookup:
     """A look-up that an order waits for: which, how often it was tried, why it has no answer.
 
     Its id is left out, because it may be an email address.
     """
 
     kind: str
-    tries: int
+    claims: int
     due_at: datetime
     reason: str | None
 
 
-def wanted_by(store: Store, order_row: int) -> list[Wanted]:
+def wanted_by(store: Store, order_row: int) -> list[PendingLookup]:
     """Tell what an order waits for."""
-    both = and_(*(facts.c[name] == wants.c[name] for name in ("source", "account", "kind", "id")))
-    statement = (
-        select(facts.c.kind, facts.c.tries, facts.c.due_at, facts.c.reason)
-        .join(wants, both)
-        .where(wants.c.order_id == order_row, facts.c.state == "wanted")
-        .order_by(facts.c.kind)
+    both = and_(
+        *(
+            lookup_cache.c[name] == lookup_waiters.c[name]
+            for name in ("source", "account", "kind", "id")
+        )
     )
-    return store.read(lambda c: [Wanted(*row) for row in c.execute(statement)])
+    statement = (
+        select(
+            lookup_cache.c.kind, lookup_cache.c.claims, lookup_cache.c.due_at, lookup_cache.c.reason
+        )
+        .join(lookup_waiters, both)
+        .where(lookup_waiters.c.order_id == order_row, lookup_cache.c.state == "wanted")
+        .order_by(lookup_cache.c.kind)
+    )
+    return store.read(lambda c: [PendingLookup(*row) for row in c.execute(statement)])
 
 
 def _known(body: Mapping[str, Any] | None, at: datetime) -> dict[str, Any]:
@@ -259,11 +292,11 @@ def _known(body: Mapping[str, Any] | None, at: datetime) -> dict[str, Any]:
     }
 
 
-def _is(source: str, need: Need, table: Any = facts) -> Any:
+def _is(source: str, lookup_key: LookupKey, table: Any = lookup_cache) -> Any:
     columns = table.c
     return and_(
         columns.source == source,
-        columns.account == need.account,
-        columns.kind == need.kind,
-        columns.id == need.id,
+        columns.account == lookup_key.account,
+        columns.kind == lookup_key.kind,
+        columns.id == lookup_key.id,
     )

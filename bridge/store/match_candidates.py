@@ -1,4 +1,4 @@
-"""Halves of one purchase that were told without a link, and how one finds the other.
+"""Halves of one order that were told without a link, and how one finds the other.
 
 An invoice and the payment of it, of one customer, one currency and one amount; or an invoice and
 the several payments that add up to it.
@@ -13,37 +13,37 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from adapters.money import ZERO
-from adapters.schema import Counterpart
+from adapters.schema import MatchCandidate
 from bridge.store.engine import Store
-from bridge.store.ledger import Purchase
-from bridge.store.tables import groups, orders
+from bridge.store.ledger import OrderRecord
+from bridge.store.tables import match_groups, orders
 
-# Two halves of one purchase are told within a day of each other.
+# Two halves of one order are told within a day of each other.
 _APART = timedelta(days=1)
 # Nobody pays one invoice by more payments than that.
 _MOST_PARTS = 12
 
 
-def facing(counterpart: Counterpart | None) -> dict[str, Any]:
-    """Give a counterpart the form in which the ledger keeps it beside a purchase."""
-    told = counterpart and (
-        counterpart.group,
-        counterpart.also,
-        counterpart.side,
-        str(counterpart.amount),
-        counterpart.at,
-        counterpart.since,
+def facing(match_candidate: MatchCandidate | None) -> dict[str, Any]:
+    """Give a counterpart the form in which the ledger keeps it beside an order."""
+    fields_of = match_candidate and (
+        match_candidate.group,
+        match_candidate.also,
+        match_candidate.side,
+        str(match_candidate.amount),
+        match_candidate.at,
+        match_candidate.since,
     )
     names = ("group", "also", "side", "amount", "at", "since")
     return {
-        f"counterpart_{name}": value
-        for name, value in zip(names, told or (None,) * len(names), strict=True)
+        f"match_{name}": value
+        for name, value in zip(names, fields_of or (None,) * len(names), strict=True)
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Half:
-    """One purchase of a group; as `Counterpart`."""
+    """One order of a group; as `Counterpart`."""
 
     side: str
     amount: Decimal
@@ -52,19 +52,21 @@ class _Half:
 
 
 def may_be_told(
-    store: Store, connection: Connection, purchase: Purchase, counterpart: Counterpart
+    store: Store, connection: Connection, record: OrderRecord, match_candidate: MatchCandidate
 ) -> bool:
-    """Tell whether other purchases may be this one's other half, told without a link.
+    """Tell whether other orders may be this one's other half, told without a link.
 
     Its groups are locked until the transaction ends, so that of two halves settling at once one
     sees the other.
     """
-    for group in counterpart.groups:
-        lock_group(store, connection, purchase.source, group, counterpart.at)
-    mine = _Half(counterpart.side, counterpart.amount, counterpart.at, counterpart.since)
+    for group in match_candidate.groups:
+        lock_group(store, connection, record.source, group, match_candidate.at)
+    mine = _Half(
+        match_candidate.side, match_candidate.amount, match_candidate.at, match_candidate.since
+    )
 
     def beside(half: _Half) -> list[_Half]:
-        return _beside(connection, purchase, counterpart.groups, half)
+        return _beside(connection, record, match_candidate.groups, half)
 
     near = beside(mine)
     facing = [one for one in near if one.side != mine.side]
@@ -80,21 +82,25 @@ def may_be_told(
 
 
 def wake(
-    store: Store, connection: Connection, purchase: Purchase, groups: Sequence[str], now: datetime
+    store: Store,
+    connection: Connection,
+    record: OrderRecord,
+    match_groups: Sequence[str],
+    now: datetime,
 ) -> None:
     """Look again at the others of some groups that wait for a link or are parked.
 
-    To be called when this purchase leaves the groups. They are locked, so that one which is just
-    about to wait for this purchase is found.
+    To be called when this order leaves the groups. They are locked, so that one which is just
+    about to wait for this order is found.
     """
-    for group in groups:
-        lock_group(store, connection, purchase.source, group, now)
+    for group in match_groups:
+        lock_group(store, connection, record.source, group, now)
     connection.execute(
         update(orders)
         .where(
-            orders.c.source == purchase.source,
-            _in_any(groups),
-            orders.c.id != purchase.id,
+            orders.c.source == record.source,
+            _in_any(match_groups),
+            orders.c.id != record.id,
             orders.c.merged_into.is_(None),
             orders.c.state.in_(["waiting", "parked"]),
         )
@@ -102,37 +108,37 @@ def wake(
     )
 
 
-def groups_of(purchases: Iterable[Purchase]) -> tuple[str, ...]:
-    """Return every group that purchases are in, in one order for all."""
-    found = {one for p in purchases for one in (p.counterpart_group, p.counterpart_also) if one}
+def groups_of(records: Iterable[OrderRecord]) -> tuple[str, ...]:
+    """Return every group that orders are in, in one order for all."""
+    found = {one for p in records for one in (p.match_group, p.match_also) if one}
     return tuple(sorted(found))
 
 
 def _in_any(names: Sequence[str]) -> ColumnElement[bool]:
-    return or_(orders.c.counterpart_group.in_(names), orders.c.counterpart_also.in_(names))
+    return or_(orders.c.match_group.in_(names), orders.c.match_also.in_(names))
 
 
 def _beside(
-    connection: Connection, purchase: Purchase, names: Sequence[str], half: _Half
+    connection: Connection, record: OrderRecord, names: Sequence[str], half: _Half
 ) -> list[_Half]:
     """Return the others of some groups that were paid while this half could be, or near it."""
     columns = orders.c
     found = connection.execute(
         select(
-            columns.counterpart_side,
-            columns.counterpart_amount,
-            columns.counterpart_at,
-            columns.counterpart_since,
+            columns.match_side,
+            columns.match_amount,
+            columns.match_at,
+            columns.match_since,
         )
         .where(
-            columns.source == purchase.source,
+            columns.source == record.source,
             _in_any(names),
-            columns.id != purchase.id,
+            columns.id != record.id,
             columns.merged_into.is_(None),
-            columns.counterpart_since <= half.at + _APART,
-            columns.counterpart_at >= half.since - _APART,
+            columns.match_since <= half.at + _APART,
+            columns.match_at >= half.since - _APART,
         )
-        .order_by(columns.counterpart_at.desc(), columns.id.desc())
+        .order_by(columns.match_at.desc(), columns.id.desc())
     )
     return [_Half(side, Decimal(amount), at, since) for side, amount, at, since in found]
 
@@ -152,7 +158,7 @@ def _sums(first: Decimal, amounts: Iterable[Decimal]) -> set[Decimal]:
 
 def lock_group(store: Store, connection: Connection, source: str, group: str, at: datetime) -> None:
     """Let nobody else settle what shares this name until the transaction ends."""
-    row = store.insert(groups).values(source=source, name=group, touched_at=at)
+    row = store.insert(match_groups).values(source=source, name=group, touched_at=at)
     connection.execute(
         row.on_conflict_do_update(
             index_elements=["source", "name"], set_={"touched_at": row.excluded.touched_at}

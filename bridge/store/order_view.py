@@ -1,4 +1,4 @@
-"""What the store holds of a webhook and of a purchase, read for the operator; nothing here writes.
+"""What the store holds of a webhook and of an order, read for the operator; nothing here writes.
 
 No personal data leaves this room: an order's record comes without email and customer, and no body.
 """
@@ -19,10 +19,10 @@ EVENT_COLUMNS = tuple(column for column in inbox.c if column.name not in ("body"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class EventView:
     """One webhook of the inbox.
 
-    state: new, joined, ignored or parked. order_id: the row of its purchase.
+    state: new, joined, ignored or parked. order_id: the row of its order.
     secret: the position, from 0, of the secret that verified it.
     """
 
@@ -52,7 +52,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeapEvent:
+class HeapEventView:
     """One event of the outbox. state: that of its batch, or `parked`."""
 
     id: int
@@ -66,7 +66,7 @@ class HeapEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class AttemptView:
     """One try of a batch. status: Heap's answer, None where none came."""
 
     at: datetime
@@ -76,7 +76,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class BatchView:
     """Heap events that travel together. due_at: the next try, while it is queued."""
 
     id: int
@@ -86,11 +86,11 @@ class Batch:
     sent_at: datetime | None
     reason: str | None
     events: int
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[AttemptView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
+class OrderView:
     """One row of the ledger with all that belongs to it.
 
     state: waiting, settled, open, held or parked. waits_until: while it is waiting.
@@ -112,17 +112,17 @@ class Purchase:
     known_as: tuple[str, ...]
     expired: str | None
     order: dict[str, Any] | None
-    events: tuple[Event, ...]
-    heap_events: tuple[HeapEvent, ...]
-    batches: tuple[Batch, ...]
+    events: tuple[EventView, ...]
+    heap_events: tuple[HeapEventView, ...]
+    batches: tuple[BatchView, ...]
 
 
-def purchase(store: Store, row: int) -> Purchase:
-    """Give one purchase by its row, with its events and all that was sent of it."""
+def order_view(store: Store, row: int) -> OrderView:
+    """Give one order by its row, with its events and all that was sent of it."""
     return store.read(lambda connection: _purchase(connection, row))
 
 
-def _purchase(connection: Connection, row: int) -> Purchase:
+def _purchase(connection: Connection, row: int) -> OrderView:
     found = connection.execute(select(orders).where(orders.c.id == row)).one()
     known_as = connection.execute(
         select(aliases.c.id).where(aliases.c.order_id == row).order_by(aliases.c.id)
@@ -130,11 +130,11 @@ def _purchase(connection: Connection, row: int) -> Purchase:
     came = connection.execute(
         select(*EVENT_COLUMNS).where(inbox.c.order_id == row).order_by(inbox.c.id)
     )
-    told = _told(connection, row)
-    order = json.loads(found.record) if found.record else None
+    rows = _rows_of(connection, row)
+    order = json.loads(found.sent_order) if found.sent_order else None
     if order is not None:
         order = _shown({key: value for key, value in order.items() if key not in PERSONAL})
-    return Purchase(
+    return OrderView(
         id=row,
         source=found.source,
         state=found.state,
@@ -149,8 +149,8 @@ def _purchase(connection: Connection, row: int) -> Purchase:
         expired=found.expired,
         order=order,
         events=tuple(event_of(one) for one in came),
-        heap_events=heap_events_where(connection, outbox.c.order_id.in_(told)),
-        batches=_batches(connection, told),
+        heap_events=heap_events_where(connection, outbox.c.order_id.in_(rows)),
+        batches=_batches(connection, rows),
     )
 
 
@@ -163,17 +163,17 @@ def _shown(value: Any) -> Any:
     return without_addresses(value) if isinstance(value, str) else value
 
 
-def _told(connection: Connection, row: int) -> list[int]:
-    """Give a purchase's row and those joined to it: what was sent of them keeps its row."""
-    told = [row]
-    for one in told:
-        told += connection.execute(select(orders.c.id).where(orders.c.merged_into == one)).scalars()
-    return told
+def _rows_of(connection: Connection, row: int) -> list[int]:
+    """Give an order's row and those joined to it: what was sent of them keeps its row."""
+    rows = [row]
+    for one in rows:
+        rows += connection.execute(select(orders.c.id).where(orders.c.merged_into == one)).scalars()
+    return rows
 
 
-def event_of(row: Row[Any]) -> Event:
+def event_of(row: Row[Any]) -> EventView:
     """Read a row of EVENT_COLUMNS."""
-    return Event(
+    return EventView(
         id=row.id,
         source=row.source,
         key=row.key,
@@ -186,7 +186,9 @@ def event_of(row: Row[Any]) -> Event:
     )
 
 
-def heap_events_where(connection: Connection, which: ColumnElement[bool]) -> tuple[HeapEvent, ...]:
+def heap_events_where(
+    connection: Connection, which: ColumnElement[bool]
+) -> tuple[HeapEventView, ...]:
     """Give the Heap events of the outbox that meet a condition, the oldest first."""
     rows = connection.execute(
         select(
@@ -205,7 +207,7 @@ def heap_events_where(connection: Connection, which: ColumnElement[bool]) -> tup
         .order_by(outbox.c.id)
     )
     return tuple(
-        HeapEvent(
+        HeapEventView(
             id=row.id,
             source=row.source,
             key=row.key,
@@ -219,21 +221,21 @@ def heap_events_where(connection: Connection, which: ColumnElement[bool]) -> tup
     )
 
 
-def _batches(connection: Connection, told: list[int]) -> tuple[Batch, ...]:
-    tries: dict[int, list[Attempt]] = {}
+def _batches(connection: Connection, of: list[int]) -> tuple[BatchView, ...]:
+    claims: dict[int, list[AttemptView]] = {}
     for row in connection.execute(
         select(attempts)
         .join(batches, batches.c.id == attempts.c.batch_id)
-        .where(batches.c.order_id.in_(told))
+        .where(batches.c.order_id.in_(of))
         .order_by(attempts.c.id)
     ):
-        attempt = Attempt(at=row.at, outcome=row.outcome, status=row.status, reason=row.reason)
-        tries.setdefault(row.batch_id, []).append(attempt)
+        attempt = AttemptView(at=row.at, outcome=row.outcome, status=row.status, reason=row.reason)
+        claims.setdefault(row.batch_id, []).append(attempt)
     rows = connection.execute(
-        select(batches).where(batches.c.order_id.in_(told)).order_by(batches.c.id)
+        select(batches).where(batches.c.order_id.in_(of)).order_by(batches.c.id)
     )
     return tuple(
-        Batch(
+        BatchView(
             id=row.id,
             destination=row.destination,
             state=row.state,
@@ -241,7 +243,7 @@ def _batches(connection: Connection, told: list[int]) -> tuple[Batch, ...]:
             sent_at=row.sent_at,
             reason=row.reason,
             events=row.events,
-            attempts=tuple(tries.get(row.id, ())),
+            attempts=tuple(claims.get(row.id, ())),
         )
         for row in rows
     )

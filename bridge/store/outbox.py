@@ -33,10 +33,10 @@ _HASH_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class NewEvent:
     """One frozen Heap event on its way into the outbox.
 
-    key: the idempotency key. kind: order, purchase or change. body: its JSON, byte for byte.
+    key: the idempotency key. kind: order, order or change. body: its JSON, byte for byte.
     """
 
     key: str
@@ -45,8 +45,8 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """Heap events of one purchase that go to one user at one destination.
+class NewBatch:
+    """Heap events of one order that go to one user at one destination.
 
     identity: the user; it is kept as a hash, for the pace per identity.
     aside: set for what goes beside the events, to a destination of its own.
@@ -56,18 +56,18 @@ class Parcel:
     order_row: int
     destination: str
     identity: str
-    events: Sequence[Outgoing]
-    aside: str | None = None
+    events: Sequence[NewEvent]
+    profile_update: str | None = None
 
-    def parts(self) -> Iterator["Parcel"]:
+    def parts(self) -> Iterator["NewBatch"]:
         """Give parcels that fit one request each."""
         for start in range(0, len(self.events), BATCH_EVENTS):
             yield replace(self, events=self.events[start : start + BATCH_EVENTS])
 
 
-def named(destination: str, aside: str | None) -> str:
+def named(destination: str, profile_update: str | None) -> str:
     """Name the destination of what goes beside the events."""
-    return f"{destination} {aside}" if aside else destination
+    return f"{destination} {profile_update}" if profile_update else destination
 
 
 def hashed(identity: str) -> str:
@@ -77,7 +77,7 @@ def hashed(identity: str) -> str:
 
 def _theirs(destination: str) -> ColumnElement[str]:
     """Name the destination of each batch, where its order goes to this one."""
-    return literal(destination) + func.coalesce(literal(" ") + batches.c.aside, "")
+    return literal(destination) + func.coalesce(literal(" ") + batches.c.profile_update, "")
 
 
 # By these a batch is told from any other that is written with it; those alike are all the same.
@@ -86,16 +86,16 @@ _BATCHES = insert(batches).returning(batches.c.id, *(batches.c[name] for name in
 _EVENTS = insert(outbox)
 
 
-def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) -> None:
+def enqueue(connection: Connection, new_batches: Sequence[NewBatch], now: datetime) -> None:
     """Put Heap events into the outbox, due at once, in the caller's transaction."""
-    parts = [part for parcel in parcels for part in parcel.parts()]
+    parts = [part for new_batch in new_batches for part in new_batch.parts()]
     if not parts:
         return
     rows: list[dict[str, Any]] = [
         {
             "source": part.source,
-            "destination": named(part.destination, part.aside),
-            "aside": part.aside,
+            "destination": named(part.destination, part.profile_update),
+            "profile_update": part.profile_update,
             "order_id": part.order_row,
             "identity": hashed(part.identity),
             "events": len(part.events),
@@ -130,11 +130,11 @@ def enqueue(connection: Connection, parcels: Sequence[Parcel], now: datetime) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The keys of a purchase that are taken; of an order whose details have expired, the hashes.
+class SentKeys:
+    """The keys of an order that are taken; of an order whose details have expired, the hashes.
 
     A refund's part of its key counts by itself, too: it may have been told under the key of a
-    purchase that was merged into this one.
+    order that was merged into this one.
     """
 
     keys: frozenset[str] = frozenset()
@@ -144,21 +144,21 @@ class Sent:
         """Whether a key, or a refund's part of one, is taken."""
         return key in self.keys or (bool(self.hashes) and _hashed(str(key)) in self.hashes)
 
-    def told(self, key: str) -> bool:
-        """Whether Heap was told this already, under this key or another purchase's."""
+    def has(self, key: str) -> bool:
+        """Whether Heap was told this already, under this key or another order's."""
         return any(part in self for part in _parts([key]))
 
-    def __or__(self, keys: Iterable[str]) -> "Sent":
+    def __or__(self, keys: Iterable[str]) -> "SentKeys":
         """Add keys."""
-        return Sent(self.keys | _parts(keys), self.hashes)
+        return SentKeys(self.keys | _parts(keys), self.hashes)
 
-    def with_hashes(self, hashes: Iterable[bytes]) -> "Sent":
+    def with_hashes(self, hashes: Iterable[bytes]) -> "SentKeys":
         """Add hashes of keys."""
-        return Sent(self.keys, self.hashes.union(hashes))
+        return SentKeys(self.keys, self.hashes.union(hashes))
 
 
 _ROWS: BindParameter[Any] = bindparam("rows", expanding=True)
-# A purchase for itself, and those that were merged into it.
+# An order for itself, and those that were merged into it.
 _WHOSE = union_all(
     select(orders.c.id.label("kept"), orders.c.id, orders.c.sent_keys).where(
         orders.c.id.in_(_ROWS)
@@ -170,9 +170,9 @@ _WHOSE = union_all(
 _KEYS = select(outbox.c.order_id, outbox.c.key).where(outbox.c.order_id.in_(_ROWS))
 
 
-def keys(connection: Connection, order_rows: Iterable[int]) -> dict[int, Sent]:
-    """Name the Heap events of purchases that are written already, and of those merged into them."""
-    found = {row: Sent() for row in order_rows}
+def keys(connection: Connection, order_rows: Iterable[int]) -> dict[int, SentKeys]:
+    """Name the Heap events of orders that are written already, and of those merged into them."""
+    found = {row: SentKeys() for row in order_rows}
     if not found:
         return found
     whose = connection.execute(_WHOSE, {"rows": [*found]}).all()
@@ -233,9 +233,9 @@ def redirect(store: Store, source: str, destination: str, *, tests: bool, now: d
     return store.write(work)
 
 
-def hold_asides(store: Store, aside: str, reason: str) -> None:
+def hold_profile_updates(store: Store, profile_update: str, reason: str) -> None:
     """Hold back what goes beside the events, where the operator wants it no more."""
-    waiting = (batches.c.aside == aside) & (batches.c.state == "queued")
+    waiting = (batches.c.profile_update == profile_update) & (batches.c.state == "queued")
     off = update(batches).where(waiting).values(state="held", worker=None, reason=reason)
     store.write(lambda connection: connection.execute(off))
 
@@ -264,7 +264,7 @@ def resend(
         # Whoever has it in hand at this moment sends it elsewhere, or without what was parked.
         "worker": None,
         "attempts": 0,
-        "tries": 0,
+        "claims": 0,
         "sent_at": None,
         "reason": None,
     }

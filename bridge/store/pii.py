@@ -12,7 +12,7 @@ _CUSTOMER = ("customer", "customer_id", "customerId")
 _ADDRESS = "email"
 
 
-class Traces:
+class PiiMatcher:
     """How a person is recognised in what is stored; whose None means everybody."""
 
     def __init__(self, whose: Person | None) -> None:
@@ -49,9 +49,9 @@ class Traces:
 
     def _is_addressed(self, thing: dict[str, Any]) -> bool:
         """Whether the address stands where an order says who bought, not in a text or attribute."""
-        told = (value for key, value in thing.items() if key.endswith(_ADDRESS))
+        values = (value for key, value in thing.items() if key.endswith(_ADDRESS))
         return any(
-            isinstance(value, str) and value.strip().casefold() == self._address for value in told
+            isinstance(value, str) and value.strip().casefold() == self._address for value in values
         )
 
 
@@ -66,10 +66,10 @@ def _whole(email: str) -> re.Pattern[bytes]:
 def _objects(raw: bytes | str) -> Iterator[dict[str, Any]]:
     """Give every object inside a stored JSON; none where it is no JSON."""
     try:
-        told = json.loads(raw)
+        values = json.loads(raw)
     except (ValueError, RecursionError):
         return
-    open_ = [told]
+    open_ = [values]
     while open_:
         value = open_.pop()
         if isinstance(value, dict):

@@ -53,7 +53,7 @@ class ProcessStatus:
         return self.seconds_ago > GONE_SECONDS
 
 
-class Presence:
+class Heartbeat:
     """Shows this process among those that work on the database.
 
     While there is no room for it, whatever uses `store` gets StoreUnavailable.

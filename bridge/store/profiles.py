@@ -18,12 +18,12 @@ MOST_ORDERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Sold:
+class SoldOrder:
     """One order of a user's. record, told: as in the ledger."""
 
     placed_at: datetime
-    record: str
-    told: str | None
+    sent_order: str
+    reported: str | None
 
 
 def lock(
@@ -45,7 +45,7 @@ def keyed(key: bytes, user: str) -> str:
 
 def sold_to(
     connection: Connection, identity: str, user: str, names: Sequence[str]
-) -> list[Sold] | None:
+) -> list[SoldOrder] | None:
     """Give the orders that were sent of a user; None where they are too many.
 
     identity: as the ledger keeps it. user: its value, by whose hash an order is found whose details
@@ -61,16 +61,16 @@ def sold_to(
     for name, key in connection.execute(by_name):
         theirs.append((orders.c.identity_hash == keyed(key, user)) & (orders.c.source == name))
     found = (
-        select(orders.c.placed_at, orders.c.record, orders.c.told).where(
+        select(orders.c.placed_at, orders.c.sent_order, orders.c.reported).where(
             which,
             orders.c.state == "settled",
             orders.c.test.is_(False),
-            orders.c.record.is_not(None),
+            orders.c.sent_order.is_not(None),
         )
         for which in theirs
     )
     rows = connection.execute(union_all(*found).limit(MOST_ORDERS + 1)).all()
-    return None if len(rows) > MOST_ORDERS else [Sold(*row) for row in rows]
+    return None if len(rows) > MOST_ORDERS else [SoldOrder(*row) for row in rows]
 
 
 def is_identified(connection: Connection, names: Sequence[str], key: str) -> bool:
@@ -84,7 +84,7 @@ def identified(connection: Connection, destination: str, identity: str, since: d
     theirs = (
         batches.c.destination == destination,
         batches.c.identity == hashed(identity),
-        batches.c.aside.is_not(None),
+        batches.c.profile_update.is_not(None),
         batches.c.state != "held",
         batches.c.created_at >= since,
     )

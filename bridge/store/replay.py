@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from bridge.store import outbox as sending
 from bridge.store.engine import Store
 from bridge.store.find import Named
-from bridge.store.ledger import Purchase, lock
+from bridge.store.ledger import OrderRecord, lock
 from bridge.store.retention import DETAILS
 from bridge.store.tables import batches, inbox, orders, outbox
 
@@ -49,7 +49,7 @@ class Replay:
         def work(connection: Connection) -> list[Replayed]:
             return [
                 *(self._event(connection, row) for row in found.events),
-                *(self._purchase(connection, row) for row in found.purchases),
+                *(self._purchase(connection, row) for row in found.orders),
                 *(self._heap_event(connection, row) for row in found.heap_events),
             ]
 
@@ -102,11 +102,11 @@ class Replay:
             connection.execute(
                 update(orders)
                 .where(orders.c.id == row)
-                .values(state="waiting", due_at=self.now, tries=0, reason=None)
+                .values(state="waiting", due_at=self.now, claims=0, reason=None)
             )
         return Replayed(name, "is normalised again")
 
-    def _resend(self, connection: Connection, order: Purchase) -> Replayed:
+    def _resend(self, connection: Connection, order: OrderRecord) -> Replayed:
         """Queue a settled order's events once more, for today's destination."""
         name = f"o{order.id}"
         target = self.targets.get(order.source)
@@ -142,7 +142,7 @@ class Replay:
                 lease_until=None,
                 # Whoever has the batch in hand at this moment sends it without this event.
                 worker=None,
-                tries=0,
+                claims=0,
                 sent_at=None,
                 reason=None,
             )
@@ -155,12 +155,12 @@ def _renew(connection: Connection, which: Any) -> None:
     connection.execute(
         update(inbox)
         .where(which, inbox.c.body.is_not(None))
-        .values(state="new", tries=0, lease_until=None, reason=None)
+        .values(state="new", claims=0, lease_until=None, reason=None)
     )
 
 
 def _readable(connection: Connection, order_row: int) -> bool:
-    """Tell whether a purchase has events of its own; if not, those made new lead back to it."""
+    """Tell whether an order has events of its own; if not, those made new lead back to it."""
     found = connection.execute(
         select(func.count()).where(inbox.c.order_id == order_row, inbox.c.state == "joined")
     )

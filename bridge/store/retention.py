@@ -28,21 +28,21 @@ from sqlalchemy import (
 )
 
 from bridge.store import ledger
-from bridge.store.ledger import Purchase
+from bridge.store.ledger import OrderRecord
 from bridge.store.match_candidates import facing
 from bridge.store.outbox import SANDBOX, kept_of
 from bridge.store.profiles import keyed
 from bridge.store.tables import (
     attempts,
     batches,
-    facts,
-    groups,
     inbox,
+    lookup_cache,
+    lookup_waiters,
+    match_groups,
     orders,
     outbox,
-    refusals,
+    signature_failures,
     sources,
-    wants,
 )
 
 PAYLOADS, DETAILS = "payloads", "details"
@@ -63,11 +63,11 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetainedOrder:
     """What stays of an order for ever. record, told: as in the ledger. user: to be hashed."""
 
-    record: str | None
-    told: str | None
+    sent_order: str | None
+    reported: str | None
     user: str | None
 
 
@@ -180,7 +180,7 @@ def details(
     before: datetime,
     after: Cursor | None,
     limit: int,
-    keep: Callable[[Purchase], Kept],
+    keep: Callable[[OrderRecord], RetainedOrder],
 ) -> Slice:
     """Reduce orders that were sent, or came, before a moment to what stays for ever.
 
@@ -202,27 +202,27 @@ def details(
         ~select(inbox.c.id).where(here, inbox.c.body.is_not(None)).exists(),
         _nowhere(batches, batches.c.state != "expired"),
     )
-    for purchase in ledger.lock(connection, done):
-        _reduce(connection, purchase, keep(purchase))
+    for record in ledger.lock(connection, done):
+        _reduce(connection, record, keep(record))
     mine = select(batches.c.id).where(batches.c.order_id.in_(done))
     connection.execute(delete(attempts).where(attempts.c.batch_id.in_(mine)))
-    for table in (inbox, outbox, batches, wants):
+    for table in (inbox, outbox, batches, lookup_waiters):
         connection.execute(delete(table).where(table.c.order_id.in_(done)))
     return Slice(_next(found, limit, "first_event_at", "id"), len(done))
 
 
-def _reduce(connection: Connection, purchase: Purchase, kept: Kept) -> None:
-    written = select(outbox.c.key).where(outbox.c.order_id == purchase.id)
+def _reduce(connection: Connection, record: OrderRecord, kept: RetainedOrder) -> None:
+    written = select(outbox.c.key).where(outbox.c.order_id == record.id)
     values = {
         "expired": DETAILS,
-        "record": kept.record,
-        "told": kept.told,
+        "sent_order": kept.sent_order,
+        "reported": kept.reported,
         "identity": None,
-        "identity_hash": _hash(connection, purchase.source, kept.user),
+        "identity_hash": _hash(connection, record.source, kept.user),
         "sent_keys": kept_of(connection.execute(written).scalars()) or None,
         **facing(None),
     }
-    connection.execute(update(orders).where(orders.c.id == purchase.id).values(values))
+    connection.execute(update(orders).where(orders.c.id == record.id).values(values))
 
 
 def _hash(connection: Connection, source: str, user: str | None) -> str | None:
@@ -254,7 +254,9 @@ def rows(connection: Connection, *, before: datetime, after: Cursor | None, limi
     return Slice(_next(old, limit, "id"), gone)
 
 
-def tries(connection: Connection, *, before: datetime, after: Cursor | None, limit: int) -> Slice:
+def old_attempts(
+    connection: Connection, *, before: datetime, after: Cursor | None, limit: int
+) -> Slice:
     """Remove how often was tried before a moment what is still on its way."""
     found = connection.execute(
         select(attempts.c.id, attempts.c.at)
@@ -269,12 +271,21 @@ def tries(connection: Connection, *, before: datetime, after: Cursor | None, lim
 
 def counts(connection: Connection, *, before: datetime, after: Cursor | None, limit: int) -> Slice:
     """Remove signature failures of before a moment."""
-    return _swept(connection, refusals, refusals.c.minute, before=before, after=after, limit=limit)
+    return _swept(
+        connection,
+        signature_failures,
+        signature_failures.c.minute,
+        before=before,
+        after=after,
+        limit=limit,
+    )
 
 
 def locks(connection: Connection, *, before: datetime, after: Cursor | None, limit: int) -> Slice:
     """Remove counterpart groups that nobody has locked since a moment."""
-    return _swept(connection, groups, groups.c.touched_at, before=before, after=after, limit=limit)
+    return _swept(
+        connection, match_groups, match_groups.c.touched_at, before=before, after=after, limit=limit
+    )
 
 
 def answers(connection: Connection, *, before: datetime, after: Cursor | None, limit: int) -> Slice:
@@ -282,10 +293,18 @@ def answers(connection: Connection, *, before: datetime, after: Cursor | None, l
 
     Those that would hold for good, too: they may tell of a person, and can be asked again.
     """
-    same = [wants.c[column.name] == column for column in facts.primary_key]
-    free = and_(facts.c.state != "wanted", ~select(wants.c.order_id).where(*same).exists())
+    same = [lookup_waiters.c[column.name] == column for column in lookup_cache.primary_key]
+    free = and_(
+        lookup_cache.c.state != "wanted", ~select(lookup_waiters.c.order_id).where(*same).exists()
+    )
     return _swept(
-        connection, facts, facts.c.answered_at, free, before=before, after=after, limit=limit
+        connection,
+        lookup_cache,
+        lookup_cache.c.answered_at,
+        free,
+        before=before,
+        after=after,
+        limit=limit,
     )
 
 

@@ -10,19 +10,19 @@ from sqlalchemy import Connection, delete, or_, select, true, update
 from bridge.store.engine import Store
 from bridge.store.erasures import User
 from bridge.store.outbox import SANDBOX, hashed
-from bridge.store.pii import Traces
+from bridge.store.pii import PiiMatcher
 from bridge.store.profiles import lock_of
 from bridge.store.tables import (
     aliases,
     attempts,
     batches,
-    disclosures,
-    facts,
-    groups,
+    data_exports,
     inbox,
+    lookup_cache,
+    lookup_waiters,
+    match_groups,
     orders,
     outbox,
-    wants,
 )
 
 # Keys of an order's record that say who bought.
@@ -35,7 +35,7 @@ SLICE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScrubMatches:
     """What one slice of a table gave.
 
     last: its last row, None where there is no more. orders: that tell of the person, or whose
@@ -48,8 +48,8 @@ class Found:
 
 
 def in_inbox(
-    connection: Connection, source: str, traces: Traces, after: int, until: int | None = None
-) -> Found:
+    connection: Connection, source: str, traces: PiiMatcher, after: int, until: int | None = None
+) -> ScrubMatches:
     """Look through a slice of the webhooks for those that tell of the person.
 
     until: the last to be looked at.
@@ -67,23 +67,23 @@ def in_inbox(
         .limit(SLICE)
     ).all()
     telling = [row for row in rows if traces(row.body)]
-    return Found(
+    return ScrubMatches(
         rows[-1].id if rows else None,
         frozenset(row.order_id for row in telling if row.order_id is not None),
         tuple(row.id for row in telling if row.order_id is None),
     )
 
 
-def in_records(connection: Connection, source: str, traces: Traces, after: int) -> Found:
+def in_records(connection: Connection, source: str, traces: PiiMatcher, after: int) -> ScrubMatches:
     """Look through a slice of the orders."""
     rows = connection.execute(
-        select(orders.c.id, orders.c.record)
+        select(orders.c.id, orders.c.sent_order)
         .where(orders.c.source == source, orders.c.id > after)
         .order_by(orders.c.id)
         .limit(SLICE)
     ).all()
-    return Found(
-        rows[-1].id if rows else None, frozenset(row.id for row in rows if traces(row.record))
+    return ScrubMatches(
+        rows[-1].id if rows else None, frozenset(row.id for row in rows if traces(row.sent_order))
     )
 
 
@@ -106,12 +106,12 @@ def empty(connection: Connection, events: Iterable[int]) -> None:
     connection.execute(mine.values(body=None))
 
 
-def is_theirs(connection: Connection, row: int, traces: Traces) -> bool:
+def is_theirs(connection: Connection, row: int, traces: PiiMatcher) -> bool:
     """Whether an order is the person's own, and not one that only names them, in a note perhaps."""
     if traces.whose is None:
         return True
     (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
-    if traces.owned(order.record) or traces(order.identity):
+    if traces.owned(order.sent_order) or traces(order.identity):
         return True
     if row in named(connection, order.source, traces.whose.order_ids):
         return True
@@ -119,12 +119,12 @@ def is_theirs(connection: Connection, row: int, traces: Traces) -> bool:
     return any(traces.owned(body) for body in connection.execute(came).scalars())
 
 
-def blank(connection: Connection, row: int, traces: Traces) -> None:
+def blank(connection: Connection, row: int, traces: PiiMatcher) -> None:
     """Remove a person's address from another's order; all else of it stays as it is."""
-    record = select(orders.c.record).where(orders.c.id == row)
-    if (text := connection.execute(record).scalar_one()) is not None:
+    sent_order = select(orders.c.sent_order).where(orders.c.id == row)
+    if (text := connection.execute(sent_order).scalar_one()) is not None:
         text = traces.blanked(text.encode()).decode()
-        connection.execute(update(orders).where(orders.c.id == row).values(record=text))
+        connection.execute(update(orders).where(orders.c.id == row).values(sent_order=text))
     for table in (inbox, outbox):
         mine = (table.c.order_id == row) & table.c.body.is_not(None)
         for one in connection.execute(select(table.c.id, table.c.body).where(mine)).all():
@@ -139,10 +139,10 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
     pseudonym it goes under, `<account>:order:<id>`.
     """
     (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
-    record = json.loads(order.record) if order.record else {}
+    sent_order = json.loads(order.sent_order) if order.sent_order else {}
     for key in PERSONAL:
-        record.pop(key, None)
-    pseudonym = f"{record.get('account')}:order:{record.get('id')}"
+        sent_order.pop(key, None)
+    pseudonym = f"{sent_order.get('account')}:order:{sent_order.get('id')}"
     users: set[User] = set()
     if order.identity and order.settled_at and order.destination != "sandbox":
         users.add(_user(json.loads(order.identity)))
@@ -152,34 +152,34 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
         .where(
             outbox.c.order_id == row,
             outbox.c.body.is_not(None),
-            or_(batches.c.aside.is_(None), batches.c.state == "sent"),
+            or_(batches.c.profile_update.is_(None), batches.c.state == "sent"),
         )
     ).all():
         is_sent = event.state == "sent"
         if is_sent and event.destination.partition(" ")[0] != SANDBOX:
-            told = json.loads(event.body)
-            users |= {_user((field, told[field])) for field in _FIELDS if field in told}
+            fields = json.loads(event.body)
+            users |= {_user((field, fields[field])) for field in _FIELDS if field in fields}
         body = None if is_sent else nameless(event.body, pseudonym)
         connection.execute(update(outbox).where(outbox.c.id == event.id).values(body=body))
     if order.identity and _sent_and_expired(connection, row):
         users.add(_user(json.loads(order.identity)))
     _drop_asides(connection, row)
     for _, which in users:
-        connection.execute(delete(groups).where(groups.c.name == lock_of(which)))
+        connection.execute(delete(match_groups).where(match_groups.c.name == lock_of(which)))
     mine = update(batches).where(batches.c.order_id == row)
     connection.execute(mine.values(identity=hashed(pseudonym)))
     names = ("group", "side", "amount", "at", "since")
     of_whom = (*(f"counterpart_{name}" for name in names), "identity", "identity_hash")
     values: dict[str, Any] = dict.fromkeys(of_whom)
     values["expired"] = order.expired or "payloads"
-    if order.record:
-        values["record"] = json.dumps(record, ensure_ascii=False)
+    if order.sent_order:
+        values["sent_order"] = json.dumps(sent_order, ensure_ascii=False)
     if order.state in {"waiting", "open", "parked"}:
         values |= {"state": "held", "reason": ERASED, "due_at": None}
     connection.execute(update(orders).where(orders.c.id == row).values(values))
     mine = update(inbox).where(inbox.c.order_id == row, inbox.c.state != "new")
     connection.execute(mine.values(body=None))
-    connection.execute(delete(wants).where(wants.c.order_id == row))
+    connection.execute(delete(lookup_waiters).where(lookup_waiters.c.order_id == row))
     return users
 
 
@@ -190,7 +190,7 @@ def _user(pair: Sequence[str]) -> User:
 
 def _drop_asides(connection: Connection, row: int) -> None:
     """Remove what tells of the user alone: without the person there is nothing to tell."""
-    mine = (batches.c.order_id == row) & batches.c.aside.is_not(None)
+    mine = (batches.c.order_id == row) & batches.c.profile_update.is_not(None)
     for table, column in ((outbox, outbox.c.batch_id), (attempts, attempts.c.batch_id)):
         connection.execute(delete(table).where(column.in_(select(batches.c.id).where(mine))))
     connection.execute(delete(batches).where(mine))
@@ -203,17 +203,23 @@ def _sent_and_expired(connection: Connection, row: int) -> bool:
     return connection.execute(sent.where(batches.c.destination != "sandbox")).first() is not None
 
 
-def scrub_rest(connection: Connection, source: str, traces: Traces) -> None:
+def scrub_rest(connection: Connection, source: str, traces: PiiMatcher) -> None:
     """Remove a person from what was looked up and what was handed over."""
-    rows = connection.execute(select(facts).where(facts.c.source == source)).all()
+    rows = connection.execute(select(lookup_cache).where(lookup_cache.c.source == source)).all()
     for row in rows:
         if traces(row.body) or traces(row.id):
-            same = [facts.c[name] == getattr(row, name) for name in ("account", "kind", "id")]
-            connection.execute(delete(facts).where(facts.c.source == source, *same))
-            same = [wants.c[name] == getattr(row, name) for name in ("account", "kind", "id")]
-            connection.execute(delete(wants).where(wants.c.source == source, *same))
+            same = [
+                lookup_cache.c[name] == getattr(row, name) for name in ("account", "kind", "id")
+            ]
+            connection.execute(delete(lookup_cache).where(lookup_cache.c.source == source, *same))
+            same = [
+                lookup_waiters.c[name] == getattr(row, name) for name in ("account", "kind", "id")
+            ]
+            connection.execute(
+                delete(lookup_waiters).where(lookup_waiters.c.source == source, *same)
+            )
     for export in connection.execute(
-        select(disclosures).where(disclosures.c.source == source)
+        select(data_exports).where(data_exports.c.source == source)
     ).all():
         if traces(export.export) or traces(export.whose):
-            connection.execute(delete(disclosures).where(disclosures.c.id == export.id))
+            connection.execute(delete(data_exports).where(data_exports.c.id == export.id))

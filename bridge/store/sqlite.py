@@ -161,7 +161,7 @@ def opened(
         args[0], options["uri"] = file.uri(), True
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, record: Any) -> None:
+    def _connected(connection: Any, sent_order: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours: a writer begins as one
         # In this order: secure_delete and synchronous before anything is written, and how a file
         # gives back space before there is a file.
@@ -176,7 +176,7 @@ def opened(
         # Opens the log, which from here on nobody else's last connection removes.
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         try:
-            record.info[_FILES] = file.connected(connection)
+            sent_order.info[_FILES] = file.connected(connection)
         except StoreUnavailable:
             connection.close()
             raise

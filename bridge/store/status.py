@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select, union_all
 
 from bridge.store.engine import Store
-from bridge.store.tables import batches, destinations, inbox, orders, outbox, refusals
+from bridge.store.tables import batches, destinations, inbox, orders, outbox, signature_failures
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -19,7 +19,7 @@ class SourceStatus:
 
     verified: per position of a secret, when it last verified a webhook.
     refused: signature failures of the last hour.
-    waits: what purchases wait for, with how many and since when.
+    waits: what orders wait for, with how many and since when.
     """
 
     name: str
@@ -100,8 +100,8 @@ def of_source(store: Store, name: str, now: datetime) -> SourceStatus:
             verified={row[0]: row[1] for row in verified},
             refused=_count(
                 connection,
-                select(func.coalesce(func.sum(refusals.c.count), 0)).where(
-                    refusals.c.source == name, refusals.c.minute > now - _HOUR
+                select(func.coalesce(func.sum(signature_failures.c.count), 0)).where(
+                    signature_failures.c.source == name, signature_failures.c.minute > now - _HOUR
                 ),
             ),
             new=_count(connection, _of(inbox, name, "new")),
@@ -110,7 +110,7 @@ def of_source(store: Store, name: str, now: datetime) -> SourceStatus:
                 select(func.count()).where(
                     batches.c.source == name,
                     batches.c.state == "queued",
-                    batches.c.aside.is_(None),
+                    batches.c.profile_update.is_(None),
                 ),
             ),
             waits=[(row[0] or "its turn", row[1], row[2]) for row in waits],
@@ -146,7 +146,9 @@ def oldest_waiting(store: Store, now: datetime) -> datetime | None:
     waiting = union_all(
         select(inbox.c.received_at.label("since")).where(inbox.c.state == "new"),
         # What goes beside the orders may take its time.
-        select(batches.c.created_at).where(batches.c.state == "queued", batches.c.aside.is_(None)),
+        select(batches.c.created_at).where(
+            batches.c.state == "queued", batches.c.profile_update.is_(None)
+        ),
         select(orders.c.due_at).where(orders.c.state == "waiting", orders.c.due_at <= now),
     ).subquery()
     oldest = select(func.min(waiting.c.since, type_=inbox.c.received_at.type))

@@ -1,23 +1,22 @@
 """The tables, one code for SQLite and PostgreSQL. Every key starts with its source.
 
 inbox      every verified webhook, as it came; the unique key is what de-duplicates
-orders     one row per purchase: where it stands, and the order as it was sent
-aliases    every id a purchase is known by; how events find their purchase
+orders     one row per order: where it stands, and the order as it was sent
+aliases    every id an order is known by; how events find their order
 outbox     Heap events, frozen; never changed once written
 batches    the outbox events of one order that travel together; the lease is on the batch. What is
            told of its user travels apart, to a destination of its own
 attempts   one row per try of a batch
 destinations  one row per Heap app: pace, pause
-facts      what providers answered to look-ups, or what is still to be asked
-wants      which orders wait for which facts
-pauses     accounts whose look-ups rest because their key is refused
-denials    kinds of look-ups that the key of an account may not make
+lookup_cache  what providers answered to look-ups, or what is still to be asked
+lookup_waiters  which orders wait for which lookups
+circuits   look-ups that are paused: of an account whose key is refused, or of one kind
 sources    what is remembered of a source: its first start, the account it speaks for
-refusals   signature failures per source and minute
-groups     rows to lock, so that two halves of one purchase do not settle at the same instant
+signature_failures  signature failures per source and minute
+match_groups  rows to lock, so that two halves of one order do not settle at the same instant
 alerts     what the operator has been told and not yet told to be over
 erasures   demands to remove a customer's or a shop's data, and how far each has come
-disclosures  what is stored of a customer who asked, for the operator, for 30 days
+data_exports  what is stored of a customer who asked, for the operator, for 30 days
 processes  who works on this database just now, and with how many connections
 probes     a row to learn whether one can be written, a row to lock
 """
@@ -68,7 +67,7 @@ inbox = Table(
     Column("headers", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("order_id", RowId),
-    Column("tries", SmallInteger, nullable=False),
+    Column("claims", SmallInteger, nullable=False),
     Column("lease_until", Moment),
     Column("reason", Text),
     Column("body", LargeBinary),
@@ -106,18 +105,18 @@ orders = Table(
     Column("destination", Text),
     Column("test", Boolean),
     # Claims that came to nothing; 0 again once it stands somewhere.
-    Column("tries", SmallInteger, nullable=False),
-    Column("counterpart_group", Text),
-    Column("counterpart_also", Text),
-    Column("counterpart_side", Text),
+    Column("claims", SmallInteger, nullable=False),
+    Column("match_group", Text),
+    Column("match_also", Text),
+    Column("match_side", Text),
     # What was paid, when that was told of, and from when on it may have been paid in parts.
-    Column("counterpart_amount", Text),
-    Column("counterpart_at", Moment),
-    Column("counterpart_since", Moment),
+    Column("match_amount", Text),
+    Column("match_at", Moment),
+    Column("match_since", Moment),
     Column("merged_into", RowId),
-    Column("record", Text),
+    Column("sent_order", Text),
     # What the Order Changed events of it add up to, as JSON; kept for ever.
-    Column("told", Text),
+    Column("reported", Text),
     # The user at Heap, as it was frozen with the first Heap events; goes with the person.
     Column("identity", Text),
     # What is gone of it by age: `payloads`, or its `details` as well.
@@ -131,16 +130,16 @@ orders = Table(
     _partial("orders_tried_out", "source", where="destination = 'sandbox'"),
     _partial("orders_parked", "source", "id", where="state = 'parked'"),
     _partial(
-        "orders_counterpart",
+        "orders_match",
         "source",
-        "counterpart_group",
-        where="counterpart_group IS NOT NULL",
+        "match_group",
+        where="match_group IS NOT NULL",
     ),
     _partial(
-        "orders_counterpart_also",
+        "orders_match_also",
         "source",
-        "counterpart_also",
-        where="counterpart_also IS NOT NULL",
+        "match_also",
+        where="match_also IS NOT NULL",
     ),
     Index("orders_order_id", "source", "order_id"),
     _partial("orders_merged", "merged_into", where="merged_into IS NOT NULL"),
@@ -183,7 +182,7 @@ batches = Table(
     Column("source", Text, nullable=False),
     Column("destination", Text, nullable=False),
     # What goes beside the events, to a destination of its own: `users` or `identify`.
-    Column("aside", Text),
+    Column("profile_update", Text),
     Column("order_id", RowId, nullable=False),
     # The hash of the identity, for the pace per identity.
     Column("identity", Text, nullable=False),
@@ -194,14 +193,20 @@ batches = Table(
     Column("worker", Text),
     Column("attempts", Integer, nullable=False),
     # Leases that came to nothing, because the worker ended; 0 again once one was finished.
-    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("claims", SmallInteger, nullable=False, server_default="0"),
     Column("reason", Text),
     Column("created_at", Moment, nullable=False),
     Column("sent_at", Moment),
     _partial(
         "batches_queued_of", "destination", "source", "due_at", "id", where="state = 'queued'"
     ),
-    _partial("batches_aside", "destination", "identity", "id", where="aside IS NOT NULL"),
+    _partial(
+        "batches_profile_update",
+        "destination",
+        "identity",
+        "id",
+        where="profile_update IS NOT NULL",
+    ),
     Index("batches_order", "order_id"),
     _partial("batches_done", "created_at", "id", where="state IN ('sent', 'held')"),
 )
@@ -230,15 +235,15 @@ destinations = Table(
     # While paused: when the next single event may probe; after a 429: when to go on.
     Column("not_before", Moment),
     # While a batch that was in hand when a worker ended goes alone.
-    Column("alone_until", Moment),
+    Column("quarantined_until", Moment),
     Column("failures", Integer, nullable=False),
     # Batches with events refused alone, and whether others were taken since; a JSON object.
     Column("suspects", Text, nullable=False),
 )
 
 # wanted -> known | absent.
-facts = Table(
-    "facts",
+lookup_cache = Table(
+    "lookup_cache",
     metadata,
     Column("source", Text, primary_key=True),
     Column("account", Text, primary_key=True),
@@ -248,37 +253,29 @@ facts = Table(
     Column("body", Text),
     Column("due_at", Moment, nullable=False),
     Column("lease_until", Moment),
-    Column("tries", Integer, nullable=False),
+    Column("claims", Integer, nullable=False),
     Column("reason", Text),
     Column("answered_at", Moment),
-    _partial("facts_wanted", "source", "due_at", where="state = 'wanted'"),
+    _partial("lookup_cache_wanted", "source", "due_at", where="state = 'wanted'"),
 )
 
-wants = Table(
-    "wants",
+lookup_waiters = Table(
+    "lookup_waiters",
     metadata,
     Column("order_id", RowId, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("account", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    Index("wants_fact", "source", "account", "kind", "id"),
+    Index("lookup_waiters_key", "source", "account", "kind", "id"),
 )
 
-pauses = Table(
-    "pauses",
+circuits = Table(
+    "circuits",
     metadata,
     Column("source", Text, primary_key=True),
     Column("account", Text, primary_key=True),
-    Column("not_before", Moment, nullable=False),
-    Column("reason", Text, nullable=False),
-)
-
-denials = Table(
-    "denials",
-    metadata,
-    Column("source", Text, primary_key=True),
-    Column("account", Text, primary_key=True),
+    # Empty for all kinds of the account.
     Column("kind", Text, primary_key=True),
     Column("not_before", Moment, nullable=False),
     Column("reason", Text, nullable=False),
@@ -295,16 +292,16 @@ sources = Table(
     Column("hash_key", LargeBinary),
 )
 
-refusals = Table(
-    "refusals",
+signature_failures = Table(
+    "signature_failures",
     metadata,
     Column("source", Text, primary_key=True),
     Column("minute", Moment, primary_key=True),
     Column("count", Integer, nullable=False),
 )
 
-groups = Table(
-    "groups",
+match_groups = Table(
+    "match_groups",
     metadata,
     Column("source", Text, primary_key=True),
     Column("name", Text, primary_key=True),
@@ -346,8 +343,8 @@ erasures = Table(
     _partial("erasures_open", "id", where="state <> 'done'"),
 )
 
-disclosures = Table(
-    "disclosures",
+data_exports = Table(
+    "data_exports",
     metadata,
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("source", Text, nullable=False),

@@ -16,7 +16,7 @@ from pathlib import Path
 from bridge.errors import ConfigurationError
 
 
-class Turns:
+class WriterLock:
     """The right to write, shared by the threads of this process and by other processes.
 
     path: of the lock file, `<database>.lock`.

@@ -19,16 +19,16 @@ from adapters.contract import Adapter, Known, WebhookEvent, meaning
 from adapters.errors import MalformedPayload
 from adapters.schema import (
     Cancellation,
+    CurrentTotals,
     Disclosure,
     Erasure,
-    Fact,
     Ignored,
-    Lone,
+    LookupFact,
     Order,
     Outcome,
     Parked,
     Refund,
-    Standing,
+    Standalone,
     Wait,
 )
 from bridge.orders.invariants import broken
@@ -40,25 +40,25 @@ _BAD = ("failed", "breaks the law")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CorpusResult:
     """What came of one file: a kind to count, and the line to print."""
 
     kind: str
     line: str
 
 
-def look(path: Path) -> Result:
+def look(path: Path) -> CorpusResult:
     """Tell what the bridge would make of one file."""
     body = read(path)
     if isinstance(body, str):
-        return Result("not a webhook body", body)
+        return CorpusResult("not a webhook body", body)
     result = _normalized(body)
     if body.wrapped:
         return replace(result, line=f"not a webhook body: {body.wrapped}; {result.line}")
     return result
 
 
-def _normalized(body: Body) -> Result:
+def _normalized(body: Body) -> CorpusResult:
     now = datetime.now(UTC)
     account = SHOP if body.adapter.one_account else None
     unsigned = WebhookEvent("", body.topic, body.raw, account, signed_at=now)
@@ -68,11 +68,11 @@ def _normalized(body: Body) -> Result:
         known = Known(account=event.account or "self", settings=_settings(body.adapter))
         return _told(meaning(body.adapter, [event], known))
     except MalformedPayload as refused:
-        return Result("malformed", f"MalformedPayload {refused}")
+        return CorpusResult("malformed", f"MalformedPayload {refused}")
     except Exception as failure:  # noqa: BLE001 - to find these is what the corpus is run for
         place = traceback.extract_tb(failure.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
-        return Result("failed", f"failed: {type(failure).__name__} at {where}")
+        return CorpusResult("failed", f"failed: {type(failure).__name__} at {where}")
 
 
 def _settings(adapter: Adapter) -> BaseModel:
@@ -81,29 +81,29 @@ def _settings(adapter: Adapter) -> BaseModel:
     return adapter.settings(**held)
 
 
-def _told(outcomes: tuple[Outcome | Lone, ...] | Wait) -> Result:
-    told: tuple[Outcome | Lone, ...] = (
+def _told(outcomes: tuple[Outcome | Standalone, ...] | Wait) -> CorpusResult:
+    told: tuple[Outcome | Standalone, ...] = (
         outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
     )
     # Of one file alone an order stands where it stood.
-    held = tuple(outcome for outcome in told if not isinstance(outcome, Standing))
+    held = tuple(outcome for outcome in told if not isinstance(outcome, CurrentTotals))
     laws = [law for outcome in held for law in broken(outcome)]
     if laws:
-        return Result("breaks the law", f"breaks the law: {'; '.join(laws)}")
+        return CorpusResult("breaks the law", f"breaks the law: {'; '.join(laws)}")
     line = ", ".join(map(_line, held)) or "nothing"
     if isinstance(outcomes, Wait):
-        return Result("wait", f"wait for {outcomes.what}, otherwise {line}")
-    return Result(_kind(held), line)
+        return CorpusResult("wait", f"wait for {outcomes.what}, otherwise {line}")
+    return CorpusResult(_kind(held), line)
 
 
-def _kind(held: tuple[Outcome | Lone, ...]) -> str:
+def _kind(held: tuple[Outcome | Standalone, ...]) -> str:
     kinds = {type(outcome).__name__.lower() for outcome in held}
     if any(isinstance(outcome, Order) and outcome.contradiction for outcome in held):
         return "order, figures disagree"
     return " and ".join(sorted(kinds)) or "nothing"
 
 
-def _line(outcome: Outcome | Lone) -> str:
+def _line(outcome: Outcome | Standalone) -> str:
     match outcome:
         case Order():
             text = f"order of {outcome.total} {outcome.currency}, {len(outcome.lines)} lines"
@@ -111,12 +111,12 @@ def _line(outcome: Outcome | Lone) -> str:
         case Refund():
             taken_back = ", which failed later" if outcome.steps else ""
             return f"refund of {outcome.amount} {outcome.currency}{taken_back}"
-        case Standing():
+        case CurrentTotals():
             return f"stands at {outcome.total}"
         case Cancellation():
             return f"cancelled: {outcome.reason}"
-        case Fact():
-            return f"fact: {outcome.need.kind}"
+        case LookupFact():
+            return f"fact: {outcome.lookup_key.kind}"
         case Erasure(whose):
             return f"erasure of {'a customer' if whose else 'the shop'}"
         case Disclosure():

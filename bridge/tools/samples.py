@@ -15,16 +15,16 @@ from typing import Any
 from adapters.contract import Adapter, WebhookEvent
 from adapters.schema import (
     Cancellation,
+    CurrentTotals,
     Disclosure,
     Erasure,
-    Fact,
     Ignored,
-    Lone,
+    LookupFact,
     Order,
     Outcome,
     Parked,
     Refund,
-    Standing,
+    Standalone,
     Wait,
 )
 
@@ -42,8 +42,8 @@ _NUMBER = re.compile(rb"(?<=[:,\[\s])(\d{10})(\d{3})?(?=[,\]}\s])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """One purchase, or one event that is ignored, as a provider tells it.
+class Fixture:
+    """One order, or one event that is ignored, as a provider tells it.
 
     name: the folder's name, such as `paid-two-items`.
     about: one sentence, what it shows.
@@ -59,16 +59,16 @@ class Story:
     outcomes: list[Any] | None
 
 
-def stories(adapter: Adapter) -> tuple[Story, ...]:
+def fixtures(adapter: Adapter) -> tuple[Fixture, ...]:
     """Give an adapter's stories by name."""
     folders = [item for item in adapter.samples.iterdir() if (item / STORY).is_file()]
     return tuple(_story(adapter, folder) for folder in sorted(folders, key=lambda item: item.name))
 
 
-def _story(adapter: Adapter, folder: Traversable) -> Story:
+def _story(adapter: Adapter, folder: Traversable) -> Fixture:
     told = json.loads((folder / STORY).read_text("utf-8"))
     account = SHOP if adapter.one_account else None
-    return Story(
+    return Fixture(
         name=folder.name,
         about=told["about"],
         source=told["source"],
@@ -106,24 +106,24 @@ def fresh(body: bytes, day: date) -> bytes:
     return _NUMBER.sub(number, _TEXT.sub(text, body))
 
 
-def to_json(outcomes: tuple[Outcome | Lone, ...] | Wait) -> list[Any]:
+def to_json(outcomes: tuple[Outcome | Standalone, ...] | Wait) -> list[Any]:
     """Write what normalize gave in the form of `story.json`, amounts as text."""
     if isinstance(outcomes, Wait):
         return [{"wait": _fields(outcomes) | {"otherwise": to_json(outcomes.otherwise)}}]
     return [_outcome(outcome) for outcome in outcomes]
 
 
-def _outcome(outcome: Outcome | Lone) -> dict[str, Any]:
+def _outcome(outcome: Outcome | Standalone) -> dict[str, Any]:
     match outcome:
         case Order():
             return {"order": _fields(outcome)}
         case Refund():
             return {"refund": _fields(outcome)}
-        case Standing():
+        case CurrentTotals():
             return {"standing": _fields(outcome)}
         case Cancellation():
             return {"cancellation": _fields(outcome)}
-        case Fact():
+        case LookupFact():
             return {"fact": _fields(outcome)}
         case Erasure():
             return {"erasure": _fields(outcome)}

@@ -13,7 +13,7 @@ from bridge.http.answer import Answer
 from bridge.logs import logger
 from bridge.web.answers import in_flask, not_ready
 from bridge.web.receive import Accepts
-from bridge.web.router import Door
+from bridge.web.router import Router
 
 # Pages answered at a time; each takes a thread.
 _PAGES = 4
@@ -30,7 +30,7 @@ def create_app(
     acceptor: Accepts,
     ready: Callable[[], str | None],
     clock: Callable[[], datetime] = _now,
-) -> Door:
+) -> Router:
     """Make the ASGI application of one web process.
 
     ready: gives None, or the one word why no webhook could be stored now.
@@ -38,7 +38,7 @@ def create_app(
     pages: Any = _flask(ready)  # a2wsgi types WSGI in its own way
     # Without a bound, a client that reads slowly would hold a thread.
     behind = WSGIMiddleware(pages, workers=_PAGES, send_queue_size=0)
-    return Door(config, acceptor, behind, clock)
+    return Router(config, acceptor, behind, clock)
 
 
 def _flask(ready: Callable[[], str | None]) -> Flask:

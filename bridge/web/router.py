@@ -40,7 +40,7 @@ class _Gone(Exception):
     """The client left before its request was complete."""
 
 
-class Door:
+class Router:
     """The routes that must not wait for any other.
 
     behind: answers every other path. clock: the time now, UTC.

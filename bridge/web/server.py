@@ -18,7 +18,7 @@ from bridge.logs import logger
 from bridge.memory import search_seldom
 from bridge.store import Store
 from bridge.store.accept import Acceptor
-from bridge.store.processes import Presence
+from bridge.store.processes import Heartbeat
 from bridge.web.app import create_app
 from bridge.web.health import Readiness
 
@@ -65,7 +65,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
         self._worker: AnyWorker | None = None
         self._store: Store | None = None
         self._acceptor: Acceptor | None = None
-        self._presence: Presence | None = None
+        self._presence: Heartbeat | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -83,7 +83,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
         self._store = Store.open(self._config.database_url, statements=0)
         self._store.keep_room()
         allowed = self._config.database_connections
-        self._presence = Presence(self._store, "web", allowed=allowed)
+        self._presence = Heartbeat(self._store, "web", allowed=allowed)
         self._presence.start()
         self._acceptor = Acceptor(self._store)
         ready = Readiness(self._store, draining=lambda: not getattr(worker, "alive", True))

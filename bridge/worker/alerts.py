@@ -45,8 +45,8 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
             yield Alert(f"silent:{name}", message)
         headers = status.last_headers(store, name)
         notice = source.adapter.notice
-        if notice and (told := notice(headers, source.settings)):
-            yield Alert(f"version:{name}", f"source {name}: {told}")
+        if notice and (count := notice(headers, source.settings)):
+            yield Alert(f"version:{name}", f"source {name}: {count}")
         for remark in status.remarks(store, name, now):
             yield Alert(f"trimmed:{name}", f"source {name}: {remark}")
             break
@@ -54,7 +54,7 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
         if destination.paused:
             message = f"destination {destination.name} is paused: {destination.reason}"
             yield Alert(f"paused:{destination.name}", message)
-    yield from _resting(store)
+    yield from _paused(store)
     waiting = len(erasures.demands(store, "waiting"))
     if waiting:
         message = f"{waiting} erasures wait for your word: `bridge erasures`"
@@ -64,7 +64,7 @@ def conditions(store: Store, config: Config, now: datetime) -> Iterator[Alert]:
         yield Alert("late", f"an order has waited since {oldest:%Y-%m-%d %H:%M} UTC")
 
 
-def _resting(store: Store) -> Iterator[Alert]:
+def _paused(store: Store) -> Iterator[Alert]:
     for pause in circuit_breakers.paused(store):
         message = f"look-ups of source {pause.source} ({pause.account}) are paused: {pause.reason}"
         if pause.kind:
@@ -82,26 +82,26 @@ def look(store: Store, config: Config, now: datetime, stop: threading.Event) -> 
     if url is None:
         return 0
     wrong = list(conditions(store, config, now))
-    told = 0
+    count = 0
     for alert in wrong:
         if stop.is_set():
-            return told
+            return count
         if store.write(partial(_raise, store, alert, now)):
             if _post(url, alert, "raised", now):
-                told += 1
+                count += 1
             else:
                 store.write(partial(_forget, alert.name))
     for name, since in store.read(lambda connection: _over(connection, wrong)):
         if stop.is_set():
-            return told
+            return count
         # Whoever removes the row is the one that tells.
         if store.write(partial(_forget, name)):
             over = Alert(name, f"{name} is over")
             if _post(url, over, "over", since):
-                told += 1
+                count += 1
             else:
                 store.write(partial(_raise, store, over, since))
-    return told
+    return count
 
 
 def _raise(store: Store, alert: Alert, now: datetime, connection: Connection) -> bool:

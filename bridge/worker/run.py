@@ -13,13 +13,13 @@ from bridge.delivery.deliverer import Deliverer
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS, Endpoint
 from bridge.logs import logger
 from bridge.memory import search_seldom
-from bridge.orders.lookup_loop import Asker
-from bridge.orders.normalize import FULL, Normaliser
+from bridge.orders.lookup_loop import LookupLoop
+from bridge.orders.normalize import FULL, Normalizer
 from bridge.privacy.erasure import Eraser
 from bridge.privacy.retention import Expirer
 from bridge.signals import stopping
 from bridge.store import Store, inbox, leases, ledger, outbox, sources
-from bridge.store.processes import Presence
+from bridge.store.processes import Heartbeat
 from bridge.worker import alerts, watchdog
 from bridge.worker.loops import Busy, Loop
 
@@ -44,7 +44,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> Normaliser:
+def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> Normalizer:
     """Note the sources' first start, turn what is queued to today's destinations."""
     since: dict[str, datetime] = {}
     accounts: dict[str, str] = {}
@@ -64,8 +64,8 @@ def begin(store: Store, config: Config, clock: Callable[[], datetime] = now) -> 
             log.info("orders turned to", destination=source.destination.name, orders=turned)
     for endpoint, switch, on in _asides(config):
         if not on:
-            outbox.hold_asides(store, endpoint.aside or "", f"{switch} is off")
-    return Normaliser(store, config, since, clock, accounts)
+            outbox.hold_profile_updates(store, endpoint.profile_update or "", f"{switch} is off")
+    return Normalizer(store, config, since, clock, accounts)
 
 
 def _asides(config: Config) -> list[tuple[Endpoint, str, bool]]:
@@ -84,29 +84,29 @@ def deliverers(
 ) -> list[Deliverer]:
     """Make one deliverer for each Heap app the sources name, and each endpoint of it in use."""
     named = dict.fromkeys(source.destination for source in config.sources.values())
-    asides = [endpoint for endpoint, _, on in _asides(config) if on]
+    profile_updates = [endpoint for endpoint, _, on in _asides(config) if on]
     return [
         Deliverer(
             store,
             HeapClient(destination.url, destination.app_id or SANDBOX_APP_ID, endpoint=endpoint),
-            outbox.named(destination.name, endpoint.aside),
-            endpoint.pace(config.events_per_minute, asides),
+            outbox.named(destination.name, endpoint.profile_update),
+            endpoint.pace(config.events_per_minute, profile_updates),
             clock,
             stop,
         )
         for destination in named
-        for endpoint in (TRACK, *asides)
+        for endpoint in (TRACK, *profile_updates)
     ]
 
 
-def askers(store: Store, config: Config, clock: Callable[[], datetime] = now) -> list[Asker]:
+def askers(store: Store, config: Config, clock: Callable[[], datetime] = now) -> list[LookupLoop]:
     """Make one asker for each source that has a key to its provider's API."""
     found = []
     for name, source in config.sources.items():
         connect = source.adapter.connect
         api = connect(source.settings) if connect else None
         if api is not None:
-            found.append(Asker(store, name, api, clock))
+            found.append(LookupLoop(store, name, api, clock))
     return found
 
 
@@ -123,7 +123,7 @@ def run(config: Config) -> None:
 def _run(config: Config, stop: threading.Event) -> None:
     store = Store.open(config.database_url, connections=2, gives_way=True)
     busy = Busy()
-    presence = Presence(store, "worker", allowed=config.database_connections, busy=busy.seconds)
+    presence = Heartbeat(store, "worker", allowed=config.database_connections, busy=busy.seconds)
     try:
         store.check_schema()
         store.only("worker")
@@ -146,7 +146,7 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
     crew = [deliverers(store, config, stop) for _ in range(CONNECTIONS)]
     asking = askers(store, config)
     sending = [loop for one in zip(*crew, strict=True) for loop in _sending(one, stop)]
-    asides = [sender for sender in crew[0] if sender.client.endpoint is not TRACK]
+    profile_updates = [sender for sender in crew[0] if sender.client.endpoint is not TRACK]
     loops = [
         Loop(
             normaliser.step,
@@ -167,7 +167,7 @@ def work(store: Store, config: Config, stop: threading.Event, busy: Busy) -> Non
         # Some time gathers what then need not be sent, because something newer came.
         *(
             Loop(sender.step, stop, shortest=_ASIDE_SECONDS, longest=_ASIDE_SECONDS)
-            for sender in asides
+            for sender in profile_updates
         ),
         Loop(
             Eraser(store, config, now).step, stop, shortest=_ERASE_SECONDS, longest=_ALERT_SECONDS

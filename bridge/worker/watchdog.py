@@ -11,7 +11,7 @@ import threading
 import traceback
 
 from bridge.logs import logger
-from bridge.orders.retries import told
+from bridge.orders.retries import places
 from bridge.worker.loops import Busy
 
 log = logger()
@@ -29,7 +29,7 @@ def until(stop: threading.Event, busy: Busy) -> None:
         for thread, seconds in busy.spent():
             if seconds > MOST_SECONDS:
                 frame = sys._current_frames().get(thread)  # noqa: SLF001 - documented, for this
-                at = told(traceback.extract_stack(frame)) if frame else "it has just ended"
+                at = places(traceback.extract_stack(frame)) if frame else "it has just ended"
                 log.critical("a step does not end; the worker ends", seconds=int(seconds), at=at)
                 # Threads cannot be ended, and what they hold must not be finished by half.
                 os._exit(STATUS)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from adapters.contract import Adapter, WebhookEvent
 from adapters.errors import MalformedPayload
-from adapters.schema import Lone, Order, Outcome, Wait
-from bridge.tools.samples import Story, stories, to_json
+from adapters.schema import Order, Outcome, Standalone, Wait
+from bridge.tools.samples import Fixture, fixtures, to_json
 
-Deliver = Callable[[Adapter, Story], list[WebhookEvent]]
+Deliver = Callable[[Adapter, Fixture], list[WebhookEvent]]
 Normalize = Callable[[Adapter, Sequence[WebhookEvent]], tuple[Outcome, ...] | Wait]
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -135,7 +135,7 @@ def check(adapter: Adapter, events: Sequence[WebhookEvent], normalized: Normaliz
         return
     held = outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
     assert held
-    assert all(isinstance(outcome, get_args(Outcome) + get_args(Lone)) for outcome in held)
+    assert all(isinstance(outcome, get_args(Outcome) + get_args(Standalone)) for outcome in held)
     assert all(map(well_formed, held))
     for order in (outcome for outcome in held if isinstance(outcome, Order)):
         # Keys at Heap are made of these.
@@ -148,8 +148,8 @@ def check(adapter: Adapter, events: Sequence[WebhookEvent], normalized: Normaliz
 def test_a_spoilt_sample_gives_outcomes_or_says_where(
     adapter: Adapter, delivered: Deliver, normalized: Normalize, data: st.DataObject
 ) -> None:
-    story = data.draw(st.sampled_from(stories(adapter)), label="story")
-    events = delivered(adapter, story)
+    sample = data.draw(st.sampled_from(fixtures(adapter)), label="story")
+    events = delivered(adapter, sample)
     index = data.draw(st.integers(0, len(events) - 1))
     events[index] = replace(events[index], body=mutate(events[index].body, data.draw))
 

@@ -18,9 +18,9 @@ from adapters.contract import Adapter, SignedRequest, WebhookEvent
 from adapters.errors import NotTrusted, SignatureInvalid, SignatureMissing
 from adapters.schema import Order, Outcome, Wait
 from bridge.orders.invariants import broken
-from bridge.tools.samples import SAMPLE_DAY, STORY, Story, stories, to_json
+from bridge.tools.samples import SAMPLE_DAY, STORY, Fixture, fixtures, to_json
 
-Deliver = Callable[[Adapter, Story], list[WebhookEvent]]
+Deliver = Callable[[Adapter, Fixture], list[WebhookEvent]]
 Normalize = Callable[[Adapter, Sequence[WebhookEvent]], tuple[Outcome, ...] | Wait]
 
 REPOSITORY = Path(__file__).parents[2]
@@ -30,14 +30,14 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 # --- trust ---------------------------------------------------------------------------------------
 
 
-def signed(adapter: Adapter, story: Story, secret: str) -> SignedRequest:
-    return adapter.sign(replace(story.events[0], signed_at=NOON), secret)
+def signed(adapter: Adapter, sample: Fixture, secret: str) -> SignedRequest:
+    return adapter.sign(replace(sample.events[0], signed_at=NOON), secret)
 
 
 def test_verify_gives_the_event_that_was_signed(
-    adapter: Adapter, story: Story, secret: str
+    adapter: Adapter, sample: Fixture, secret: str
 ) -> None:
-    for event in story.events:
+    for event in sample.events:
         first = adapter.verify(adapter.sign(replace(event, signed_at=NOON), secret), secret)
 
         assert adapter.verify(adapter.sign(first, secret), secret) == first
@@ -45,9 +45,9 @@ def test_verify_gives_the_event_that_was_signed(
         assert first.key
 
 
-def test_a_changed_body_is_refused(adapter: Adapter, story: Story, secret: str) -> None:
-    request = signed(adapter, story, secret)
-    chance = random.Random(story.name)
+def test_a_changed_body_is_refused(adapter: Adapter, sample: Fixture, secret: str) -> None:
+    request = signed(adapter, sample, secret)
+    chance = random.Random(sample.name)
     for bit in [0, *(chance.randrange(8 * len(request.body)) for _ in range(20))]:
         body = bytearray(request.body)
         body[bit // 8] ^= 1 << bit % 8
@@ -56,20 +56,20 @@ def test_a_changed_body_is_refused(adapter: Adapter, story: Story, secret: str) 
             adapter.verify(replace(request, body=bytes(body)), secret)
 
 
-def test_another_secret_is_refused(adapter: Adapter, story: Story, secret: str) -> None:
-    request = signed(adapter, story, secret)
+def test_another_secret_is_refused(adapter: Adapter, sample: Fixture, secret: str) -> None:
+    request = signed(adapter, sample, secret)
     for other in (secret + " ", secret[:-1], secret.upper(), "é", ""):
         with pytest.raises(SignatureInvalid):
             adapter.verify(request, other)
 
 
-def test_an_empty_secret_signs_nothing(adapter: Adapter, story: Story) -> None:
+def test_an_empty_secret_signs_nothing(adapter: Adapter, sample: Fixture) -> None:
     with pytest.raises(SignatureInvalid):
-        adapter.verify(signed(adapter, story, ""), "")
+        adapter.verify(signed(adapter, sample, ""), "")
 
 
-def test_a_missing_header_is_refused(adapter: Adapter, story: Story, secret: str) -> None:
-    request = signed(adapter, story, secret)
+def test_a_missing_header_is_refused(adapter: Adapter, sample: Fixture, secret: str) -> None:
+    request = signed(adapter, sample, secret)
     others = {k: v for k, v in request.headers.items() if k not in adapter.signature_headers}
 
     assert len(others) < len(request.headers)
@@ -100,27 +100,27 @@ def test_a_signed_body_is_an_event_however_unreadable(adapter: Adapter, body: by
 
 def test_the_outcomes_are_those_of_the_story(
     adapter: Adapter,
-    story: Story,
+    sample: Fixture,
     delivered: Deliver,
     normalized: Normalize,
     request: pytest.FixtureRequest,
 ) -> None:
-    outcomes = to_json(normalized(adapter, delivered(adapter, story)))
-    if request.config.getoption("--accept") and outcomes != story.outcomes:
-        path = Path(str(adapter.samples)) / story.name / STORY
+    outcomes = to_json(normalized(adapter, delivered(adapter, sample)))
+    if request.config.getoption("--accept") and outcomes != sample.outcomes:
+        path = Path(str(adapter.samples)) / sample.name / STORY
         told = json.loads(path.read_text("utf-8")) | {"outcomes": outcomes}
         path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
         return
 
-    assert outcomes == story.outcomes
+    assert outcomes == sample.outcomes
 
 
 def test_neither_order_nor_repetition_of_events_matters(
-    adapter: Adapter, story: Story, delivered: Deliver, normalized: Normalize
+    adapter: Adapter, sample: Fixture, delivered: Deliver, normalized: Normalize
 ) -> None:
-    events = delivered(adapter, story)
+    events = delivered(adapter, sample)
     outcomes = normalized(adapter, events)
-    chance = random.Random(story.name)
+    chance = random.Random(sample.name)
     for _ in range(5):
         shuffled = chance.sample(events, len(events)) + chance.choices(events, k=2)
 
@@ -128,9 +128,9 @@ def test_neither_order_nor_repetition_of_events_matters(
 
 
 def test_events_of_one_purchase_share_an_id(
-    adapter: Adapter, story: Story, delivered: Deliver
+    adapter: Adapter, sample: Fixture, delivered: Deliver
 ) -> None:
-    groups = [set(adapter.ids(event)) for event in delivered(adapter, story)]
+    groups = [set(adapter.ids(event)) for event in delivered(adapter, sample)]
     joined, *rest = groups
     while linked := [group for group in rest if group & joined]:
         joined = joined.union(*linked)
@@ -140,9 +140,9 @@ def test_events_of_one_purchase_share_an_id(
 
 
 def test_the_orders_figures_mean_what_they_mean_everywhere(
-    adapter: Adapter, story: Story, delivered: Deliver, normalized: Normalize
+    adapter: Adapter, sample: Fixture, delivered: Deliver, normalized: Normalize
 ) -> None:
-    outcomes = normalized(adapter, delivered(adapter, story))
+    outcomes = normalized(adapter, delivered(adapter, sample))
     held = outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
 
     assert [broken(outcome) for outcome in held] == [[] for _ in held]
@@ -152,11 +152,11 @@ def test_the_orders_figures_mean_what_they_mean_everywhere(
 
 
 def test_an_adapter_brings_three_stories_and_one_is_ignored(adapter: Adapter) -> None:
-    told = stories(adapter)
+    told = fixtures(adapter)
 
     assert len(told) >= 3
-    assert any(story.outcomes and "ignored" in story.outcomes[0] for story in told)
-    assert all(story.about.endswith(".") and story.source for story in told)
+    assert any(sample.outcomes and "ignored" in sample.outcomes[0] for sample in told)
+    assert all(sample.about.endswith(".") and sample.source for sample in told)
 
 
 def test_an_adapter_has_a_page_that_names_its_topics(adapter: Adapter) -> None:
@@ -181,7 +181,7 @@ def test_every_folder_with_samples_is_an_adapter_of_the_list() -> None:
     assert spec
     assert spec.origin
     here = Path(spec.origin).parent
-    folders = {story.parent.parent for story in here.rglob(STORY)}
+    folders = {sample.parent.parent for sample in here.rglob(STORY)}
 
     assert folders == {Path(str(adapter.samples)) for adapter in registry.ADAPTERS}
 
@@ -203,8 +203,8 @@ PHONES = re.compile(r"\+\d[\d ()-]{7,}\d")
 
 
 @pytest.mark.usefixtures("adapter")
-def test_samples_hold_nothing_of_anybody(story: Story) -> None:
-    text = "".join(event.body.decode() for event in story.events)
+def test_samples_hold_nothing_of_anybody(sample: Fixture) -> None:
+    text = "".join(event.body.decode() for event in sample.events)
 
     assert KEYS.findall(text) == []
     assert [one for one in ADDRESSES.findall(text) if not one.endswith("example.com")] == []
@@ -212,9 +212,9 @@ def test_samples_hold_nothing_of_anybody(story: Story) -> None:
 
 
 def test_orders_of_samples_are_test_orders_of_the_sample_day(
-    adapter: Adapter, story: Story, delivered: Deliver, normalized: Normalize
+    adapter: Adapter, sample: Fixture, delivered: Deliver, normalized: Normalize
 ) -> None:
-    outcomes = normalized(adapter, delivered(adapter, story))
+    outcomes = normalized(adapter, delivered(adapter, sample))
     held = outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
     orders = [outcome for outcome in held if isinstance(outcome, Order)]
 

@@ -23,10 +23,10 @@ def test_the_guide_quotes_the_example(block: str) -> None:
 
 
 def test_the_guide_quotes_a_sample() -> None:
-    story = REPOSITORY / "adapters" / "samples_example" / "guest-in-yen"
+    sample = REPOSITORY / "adapters" / "samples_example" / "guest-in-yen"
 
     assert [text for kind, text in BLOCKS if kind == "json"] == [
-        (story / "1.json").read_text("utf-8")
+        (sample / "1.json").read_text("utf-8")
     ]
 
 

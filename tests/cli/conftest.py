@@ -21,7 +21,7 @@ from bridge.privacy.erasure import Eraser
 from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store
 from bridge.store.accept import Acceptor
-from bridge.tools.samples import fresh, stories
+from bridge.tools.samples import fixtures, fresh
 from bridge.web.app import create_app
 from bridge.worker.run import askers, begin, deliverers, now
 from tests import asgi
@@ -69,8 +69,8 @@ class Shop:
 
     def sample(self, provider: str, name: str, account: str | None = None) -> None:
         """Post every event of a bundled sample, dated today."""
-        (story,) = [one for one in stories(adapters()[provider]) if one.name == name]
-        for event in story.events:
+        (sample,) = [one for one in fixtures(adapters()[provider]) if one.name == name]
+        for event in sample.events:
             self.post(provider, event.topic, fresh(event.body, datetime.now(UTC).date()), account)
 
     def work(self) -> None:

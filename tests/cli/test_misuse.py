@@ -1,5 +1,7 @@
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,24 @@ def test_a_sample_needs_the_secret_to_sign_with(run):
         "STRIPE_WEBHOOK_SECRET: not set; samples are signed with the secret that the bridge "
         "verifies with\n"
     )
+
+
+@pytest.mark.parametrize("command", ["migrate", "status", "parked", "copy", "backup"])
+def test_a_database_from_before_the_baseline_is_refused_by_every_command(run, command, tmp_path):
+    path = tmp_path / "bridge.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        old.execute("INSERT INTO alembic_version VALUES ('0009')")
+        old.commit()
+    before = path.read_bytes()
+    more = {
+        "copy": [f"sqlite:///{path}", f"sqlite:///{tmp_path}/new.db"],
+        "backup": [str(tmp_path / "file.db")],
+    }
+
+    result = run(command, *more.get(command, []))
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("the database has schema 0009, made by code older than")
+    assert "neither `bridge migrate` nor `bridge copy` can bring it over" in result.stderr
+    assert path.read_bytes() == before

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.shopify import SHOPIFY
-from bridge.store.processes import Presence
-from bridge.tools.samples import SHOP, fresh, stories
+from bridge.store.processes import Heartbeat
+from bridge.tools.samples import SHOP, fixtures, fresh
 
 ORDER_KEY = "example:self:ord_1001:order"
 BASKET = b'{"id": "ev_9", "topic": "basket.left", "sent_at": "2026-11-20T09:00:00Z"}'
@@ -71,8 +71,8 @@ def test_show_tells_lines_and_sums_and_not_who_bought(told):
 
 
 def test_no_command_prints_who_bought_or_by_which_browser(shop):
-    (story,) = [one for one in stories(SHOPIFY) if one.name == "created-paid-updated"]
-    paid = json.loads(fresh(story.events[-1].body, datetime.now(UTC).date()))
+    (sample,) = [one for one in fixtures(SHOPIFY) if one.name == "created-paid-updated"]
+    paid = json.loads(fresh(sample.events[-1].body, datetime.now(UTC).date()))
     browser = {"identity": "member-of-77", "user_id": "8128128128", "session_id": "9139139139"}
     paid |= {
         "source_name": "web",
@@ -127,7 +127,7 @@ def test_parked_says_what_to_do_and_status_ends_with_1(told):
     assert "bridge show e4" in event["what_to_do"]
     assert (order["kind"], order["id"]) == ("order", "o2")
     assert told.run("parked").exit_code == 0
-    present = Presence(told.store, "worker", allowed=20)
+    present = Heartbeat(told.store, "worker", allowed=20)
     present.start()
     status = told.run("status")
     present.stop()

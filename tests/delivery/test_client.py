@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from bridge.delivery.client import Answer, HeapClient
+from bridge.delivery.client import HeapAnswer, HeapClient
 from bridge.sandbox.local_heap import Sandbox
 
 Body = Callable[..., bytes]
 Serve = Callable[[Callable[[socket.socket], None]], str]
 
 
-def told(answer: Answer) -> tuple[str, int | None, float | None, str]:
+def told(answer: HeapAnswer) -> tuple[str, int | None, float | None, str]:
     return answer.outcome, answer.status, answer.retry_after, answer.reason
 
 
@@ -50,7 +50,7 @@ def serve() -> Iterator[Serve]:
         thread.join()
 
 
-def send(url: str, body: bytes, **options: Any) -> Answer:
+def send(url: str, body: bytes, **options: Any) -> HeapAnswer:
     with closing(HeapClient(url, "123456", **options)) as client:
         return client.send([body])
 

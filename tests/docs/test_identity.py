@@ -28,7 +28,7 @@ def test_every_cookie_that_the_page_names_is_read_and_no_other_of_heaps(page: st
     named = set(re.findall(r"`(_hp\w+)`", part(page, "## What is read")))
     assert len(named) == 4
     for name in named:
-        assert attribution.carried_fields([(f"{name}.1234567890", "x")])
+        assert attribution.attribution_fields([(f"{name}.1234567890", "x")])
 
 
 def test_every_snippet_has_a_section_and_is_in_the_table_of_mixes(page: str) -> None:

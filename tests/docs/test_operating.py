@@ -159,7 +159,12 @@ def test_every_log_message_is_on_the_page_and_no_other(page: str) -> None:
 
 def test_every_error_a_sender_is_told_is_on_the_page_and_no_other(page: str) -> None:
     shown = quoted(page, "What senders are told", 1)
-    assert shown == {text for tree in trees("bridge/web") for text in refused(tree)}
+    assert shown == {
+        text
+        for folder in ("bridge/web", "bridge/http")
+        for tree in trees(folder)
+        for text in refused(tree)
+    }
 
 
 def test_every_alert_on_the_page_is_one_that_is_raised_in_the_form_it_shows(page: str) -> None:

@@ -27,7 +27,7 @@ class Town:
         """Let the time pass that leases last; to be called while no worker runs."""
         store = Store.open(self.url)
         ended = [update(table).values(lease_until=None) for table in (inbox, orders, batches)]
-        ended.append(update(destinations).values(alone_until=None))
+        ended.append(update(destinations).values(quarantined_until=None))
         store.write(lambda connection: [connection.execute(one) for one in ended])
         store.close()
 

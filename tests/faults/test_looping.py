@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bridge.store import Store
-from bridge.store.attempts import GIVEN_UP, MOST_TRIES
+from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
 from bridge.store.tables import inbox
 from bridge.worker.watchdog import STATUS
 from tests.faults.conftest import Town
@@ -38,7 +38,7 @@ def test_g24_an_adapter_that_never_ends_is_ended_and_its_order_parked(town: Town
     until_alive("127.0.0.1", town.port)
     with Load(ledger, [("127.0.0.1", town.port)], 200.0, connections=2, most=ORDERS) as load:
         load.wait()
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_CLAIMS):
         ended = worker(town)
         assert ended.returncode == STATUS, ended.stderr
         assert "looping.py" in ended.stdout + ended.stderr

@@ -1,4 +1,4 @@
-"""Bundles: the events that Stripe sends for one purchase, whichever way it is paid.
+"""Bundles: the events that Stripe sends for one order, whichever way it is paid.
 
 Each bundle is made anew by its number in a mock of Stripe's API, so that many of one kind can be
 told to one bridge at once. Shapes and families: Stripe's pages on Checkout, billing and refunds,
@@ -33,7 +33,7 @@ _ID = re.compile(r"\b(?:ch|cs_test|cus|di|du|il|in|inpay|li|pi|price|prod|promo|
 
 @dataclass
 class Bundle:
-    """The events of one purchase in the order in which they happened, and what they come to.
+    """The events of one order in the order in which they happened, and what they come to.
 
     things: what Stripe holds of it and webhooks do not show.
     """
@@ -45,13 +45,13 @@ class Bundle:
     things: tuple[Json, ...] = ()
 
     def names(self) -> dict[str, str]:
-        """Number the ids of the purchase, so that two purchases of one kind can be compared."""
+        """Number the ids of the order, so that two orders of one kind can be compared."""
         told = dict.fromkeys(_ID.findall(json.dumps([self.events, self.things], default=str)))
         return {own: f"{own.rpartition('_')[0]}#{n}" for n, own in enumerate(told)}
 
 
 class Till:
-    """Makes the events of purchases at a mock, as Stripe shows objects to a webhook."""
+    """Makes the events of orders at a mock, as Stripe shows objects to a webhook."""
 
     def __init__(self, mock: MockStripe, shop: Shop) -> None:
         self.mock, self.shop = mock, shop
@@ -59,7 +59,7 @@ class Till:
         self.seconds = itertools.count()
 
     def bundle(self, kind: str) -> Bundle:
-        """Make a purchase of a kind; its events begin at one and the same moment."""
+        """Make an order of a kind; its events begin at one and the same moment."""
         self.seconds = itertools.count()
         return KINDS[kind](self)
 

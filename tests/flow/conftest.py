@@ -15,15 +15,15 @@ from adapters.contract import Adapter, WebhookEvent
 from adapters.registry import adapters
 from bridge.config import Config, load
 from bridge.delivery.deliverer import Deliverer
-from bridge.orders.lookup_loop import Asker
-from bridge.orders.normalize import Normaliser
+from bridge.orders.lookup_loop import LookupLoop
+from bridge.orders.normalize import Normalizer
 from bridge.privacy.erasure import Eraser
 from bridge.privacy.retention import Expirer
 from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.store.tables import inbox, orders, outbox
-from bridge.tools.samples import SHOP, stories
+from bridge.tools.samples import SHOP, fixtures
 from bridge.web.app import create_app
 from bridge.worker.run import askers, begin, deliverers
 from tests import asgi
@@ -58,9 +58,9 @@ class Rig:
     clock: Clock
     client: Client
     environ: dict[str, str]
-    normaliser: Normaliser
+    normaliser: Normalizer
     senders: list[Deliverer]
-    askers: list[Asker]
+    askers: list[LookupLoop]
     eraser: Eraser
     expirer: Expirer
 
@@ -101,7 +101,7 @@ class Rig:
         return [str(e["properties"]["total"]) for e in self.sent("Order")]
 
     def stands(self) -> list[tuple[str, str]]:
-        """Give every purchase that was not merged away: where it stands and why."""
+        """Give every order that was not merged away: where it stands and why."""
         rows = self.store.read(
             lambda c: c.execute(
                 orders.select().where(orders.c.merged_into.is_(None)).order_by(orders.c.id)
@@ -192,15 +192,15 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
 def bodies() -> Callable[[str, str], list[tuple[str, dict[str, Any]]]]:
     """Give the events of a bundled story as (topic, JSON)."""
 
-    def read(adapter: str, story: str) -> list[tuple[str, dict[str, Any]]]:
-        found = next(s for s in stories(adapters()[adapter]) if s.name == story)
+    def read(adapter: str, sample: str) -> list[tuple[str, dict[str, Any]]]:
+        found = next(s for s in fixtures(adapters()[adapter]) if s.name == sample)
         return [(event.topic, json.loads(event.body)) for event in found.events]
 
     return read
 
 
 class Things:
-    """What Stripe's events carry, of one purchase of 25.99 unless said otherwise."""
+    """What Stripe's events carry, of one order of 25.99 unless said otherwise."""
 
     @staticmethod
     def event(type_: str, obj: dict[str, Any], number: int = 0) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tests.flow.bundles import BILLED, KINDS, Bundle, Till
 from tests.stripe_api.versions import NEWEST, VERSIONS, Archive
 
 SHUFFLES = 4
-# One event of a purchase comes at most so many seconds after another.
+# One event of an order comes at most so many seconds after another.
 HOURS = 73
 
 

@@ -110,5 +110,5 @@ def test_g16_workers_an_hour_apart_send_each_order_once(rig):
     assert [one.exception() for one in workers] == [None, None]
     assert len(rig.sent("Order")) == 60
     assert (rig.sandbox.repeats, rig.sandbox.conflicts) == (0, [])
-    tries = rig.store.read(lambda c: c.execute(select(batches.c.attempts)).scalars().all())
-    assert set(tries) == {1}
+    claims = rig.store.read(lambda c: c.execute(select(batches.c.attempts)).scalars().all())
+    assert set(claims) == {1}

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from bridge.errors import StoreUnavailable
 from bridge.store import leases, ledger, replay
-from bridge.store.attempts import GIVEN_UP, MOST_TRIES
+from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
 from bridge.store.tables import batches, destinations, inbox, orders
 
 POISON = "ch_5"
@@ -27,12 +27,12 @@ def leases_end(rig) -> None:
         held = table.c.lease_until.is_not(None)
         ended = update(table).where(held).values(lease_until=past)
         rig.store.write(lambda connection, ended=ended: connection.execute(ended))
-    ended = update(destinations).values(alone_until=past)
+    ended = update(destinations).values(quarantined_until=past)
     rig.store.write(lambda connection: connection.execute(ended))
 
 
 def bought(rig, things) -> None:
-    """Have ten purchases in the ledger, whose waiting is over."""
+    """Have ten orders in the ledger, whose waiting is over."""
     for number in range(ORDERS):
         charge = things.charge(f"ch_{number}")
         rig.post("stripe", "", things.event("charge.succeeded", charge))
@@ -41,7 +41,7 @@ def bought(rig, things) -> None:
 
 
 def deadly(rig, fault: type[BaseException] = Died):
-    """Give a worker that ends, or breaks, where it normalises one of the purchases."""
+    """Give a worker that ends, or breaks, where it normalises one of the orders."""
     source = rig.config.sources["stripe"]
     works = source.adapter.normalize
 
@@ -71,7 +71,7 @@ def worked(rig, worker) -> int:
 
 def test_an_order_that_ends_every_worker_that_settles_it_is_parked_and_the_others_go(rig, things):
     bought(rig, things)
-    assert worked(rig, deadly(rig)) == MOST_TRIES
+    assert worked(rig, deadly(rig)) == MAX_CLAIMS
     rig.work()
     assert len(rig.sent("Order")) == ORDERS - 1
     assert [stand for stand in rig.stands() if stand[0] != "settled"] == [("parked", GIVEN_UP)]
@@ -92,7 +92,7 @@ def test_of_an_order_that_was_sent_the_webhook_stands_for_what_ends_workers(rig,
     rig.work()
     row = rig.store.read(lambda c: c.scalar(select(orders.c.id).where(orders.c.key == POISON)))
     rig.store.write(lambda c: ledger.look_again(c, [row], rig.clock()))
-    assert worked(rig, deadly(rig)) == MOST_TRIES
+    assert worked(rig, deadly(rig)) == MAX_CLAIMS
     assert rig.stands() == [("settled", "")] * ORDERS
     assert [end for end in rig.inbox() if end[0] != "joined"] == [("parked", GIVEN_UP)]
 
@@ -110,7 +110,7 @@ def test_what_a_dead_worker_was_to_settle_is_claimed_one_by_one(rig, things):
     leases_end(rig)
     rig.work()
     assert len(rig.sent("Order")) == ORDERS
-    assert rig.store.read(lambda c: set(c.execute(select(orders.c.tries)).scalars())) == {0}
+    assert rig.store.read(lambda c: set(c.execute(select(orders.c.claims)).scalars())) == {0}
 
 
 def settled(rig, things) -> None:
@@ -133,9 +133,9 @@ def test_a_batch_that_ends_every_worker_that_sends_it_is_parked_and_the_others_g
         return send(bodies)
 
     sender.client.send = deadly_send
-    assert worked(rig, sender) == MOST_TRIES
+    assert worked(rig, sender) == MAX_CLAIMS
     # Its whole request once; from then on it alone, and the others each alone.
-    assert tried == [2 * ORDERS, *[2] * (MOST_TRIES - 1)]
+    assert tried == [2 * ORDERS, *[2] * (MAX_CLAIMS - 1)]
     assert [request.n for request in rig.sandbox.requests] == [2] * (ORDERS - 1)
     assert len(rig.sent("Order")) == ORDERS - 1
     assert all(POISON in key for key in rig.parked_heap_events())
@@ -155,7 +155,7 @@ def test_while_one_that_was_tried_before_goes_others_go_and_no_second_such(rig, 
             return leases.Picked([row.id for row in rows], state.window)
 
         found = leases.lease(rig.store, sender.name, worker, rig.clock(), everything)
-        return [batch.tries for batch in found[1]] if found else []
+        return [batch.claims for batch in found[1]] if found else []
 
     assert lease("one") == [1] * ORDERS
     leases_end(rig)

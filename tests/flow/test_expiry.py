@@ -14,12 +14,12 @@ from bridge.store.tables import (
     aliases,
     attempts,
     batches,
-    facts,
-    groups,
     inbox,
+    lookup_cache,
+    match_groups,
     orders,
     outbox,
-    refusals,
+    signature_failures,
     sources,
 )
 from bridge.tools.samples import SHOP
@@ -63,8 +63,8 @@ def with_bodies(rig):
 
 
 def shown(rig, number=1):
-    (row,) = find.named(rig.store, str(Life(number).id)).purchases
-    return order_view.purchase(rig.store, row)
+    (row,) = find.named(rig.store, str(Life(number).id)).orders
+    return order_view.order_view(rig.store, row)
 
 
 def replayed(rig, id_):
@@ -324,16 +324,16 @@ def test_what_is_of_no_order_goes_by_its_age(rig):
     rig.work()
 
     at = rig.clock.now
-    group = groups.insert().values(source="stripe", name="g", touched_at=at)
+    group = match_groups.insert().values(source="stripe", name="g", touched_at=at)
     minute = at - timedelta(hours=1)
-    refusal = refusals.insert().values(source="shopify", minute=minute, count=3)
+    refusal = signature_failures.insert().values(source="shopify", minute=minute, count=3)
     rig.store.write(lambda c: [c.execute(one) for one in (group, refusal)])
-    assert count(rig, facts) == 1
+    assert count(rig, lookup_cache) == 1
     later(rig, days=31)
-    assert count(rig, groups) == 0
-    assert count(rig, facts) == 0
+    assert count(rig, match_groups) == 0
+    assert count(rig, lookup_cache) == 0
     assert minute not in rig.store.read(
-        lambda c: c.execute(select(refusals.c.minute)).scalars().all()
+        lambda c: c.execute(select(signature_failures.c.minute)).scalars().all()
     )
     assert count(rig, inbox) == 2
     later(rig, days=400)

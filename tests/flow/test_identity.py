@@ -25,12 +25,12 @@ CARRIED = {
 DAY = 1_763_600_000
 
 
-def order(number=1, carried=CARRIED, **fields):
+def order(number=1, attribution=CARRIED, **fields):
     life = Life(number)
     life.paid = life.costs
     life.state("orders/paid")
     ((_, body),) = life.told
-    attributes = [{"name": name, "value": value} for name, value in carried.items()]
+    attributes = [{"name": name, "value": value} for name, value in attribution.items()]
     return body | {"note_attributes": attributes} | fields
 
 
@@ -57,8 +57,8 @@ def test_a_shoppers_order_goes_to_them_with_campaign_and_session(make_rig):
 
 
 def test_an_anonymous_shopper_is_the_browsers_user(rig):
-    carried = {name: value for name, value in CARRIED.items() if name != "_heap_identity"}
-    post(rig, order(carried=carried, email=None))
+    attribution = {name: value for name, value in CARRIED.items() if name != "_heap_identity"}
+    post(rig, order(attribution=attribution, email=None))
     assert users(rig) == {(None, "812")}
 
 
@@ -72,7 +72,7 @@ def test_an_order_of_staffs_is_the_customers_and_not_theirs(rig, channel):
 
 
 def test_a_session_that_was_over_is_told_beside_the_order_alone(rig):
-    post(rig, order(carried=CARRIED | {"_heap_time": str(AT - 31 * 60_000)}))
+    post(rig, order(attribution=CARRIED | {"_heap_time": str(AT - 31 * 60_000)}))
     for event in rig.sent():
         assert "session_id" not in event
         assert event["properties"]["heap_session_id"] == "913"
@@ -154,7 +154,7 @@ def test_nothing_in_stripes_metadata_loses_a_purchase_or_makes_it_anothers(rig, 
 
 def test_what_follows_goes_to_the_user_of_the_order_whatever_was_learnt_since(make_rig):
     rig = make_rig()
-    body = order(email=None, customer=None, carried={})
+    body = order(email=None, customer=None, attribution={})
     rig.sandbox.faults.add(status=503)
     post(rig, body)
     post(rig, body | {"email": "late@example.com", "updated_at": "2026-11-20T10:30:00Z"})
@@ -190,7 +190,7 @@ def test_every_retry_sends_the_same_bytes_though_the_email_became_known(rig, thi
 
 def test_an_order_that_waited_takes_what_became_known_meanwhile(make_rig):
     rig = make_rig(BRIDGE_NO_IDENTITY="park")
-    body = order(email=None, carried={})
+    body = order(email=None, attribution={})
     post(rig, body)
     assert [state for state, _ in rig.stands()] == ["parked"]
     post(rig, body | {"email": "late@example.com", "updated_at": "2026-11-20T10:30:00Z"})

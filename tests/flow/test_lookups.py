@@ -306,7 +306,7 @@ def test_an_account_that_refuses_the_key_pauses_no_other(keyed, things, shop, sh
     rig.work()
     assert sorted(rig.totals()) == ["7.00", "9.00"]
     (pause,) = circuit_breakers.paused(rig.store)
-    assert (pause.account, pause.kind) == ("acct_2", None)
+    assert (pause.account, pause.kind) == ("acct_2", "")
     assert "no access to this connected account" in pause.reason
     stands = [state for state, _ in rig.stands()]
     assert sorted(stands) == ["settled", "settled", "waiting"]

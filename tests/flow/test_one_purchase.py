@@ -1,4 +1,4 @@
-"""Whatever order and number of webhooks tells of a purchase, it reaches Heap once."""
+"""Whatever order and number of webhooks tells of an order, it reaches Heap once."""
 
 import itertools
 import random
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.registry import adapters
-from bridge.tools.samples import stories
+from bridge.tools.samples import fixtures
 
 DAY = 1_763_600_000  # when things are made
 
@@ -17,8 +17,8 @@ def test_every_story_shuffled_and_repeated_reaches_heap_once(rig):
     deliveries = [
         (name, event.topic, event.body)
         for name, adapter in adapters().items()
-        for story in stories(adapter)
-        for event in story.events
+        for sample in fixtures(adapter)
+        for event in sample.events
     ] * 3
     random.Random(7).shuffle(deliveries)
     for number, (name, topic, body) in enumerate(deliveries):
@@ -50,7 +50,7 @@ def test_charge_intent_and_invoice_with_their_link_are_one_order_in_every_order_
     rig = make_rig()
     for number, order in enumerate(itertools.permutations(told)):
         for body in order:
-            # Each permutation is another purchase, by other ids.
+            # Each permutation is another order, by other ids.
             text = str(number)
             renamed = _renamed(body, text)
             assert rig.post("stripe", renamed["type"], renamed) == 200
@@ -194,7 +194,7 @@ def test_parts_that_add_up_to_an_invoice_are_its_own_however_far_apart(rig, thin
     rig.clock.turn(minutes=2)
     rig.work()
     assert rig.totals() == ["20.00"]
-    # Another purchase of the same customer is nobody's part.
+    # Another order of the same customer is nobody's part.
     rig.post("stripe", "", part(3, 700, days))
     rig.post("stripe", "", part(2, 599, days))
     rig.post("stripe", "", things.event("invoice.paid", bill) | {"created": DAY + days})

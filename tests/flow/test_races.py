@@ -27,7 +27,7 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgres"], indirect=T
 
 
 def bundle(things, number: int) -> list[dict]:
-    """Make the webhooks of one purchase, of one of three kinds by its number."""
+    """Make the webhooks of one order, of one of three kinds by its number."""
     made, text = things.event, str(number)
     guest = number % 3 != 0
     ids = {"customer": None if guest else f"cus_{text}", "payment_intent": f"pi_{text}"}

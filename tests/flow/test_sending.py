@@ -81,11 +81,11 @@ def refuse(rig, number: int, lines: int = 1) -> None:
         rig.sandbox.faults.add(refuse_key=key(number, end))
 
 
-@pytest.mark.parametrize("tries", [1, 2, 5])
-def test_an_order_refused_whole_does_not_hold_back_the_next(rig, tries):
+@pytest.mark.parametrize("claims", [1, 2, 5])
+def test_an_order_refused_whole_does_not_hold_back_the_next(rig, claims):
     refuse(rig, 1, lines=5)
     posted(rig, 1, lines=5)
-    for _ in range(tries):
+    for _ in range(claims):
         rig.work()
         rig.clock.turn(seconds=61)
     assert rig.parked_heap_events() == []

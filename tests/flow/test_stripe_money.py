@@ -210,7 +210,7 @@ def test_a_bare_charge_whose_invoice_was_overpaid_changes_its_total_not_its_reve
     rig.post("stripe", "", things.event("invoice.paid", bill))
     settle(rig)
     if not linked:
-        # Not sent as well: it may be the same purchase.
+        # Not sent as well: it may be the same order.
         assert [state for state, _ in rig.stands()] == ["settled", "waiting"]
         return
     (change,) = rig.sent("Order Changed")

@@ -71,7 +71,7 @@ def either(request, make_rig, stripe_mock):
 
 
 def reaches(rig, events):
-    """Post events of one purchase; gives the properties of its order and of its lines."""
+    """Post events of one order; gives the properties of its order and of its lines."""
     rig.sandbox.clear()
     for event in events:
         assert rig.post("stripe", "", event) == 200

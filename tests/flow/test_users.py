@@ -259,9 +259,11 @@ def test_what_waits_rests_while_the_switch_is_off(rig):
     off.clock.turn(minutes=30)
     off.work()
     assert rig.sandbox.users.given == {}
-    asides = select(batches.c.aside, batches.c.state, batches.c.reason)
-    asides = asides.where(batches.c.aside.is_not(None)).order_by(batches.c.aside)
-    assert rig.store.read(lambda c: [tuple(row) for row in c.execute(asides)]) == [
+    profile_updates = select(batches.c.profile_update, batches.c.state, batches.c.reason)
+    profile_updates = profile_updates.where(batches.c.profile_update.is_not(None)).order_by(
+        batches.c.profile_update
+    )
+    assert rig.store.read(lambda c: [tuple(row) for row in c.execute(profile_updates)]) == [
         ("identify", "held", "HEAP_IDENTIFY is off"),
         ("users", "held", "HEAP_USER_PROPERTIES is off"),
     ]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bridge.store import inbox
-from bridge.store.attempts import MOST_TRIES
+from bridge.store.claims import MAX_CLAIMS
 from bridge.store.tables import batches, orders
 from bridge.store.tables import inbox as received
 from bridge.worker import alerts
@@ -51,7 +51,7 @@ def test_a_webhook_that_breaks_an_adapter_is_parked_after_five_tries_and_the_oth
         rig.post("stripe", "", told(things, number))
     worker = broken(rig, part, '"ch_5"')
     rig.clock.turn(seconds=61)
-    for _ in range(MOST_TRIES + 4):
+    for _ in range(MAX_CLAIMS + 4):
         worker.step()
         leases_end(rig)
     while worker.step():
@@ -64,7 +64,7 @@ def test_a_webhook_that_breaks_an_adapter_is_parked_after_five_tries_and_the_oth
 
 def test_a_webhook_that_ends_every_worker_that_takes_it_is_parked(rig, things):
     rig.post("stripe", "", told(things, 1))
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_CLAIMS):
         assert len(inbox.claim(rig.store, 96)) == 1
         leases_end(rig)
     rig.post("stripe", "", told(things, 2))

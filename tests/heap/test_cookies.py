@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.attribution import carried_fields
-from adapters.schema import Carried
+from adapters.attribution import attribution_fields
+from adapters.schema import Attribution
 from bridge.heap.session import Session, session_of
 
 APP = "1234567890"
@@ -19,7 +19,7 @@ MS = int(AT.timestamp()) * 1000
 
 
 def read(*fields: tuple[str, Any]) -> Session:
-    return session_of(Carried(fields=carried_fields(fields)), APP)
+    return session_of(Attribution(fields=attribution_fields(fields)), APP)
 
 
 def javascript(value: Any) -> str:
@@ -192,7 +192,7 @@ def test_another_apps_cookies_are_passed_over():
     told = read((f"_hp5_meta.9{APP}", javascript(other)), (f"_hp2_id.{APP}", javascript(own)))
     assert (told.user_id, told.session_id, told.identity, told.told) == ("812", "78", None, {})
     assert read(("_hp5_meta.999", javascript(V5)), ("_hp5_let.999", str(MS))) == Session()
-    nowhere = Carried(fields=carried_fields([(f"_hp5_meta.{APP}", javascript(V5))]))
+    nowhere = Attribution(fields=attribution_fields([(f"_hp5_meta.{APP}", javascript(V5))]))
     assert session_of(nowhere, None) == Session()
 
 
@@ -276,7 +276,7 @@ def test_a_key_that_comes_twice_is_read_as_javascript_reads_it():
 
 def test_so_many_cookies_of_strangers_do_not_crowd_out_the_rest():
     strangers = [(f"_hp5_meta.{number}", javascript(V5)) for number in range(500)]
-    told = carried_fields([*strangers, ("heap_user_id", "812"), ("utm_source", "news")])
+    told = attribution_fields([*strangers, ("heap_user_id", "812"), ("utm_source", "news")])
     assert len(told) == 10
     assert dict(told[-2:]) == {"heap_user_id": "812", "utm_source": "news"}
 
@@ -348,8 +348,8 @@ JSON = st.recursive(
     page=st.none() | st.text(max_size=60),
 )
 def test_whatever_a_browser_writes_ids_are_digits_and_texts_are_clean(fields, page):
-    carried = Carried(fields=carried_fields(fields), landing_page=page, referrer=page)
-    told = session_of(carried, APP)
+    attribution = Attribution(fields=attribution_fields(fields), landing_page=page, referrer=page)
+    told = session_of(attribution, APP)
     for own in (told.user_id, told.session_id):
         assert own is None or (own.isascii() and own.isdigit() and 0 < int(own) < 2**53)
     assert told.identity is None or len(told.identity) <= 255

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from adapters.attribution import carried_fields
-from adapters.schema import Carried
+from adapters.attribution import attribution_fields
+from adapters.schema import Attribution
 from bridge.heap.session import Session, session_of
 
 APP = "1234567890"
@@ -15,7 +15,7 @@ MS = int(AT.timestamp()) * 1000
 
 
 def read(*fields: tuple[str, Any], **more: Any) -> Session:
-    return session_of(Carried(fields=carried_fields(fields), **more), APP)
+    return session_of(Attribution(fields=attribution_fields(fields), **more), APP)
 
 
 def test_an_order_that_carries_nothing_has_no_session():

@@ -109,7 +109,7 @@ def any_order(player: Player, lives: Sequence[Life], draw: Draw) -> None:
 def at_once(players: Sequence[Player], lives: Sequence[Life], draw: Draw) -> None:
     """Play lives at several bridges in several orders; Heap holds the same keys and figures.
 
-    Not the same times: a purchase at Stripe may be sent before the charge that dates it is seen.
+    Not the same times: an order at Stripe may be sent before the charge that dates it is seen.
     """
     webhooks = [one for life in lives for one in life.webhooks]
     held = []
@@ -133,7 +133,7 @@ def at_once(players: Sequence[Player], lives: Sequence[Life], draw: Draw) -> Non
 def from_last_state(again: Player, lives: Sequence[Life]) -> None:
     """Show the last state alone to a bridge with an empty database; no sum at Heap moves.
 
-    What it cannot know: that Heap has a purchase under its payment's ID, because the payment came
+    What it cannot know: that Heap has an order under its payment's ID, because the payment came
     alone and its invoice later; that Heap has units under an edit's key, because a refund that
     recorded them came later; and that Heap has a change under the name of an earlier state of the
     same total, because units came or went since.

@@ -1,6 +1,6 @@
 """Random lives of a Shopify order, told as Shopify tells them.
 
-`total_price` and the other plain figures stay those of the purchase; the `current_` ones move with
+`total_price` and the other plain figures stay those of the order; the `current_` ones move with
 edits and returns and never with a refund without lines (public captures of API 2026-07; Order,
 Refund, OrderAdjustment, Transaction, Dispute references, read November 2026). A refund's money is
 in its transactions, in the shopper's currency; what its parts have more or less is an adjustment.

@@ -1,4 +1,4 @@
-"""Random lives of a Stripe purchase, as snapshot events tell them.
+"""Random lives of a Stripe order, as snapshot events tell them.
 
 Payments with and without a session, captured at once or later; invoices with whatever a customer's
 balance does to them; refunds and disputes of either. Shapes: objects of API 2026-10-28.endive, and
@@ -50,7 +50,7 @@ OPEN = frozenset({"pending", "needs_response"})
 
 
 class Purchase:
-    """What all purchases at Stripe share: events, payments, and money that goes back."""
+    """What all orders at Stripe share: events, payments, and money that goes back."""
 
     def __init__(self, draw: Draw, number: int) -> None:
         self.draw, self.number = draw, number

@@ -1,4 +1,4 @@
-"""Whatever becomes of a Stripe purchase, the laws of money and of units hold at Heap."""
+"""Whatever becomes of a Stripe order, the laws of money and of units hold at Heap."""
 
 import pytest
 

@@ -39,7 +39,7 @@ class Goods:
 class Books:
     """One order after a step.
 
-    counts: whether it is a purchase by now. came_to: what was paid for it or is owed, before
+    counts: whether it is an order by now. came_to: what was paid for it or is owed, before
     refunds. back: what has gone back. credit: `came_to` less what was collected, if a balance at
     the provider makes them differ. cards: net price of gift cards that were sold and not repaid;
     of those that left, as far as the shop owes money back. goods: by line ID; empty if no webhook

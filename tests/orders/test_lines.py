@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from adapters.money import ZERO
 from adapters.schema import (
     GIFT_CARD,
+    CurrentTotals,
     LineItem,
-    LineStanding,
+    LineState,
     Order,
     Outcome,
     Refund,
     RefundStep,
-    Standing,
     Units,
 )
 from bridge.config import EventNames
 from bridge.heap.identity import Identity
-from bridge.orders.adjustments import Follow, since_sent
-from bridge.store.ledger import Purchase
-from bridge.store.outbox import Sent
+from bridge.orders.adjustments import AdjustmentContext, adjustments
+from bridge.store.ledger import OrderRecord
+from bridge.store.outbox import SentKeys
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -56,7 +56,7 @@ ORDER = Order(
     test=False,
 )
 
-FOLLOW = Follow(
+FOLLOW = AdjustmentContext(
     order=ORDER,
     came=(),
     context=(),
@@ -121,9 +121,9 @@ def outcomes(known: list[State | tuple[str, int]]) -> tuple[Outcome, ...]:
     newest = max(states, key=lambda state: state.at)
     refunds = {refund for state in states for refund in state.refunds}
     refunds |= {one for one in known if not isinstance(one, State)}
-    told = sum(units for _, units in refunds)
-    removed = max(newest.ordered - newest.left - told, 0)
-    standing = LineStanding(
+    reported = sum(units for _, units in refunds)
+    removed = max(newest.ordered - newest.left - reported, 0)
+    standing = LineState(
         item=line(newest.ordered),
         at=newest.at,
         removed=Decimal(removed),
@@ -141,7 +141,9 @@ def outcomes(known: list[State | tuple[str, int]]) -> tuple[Outcome, ...]:
             )
             for name, units in sorted(refunds)
         ),
-        Standing(at=newest.at, state="19.98", total=ORDER.total, reason="edit", lines=(standing,)),
+        CurrentTotals(
+            at=newest.at, state="19.98", total=ORDER.total, reason="edit", lines=(standing,)
+        ),
     )
 
 
@@ -156,20 +158,20 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     events: list[State | tuple[str, int]] = [*life.states[1:], *last.refunds]
     order = data.draw(st.permutations(events))
 
-    purchase, keys, told = Purchase(1, "example", NOON), set[str](), Counter[str]()
+    record, keys, reported = OrderRecord(1, "example", NOON), set[str](), Counter[str]()
     known: list[State | tuple[str, int]] = [life.states[0]]
     for event in [None, *order]:
         known += [event] if event else []
-        purchase, made = since_sent(purchase, outcomes(known), Sent() | keys, FOLLOW)
+        record, made = adjustments(record, outcomes(known), SentKeys() | keys, FOLLOW)
         assert len({one.key for one in made} - keys) == len(made)
         keys |= {one.key for one in made}
         for one in made:
             properties = json.loads(one.body)["properties"]
-            told[one.kind] += properties.get("quantity", 1)
+            reported[one.kind] += properties.get("quantity", 1)
 
-    assert told["purchase"] == last.ordered - 2
-    assert told["refunded_item"] == last.ordered - last.left
-    assert told["refund"] == len(last.refunds)
+    assert reported["purchase"] == last.ordered - 2
+    assert reported["refunded_item"] == last.ordered - last.left
+    assert reported["refund"] == len(last.refunds)
 
 
 def test_gift_cards_of_a_refund_that_failed_are_repaid_by_the_next_one() -> None:
@@ -180,12 +182,12 @@ def test_gift_cards_of_a_refund_that_failed_are_repaid_by_the_next_one() -> None
     failed = RefundStep(kind="failed", n=1, at=NOON, amount=card.net_price)
     again = Refund(id="r2", at=NOON + timedelta(hours=1), amount=card.net_price, currency="EUR")
     follow = replace(FOLLOW, order=order)
-    purchase, keys, revenue = Purchase(1, "example", NOON), set[str](), ZERO
+    record, keys, revenue = OrderRecord(1, "example", NOON), set[str](), ZERO
     for found in ([first], [replace(first, steps=(failed,))], [first, again]):
-        purchase, made = since_sent(purchase, found, Sent() | keys, follow)
+        record, made = adjustments(record, found, SentKeys() | keys, follow)
         keys |= {one.key for one in made}
-        told = [json.loads(one.body, parse_float=Decimal)["properties"] for one in made]
-        revenue += sum((one.get("revenue", ZERO) for one in told), ZERO)
+        reported = [json.loads(one.body, parse_float=Decimal)["properties"] for one in made]
+        revenue += sum((one.get("revenue", ZERO) for one in reported), ZERO)
     # The order's revenue left the cards out, so that their money changes nothing.
     assert revenue == 0
 
@@ -194,9 +196,9 @@ def test_a_unit_that_left_after_a_refund_is_the_next_refunds() -> None:
     first = State(NOON + timedelta(minutes=1), left=1, refunds=(("r0", 1),))
     edited = replace(first, at=NOON + timedelta(minutes=2), left=0)
     recorded = replace(edited, at=NOON + timedelta(minutes=3), refunds=(("r0", 1), ("r1", 1)))
-    purchase, keys, removed = Purchase(1, "example", NOON), set[str](), 0
+    record, keys, removed = OrderRecord(1, "example", NOON), set[str](), 0
     for state in (State(NOON), first, edited, recorded):
-        purchase, made = since_sent(purchase, outcomes([state]), Sent() | keys, FOLLOW)
+        record, made = adjustments(record, outcomes([state]), SentKeys() | keys, FOLLOW)
         keys |= {one.key for one in made}
         removed += sum(one.kind == "refunded_item" for one in made)
     assert removed == 2

@@ -9,8 +9,8 @@ import pytest
 from adapters.schema import Refund, RefundStep
 from bridge.heap.profiles import Bought
 from bridge.orders.profiles import bought_in
-from bridge.orders.reported import Told
-from bridge.store.profiles import Sold
+from bridge.orders.reported import Reported
+from bridge.store.profiles import SoldOrder
 
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -18,10 +18,10 @@ REFUND = Refund(id="r1", at=AT, amount=Decimal("3.00"), currency="eur")
 FAILED = RefundStep(kind="failed", n=1, at=AT, amount=REFUND.amount)
 
 
-def sold(total: str, currency: str = "EUR", days: int = 0, count: int | None = None) -> Sold:
+def sold(total: str, currency: str = "EUR", days: int = 0, count: int | None = None) -> SoldOrder:
     counted = f', "order_count": {count}' if count else ""
-    record = f'{{"total": "{total}", "currency": "{currency}"{counted}}}'
-    return Sold(AT + days * DAY, record, None)
+    sent_order = f'{{"total": "{total}", "currency": "{currency}"{counted}}}'
+    return SoldOrder(AT + days * DAY, sent_order, None)
 
 
 def test_orders_are_summed_by_currency_and_dated_by_the_first_and_last() -> None:
@@ -48,14 +48,14 @@ def test_orders_are_summed_by_currency_and_dated_by_the_first_and_last() -> None
     ],
 )
 def test_what_went_back_for_good_is_taken_off_once(refunds: list[Refund], kept: str) -> None:
-    told = Told()
+    reported = Reported()
     for refund in refunds:
-        told.refund(refund)
-    order = replace(sold("10.00"), told=told.written())
+        reported.refund(refund)
+    order = replace(sold("10.00"), reported=reported.written())
     assert bought_in([order]).kept == {"EUR": Decimal(kept)}
 
 
 def test_what_an_order_was_changed_by_counts() -> None:
-    told = Told(figures={"total": Decimal("-2.50"), "tax": Decimal(1)})
-    order = replace(sold("10.00"), told=told.written())
+    reported = Reported(figures={"total": Decimal("-2.50"), "tax": Decimal(1)})
+    order = replace(sold("10.00"), reported=reported.written())
     assert bought_in([order]).kept == {"EUR": Decimal("7.50")}

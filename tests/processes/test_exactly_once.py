@@ -9,15 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from adapters.registry import adapters
-from bridge.tools.samples import stories
+from bridge.tools.samples import fixtures
 
 
 def test_all_samples_ten_times_over_eight_connections_reach_heap_once(processes, senders):
     told = [
-        (name, story.name, event.topic, event.body)
+        (name, sample.name, event.topic, event.body)
         for name, adapter in adapters().items()
-        for story in stories(adapter)
-        for event in story.events
+        for sample in fixtures(adapter)
+        for event in sample.events
     ]
     deliveries = told * 10
     random.Random(11).shuffle(deliveries)
@@ -99,8 +99,8 @@ def _order_key(number: int) -> str:
 
 def _expected_keys() -> tuple[set[str], set[str]]:
     """Name the keys of all stories, and those that may be there or not, by the order of arrival."""
-    told = [(name, story) for name, adapter in adapters().items() for story in stories(adapter)]
-    keys = {key for name, story in told for key in _keys_of(name, story.outcomes or [])}
+    told = [(name, sample) for name, adapter in adapters().items() for sample in fixtures(adapter)]
+    keys = {key for name, sample in told for key in _keys_of(name, sample.outcomes or [])}
     # A refund whose failure came before its success never counts, else it counts and fails.
     failed = {key.removesuffix(":failed") for key in keys if key.endswith(":failed")}
     return keys, failed | {f"{key}:failed" for key in failed}

@@ -13,11 +13,11 @@ from shopify_app import AppConfig, RequestInput
 from shopify_app.verify.webhook import verify_webhook_req
 
 from adapters.registry import adapters
-from bridge.tools.samples import stories
+from bridge.tools.samples import fixtures
 
 
 def test_stripes_own_signer_is_accepted_and_a_flipped_bit_refused(processes):
-    body = stories(adapters()["stripe"])[0].events[0].body
+    body = fixtures(adapters()["stripe"])[0].events[0].body
     signed = stripe.WebhookSignature.generate_signature_header(
         body.decode(), "whsec_processes", int(time.time())
     )

@@ -64,7 +64,10 @@ def test_a_refused_request_leaves_nothing_and_its_reason_is_told(sandbox: Sandbo
     assert post(sandbox, bulk(event(1), event(2, identity=""))) == (400, "Bad request", None)
     assert post(sandbox, b"{") == (400, "Bad request", None)
     assert sandbox.events() == []
-    assert sandbox.refusals == ["identity: not a string of 1 to 255 characters", "not JSON"]
+    assert sandbox.refusals == [
+        "identity: not a string of 1 to 255 characters",
+        "not JSON",
+    ]
 
 
 def test_a_sandbox_that_is_not_strict_takes_what_heap_leaves_open(make: Make) -> None:

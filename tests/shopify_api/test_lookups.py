@@ -2,8 +2,8 @@
 
 import pytest
 
-from adapters.errors import KeyRefused, LookUpFailed, TryAgain
-from adapters.lookups import Need
+from adapters.errors import KeyRefused, LookupFailed, TryAgain
+from adapters.lookups import LookupKey
 
 TRAYS = "Home & Garden > Kitchen & Dining > Trays"
 UNPLACED = "Shopify has not yet told the order's place among the customer's orders"
@@ -12,7 +12,7 @@ UNPLACED = "Shopify has not yet told the order's place among the customer's orde
 def test_a_product_is_told_by_its_type_category_and_vendor(shopify_api, shopify_mock):
     shopify_mock.world.product(8100000000001)
 
-    assert shopify_api.fetch(Need("product", "8100000000001")) == {
+    assert shopify_api.fetch(LookupKey("product", "8100000000001")) == {
         "productType": "Tray",
         "vendor": "Kiln",
         "isGiftCard": False,
@@ -27,10 +27,12 @@ def test_many_products_are_one_request_and_their_answers_come_in_the_order_of_th
         shopify_mock.world.product(own, f"type {own}")
     assert shopify_api.together["product"] == 250
 
-    needs = [Need("product", str(own)) for own in range(250, 0, -1)]
-    found = shopify_api.fetch_together(needs)
+    lookup_keys = [LookupKey("product", str(own)) for own in range(250, 0, -1)]
+    found = shopify_api.fetch_together(lookup_keys)
 
-    assert [one["productType"] for one in found] == [f"type {need.id}" for need in needs]
+    assert [one["productType"] for one in found] == [
+        f"type {lookup_key.id}" for lookup_key in lookup_keys
+    ]
     assert len(shopify_mock.queries()) == 1
 
 
@@ -40,7 +42,7 @@ def test_a_product_that_was_deleted_or_never_was_is_absent_and_spoils_no_other(
     shopify_mock.world.product(2, category=None)
 
     ids = ["1", "2", "gid://shopify/Product/2", "", "٢", "0", "9" * 19, "9" * 40]
-    found = shopify_api.fetch_together([Need("product", own) for own in ids])
+    found = shopify_api.fetch_together([LookupKey("product", own) for own in ids])
 
     assert [one and one["category"] for one in found] == [None] * 8
     assert [one is None for one in found] == [own != "2" for own in ids]
@@ -49,14 +51,14 @@ def test_a_product_that_was_deleted_or_never_was_is_absent_and_spoils_no_other(
 
 
 def test_where_no_id_can_be_a_products_nobody_is_asked(shopify_api, shopify_mock):
-    assert shopify_api.fetch(Need("product", "tray")) is None
+    assert shopify_api.fetch(LookupKey("product", "tray")) is None
     assert shopify_mock.asked == []
 
 
 def test_an_order_is_told_as_shopify_answers(shopify_api, shopify_mock):
     shopify_mock.world.order(6900000000001, 3, orders=4, last=6900000000002)
 
-    assert shopify_api.fetch(Need("order", "6900000000001")) == {
+    assert shopify_api.fetch(LookupKey("order", "6900000000001")) == {
         "id": "gid://shopify/Order/6900000000001",
         "customerJourneySummary": {"ready": True, "customerOrderIndex": 3},
         "customer": {
@@ -64,7 +66,7 @@ def test_an_order_is_told_as_shopify_answers(shopify_api, shopify_mock):
             "lastOrder": {"id": "gid://shopify/Order/6900000000002"},
         },
     }
-    assert shopify_api.fetch(Need("order", "6900000000009")) is None
+    assert shopify_api.fetch(LookupKey("order", "6900000000009")) is None
 
 
 def test_an_order_whose_place_shopify_does_not_know_yet_is_asked_for_again(
@@ -72,10 +74,10 @@ def test_an_order_whose_place_shopify_does_not_know_yet_is_asked_for_again(
 ):
     shopify_mock.world.order(1, ready=False, orders=2, last=2)
     with pytest.raises(TryAgain, match=UNPLACED):
-        shopify_api.fetch(Need("order", "1"))
+        shopify_api.fetch(LookupKey("order", "1"))
 
     shopify_mock.world.order(1, 1, orders=2, last=2)
-    assert shopify_api.fetch(Need("order", "1"))["customerJourneySummary"]["ready"]
+    assert shopify_api.fetch(LookupKey("order", "1"))["customerJourneySummary"]["ready"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_an_order_whose_place_shopify_does_not_know_yet_is_asked_for_again(
 def test_what_will_not_be_told_better_is_taken_at_once(shopify_api, shopify_mock, order):
     shopify_mock.world.order(1, **order)
 
-    assert shopify_api.fetch(Need("order", "1")) is not None
+    assert shopify_api.fetch(LookupKey("order", "1")) is not None
 
 
 def test_a_denied_field_is_left_out_so_that_it_is_not_taken_for_an_empty_one(
@@ -101,8 +103,8 @@ def test_a_denied_field_is_left_out_so_that_it_is_not_taken_for_an_empty_one(
     shopify_mock.world.product(2)
 
     for _ in range(2):
-        order = shopify_api.fetch(Need("order", "1"))
-        product = shopify_api.fetch(Need("product", "2"))
+        order = shopify_api.fetch(LookupKey("order", "1"))
+        product = shopify_api.fetch(LookupKey("product", "2"))
 
     assert order["customerJourneySummary"]["customerOrderIndex"] == 5
     assert "customer" not in order
@@ -126,7 +128,7 @@ def test_a_denied_thing_is_not_taken_for_a_deleted_one(
     shopify_mock.world.order(1, 1)
 
     with pytest.raises(KeyRefused, match=f"give it the scope {scope} ") as raised:
-        shopify_api.fetch(Need(kind, "1"))
+        shopify_api.fetch(LookupKey(kind, "1"))
     assert raised.value.only_this
 
 
@@ -137,7 +139,7 @@ def test_a_product_gone_with_a_denied_field_that_cannot_be_empty_is_denied_too(
     shopify_mock.fail(status=200, body=b'{"data": {"nodes": [null]}, "errors": [' + error + b"]}")
 
     with pytest.raises(KeyRefused, match="the scope read_products"):
-        shopify_api.fetch(Need("product", "1"))
+        shopify_api.fetch(LookupKey("product", "1"))
 
 
 def test_what_is_empty_because_a_field_in_it_was_denied_is_left_out_too(shopify_api, shopify_mock):
@@ -147,7 +149,7 @@ def test_what_is_empty_because_a_field_in_it_was_denied_is_left_out_too(shopify_
     body = b'{"data": {"order": ' + order + b'}, "errors": [' + error + b"]}"
     shopify_mock.fail(status=200, body=body)
 
-    assert "customer" not in shopify_api.fetch(Need("order", "1"))
+    assert "customer" not in shopify_api.fetch(LookupKey("order", "1"))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_an_error_with_an_answer_leaves_out_what_is_missing_of_it(shopify_api, s
     body = b'{"data": {"order": %b}, "errors": [%b]}' % (order % journey, error)
     shopify_mock.fail(status=200, body=body)
 
-    found = shopify_api.fetch(Need("order", "1"))
+    found = shopify_api.fetch(LookupKey("order", "1"))
 
     assert "customer" not in found
     assert found["customerJourneySummary"]["customerOrderIndex"] == 4
@@ -175,10 +177,12 @@ def test_a_query_that_may_cost_too_much_is_made_in_parts(shopify_api, shopify_mo
     for own in range(1, 201):
         shopify_mock.world.product(own, f"type {own}")
 
-    needs = [Need("product", str(own)) for own in range(1, 201)]
-    found = shopify_api.fetch_together(needs)
+    lookup_keys = [LookupKey("product", str(own)) for own in range(1, 201)]
+    found = shopify_api.fetch_together(lookup_keys)
 
-    assert [one["productType"] for one in found] == [f"type {need.id}" for need in needs]
+    assert [one["productType"] for one in found] == [
+        f"type {lookup_key.id}" for lookup_key in lookup_keys
+    ]
     sizes = [len(query["variables"]["ids"]) for query in shopify_mock.queries()]
     assert sizes == [200, 100, 50, 50, 100, 50, 50]
 
@@ -187,10 +191,10 @@ def test_one_thing_that_costs_too_much_is_given_up(shopify_api, shopify_mock):
     shopify_mock.limit(1, 1000)
     shopify_mock.world.product(1)
 
-    with pytest.raises(LookUpFailed, match="it costs too much"):
-        shopify_api.fetch(Need("product", "1"))
+    with pytest.raises(LookupFailed, match="it costs too much"):
+        shopify_api.fetch(LookupKey("product", "1"))
 
 
 def test_there_are_no_look_ups_of_anything_else(shopify_api):
-    with pytest.raises(LookUpFailed, match="there is no look-up of charge at Shopify"):
-        shopify_api.fetch(Need("charge", "1"))
+    with pytest.raises(LookupFailed, match="there is no look-up of charge at Shopify"):
+        shopify_api.fetch(LookupKey("charge", "1"))

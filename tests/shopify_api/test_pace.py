@@ -5,7 +5,7 @@ import json
 import pytest
 
 from adapters.errors import TryAgain
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.payload import Payload
 from adapters.shopify.api.pace import Bucket
 from tests.shopify_api.world import Points
@@ -99,7 +99,7 @@ def test_orders_at_the_shop_are_asked_for_at_its_own_pace(shopify_api, shopify_m
     shopify_mock.limit(20, 1000)
     for own in range(1, 31):
         shopify_mock.world.order(own, own)
-    found = [shopify_api.fetch(Need("order", str(own))) for own in range(1, 31)]
+    found = [shopify_api.fetch(LookupKey("order", str(own))) for own in range(1, 31)]
     assert [one["customerJourneySummary"]["customerOrderIndex"] for one in found] == [*range(1, 31)]
     assert len(shopify_mock.asked) == 30
 
@@ -109,10 +109,10 @@ def test_a_throttled_query_says_when_its_points_will_be_there(shopify_api, shopi
     shopify_mock.points.take(8)  # by another app of the same client
 
     with pytest.raises(TryAgain, match="THROTTLED") as raised:
-        shopify_api.fetch(Need("order", "1"))
+        shopify_api.fetch(LookupKey("order", "1"))
 
     assert raised.value.retry_after == pytest.approx(4, abs=0.5)
     # What is known now is not asked in vain again.
     with pytest.raises(TryAgain, match="points"):
-        shopify_api.fetch(Need("order", "1"))
+        shopify_api.fetch(LookupKey("order", "1"))
     assert len(shopify_mock.asked) == 1

@@ -4,12 +4,12 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.errors import KeyRefused, TryAgain
-from adapters.lookups import Need
-from adapters.shopify.api.connection import Connection
+from adapters.lookups import LookupKey
+from adapters.shopify.api.connection import ShopConnection
 from adapters.shopify.api.tokens import Minted
 from tests.shopify_api.server import CLIENT
 
-ONE = Need("product", "1")
+ONE = LookupKey("product", "1")
 VARIABLES = "SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET"
 
 
@@ -90,7 +90,7 @@ def test_a_token_is_made_anew_before_its_end(shopify_mock, life, still, over):
     shopify_mock.life = life
     now = [1000.0]
     own, secret = (SecretStr(text) for text in CLIENT)
-    minted = Minted(own, secret, Connection(), shopify_mock.url, clock=lambda: now[0])
+    minted = Minted(own, secret, ShopConnection(), shopify_mock.url, clock=lambda: now[0])
 
     tokens = [minted.current()]
     for at in (still, over):

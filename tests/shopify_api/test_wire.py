@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from adapters.errors import KeyRefused, LookUpFailed, TryAgain
-from adapters.lookups import Need
+from adapters.errors import KeyRefused, LookupFailed, TryAgain
+from adapters.lookups import LookupKey
 from adapters.shopify.api import connect
 from adapters.shopify.settings import ShopifySettings
 from tests.patience import patience
 
-ONE = Need("product", "1")
+ONE = LookupKey("product", "1")
 HTML = b"<html>gateway</html>"
 AND_URL = "look at SHOPIFY_SHOP and SHOPIFY_API_URL"
 NOT_SHOPIFY = f"what answered for Shopify does not speak its Admin API ({{}}): {AND_URL}"
@@ -140,11 +140,11 @@ def test_a_query_that_shopify_finds_wrong_is_not_tried_again(
 ):
     shopify_mock.fail(**fault)
 
-    with pytest.raises(LookUpFailed) as raised:
+    with pytest.raises(LookupFailed) as raised:
         shopify_api.fetch(ONE)
 
     words = "Shopify refused to look up product" + (f" ({because})" if because else "")
-    assert (type(raised.value), str(raised.value)) == (LookUpFailed, words)
+    assert (type(raised.value), str(raised.value)) == (LookupFailed, words)
 
 
 def test_one_lost_connection_is_not_even_noticed(shopify_api, shopify_mock):
@@ -163,7 +163,7 @@ def test_many_threads_may_ask_at_the_same_time(shopify_api, shopify_mock):
 
     def look_up(own: int) -> bool:
         together.wait()
-        found = [shopify_api.fetch(Need("order", str(own + 1))) for _ in range(3)]
+        found = [shopify_api.fetch(LookupKey("order", str(own + 1))) for _ in range(3)]
         return all(one["id"].endswith(f"/{own + 1}") for one in found)
 
     with ThreadPoolExecutor(threads) as pool:

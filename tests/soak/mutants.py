@@ -31,36 +31,52 @@ _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?\.py::.+?)(?: - .*)?$", re.MULTILI
 # What is changed → the tests that should notice: few, so that each change is soon decided.
 PARTS: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = {
     "delivery": {
-        ("heap/client", "heap/judgement", "heap/wire"): ("heap/test_client", "flow/test_sending"),
-        ("heap/pace", "heap/slots"): ("heap/test_pace", "flow/test_sending"),
-        ("worker/deliver", "worker/sending"): (
+        ("delivery/client", "delivery/verdict", "delivery/deadlines"): (
+            "delivery/test_client",
+            "flow/test_sending",
+        ),
+        ("delivery/rate_limit", "delivery/identity_limit"): (
+            "delivery/test_rate_limit",
+            "flow/test_sending",
+        ),
+        ("delivery/deliverer", "delivery/sending"): (
             *("flow/test_sending", "flow/test_races", "flow/test_dying_workers"),
             *("flow/test_guarantees", "flow/test_users"),
         ),
     },
     "store": {
-        ("store/leases", "store/offers", "store/fair", "store/tries"): (
+        ("store/leases", "store/due_batches", "store/round_robin", "store/claims"): (
             *("flow/test_sending", "flow/test_races", "flow/test_dying_workers"),
             *("flow/test_fairness", "flow/test_users", "store"),
         ),
-        ("store/engine", "store/accept", "store/turns", "store/room", "store/processes"): (
-            *("store", "flow/test_races", "flow/test_what_is_held", "faults/test_disk_full"),
-        ),
-        ("store/inbox", "store/outbox", "store/ledger", "store/joining", "store/purchases"): (
+        (
+            "store/engine",
+            "store/accept",
+            "store/writer_lock",
+            "store/disk_guard",
+            "store/processes",
+        ): (*("store", "flow/test_races", "flow/test_what_is_held", "faults/test_disk_full"),),
+        ("store/inbox", "store/outbox", "store/ledger", "store/joining", "store/order_view"): (
             *("store", "flow/test_one_purchase", "flow/test_after_sale", "flow/test_worker_faults"),
             *("flow/test_races", "flow/test_sending"),
         ),
         ("store/copy", "store/backup", "store/migrate", "store/types", "store/tables"): (
             *("store", "cli/test_storing", "flow/test_sending"),
         ),
-        ("store/counterparts", "store/facts", "store/pauses", "store/users", "store/find"): (
+        (
+            "store/match_candidates",
+            "store/lookups",
+            "store/circuit_breakers",
+            "store/profiles",
+            "store/find",
+        ): (
             *("flow/test_one_purchase", "flow/test_lookups", "flow/test_users", "cli/test_reading"),
         ),
-        ("store/erasures", "store/personal", "store/disclosed", "store/traces", "store/expiry"): (
+        ("store/erasures", "store/scrub", "store/data_export", "store/pii", "store/retention"): (
             *("flow/test_erasure", "flow/test_expiry", "cli/test_erasures"),
         ),
     },
-    "web": {("web/*",): ("web",)},
+    "web": {("web/*", "http/*"): ("web",)},
 }
 
 

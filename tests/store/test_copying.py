@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from bridge.errors import ConfigurationError, StoreMoved, StoreUnavailable
 from bridge.store import Store, marks
 from bridge.store.copy import copy
-from bridge.store.processes import GONE_SECONDS, SPARE, Presence
+from bridge.store.processes import GONE_SECONDS, SPARE, Heartbeat
 from bridge.store.tables import inbox, probes, processes
 from bridge.store.types import db_now
 from bridge.web.health import Readiness
@@ -46,9 +46,9 @@ def target_url(tmp_path: Any) -> str:
     return f"sqlite:///{tmp_path}/target.db"
 
 
-def admitted(store: Store) -> Presence:
+def admitted(store: Store) -> Heartbeat:
     """Ask to be admitted as a process does that starts, or that wakes after a long sleep."""
-    presence = Presence(store, "web", allowed=20 + SPARE)
+    presence = Heartbeat(store, "web", allowed=20 + SPARE)
     presence.beat()
     return presence
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from bridge.store import Store
-from bridge.store.leases import LeaseLost, Picked, Result, finish, lease, reserve
+from bridge.store.leases import BatchResult, LeaseLost, Picked, finish, lease, reserve
 from bridge.store.tables import attempts, batches, outbox
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -65,14 +65,14 @@ def taken_over(store: Store) -> list[int]:
     assert ids
     store.write(
         lambda c: c.execute(
-            update(batches).values(lease_until=store.now(c) - timedelta(seconds=1), tries=0)
+            update(batches).values(lease_until=store.now(c) - timedelta(seconds=1), claims=0)
         )
     )
     assert taken(store, "quick") == ids
     return ids
 
 
-def result(**changes: Any) -> Result:
+def result(**changes: Any) -> BatchResult:
     values: dict[str, Any] = {
         "sent": [],
         "later": {},
@@ -85,13 +85,13 @@ def result(**changes: Any) -> Result:
         "failures": 0,
         "suspects": {},
     }
-    return Result(**{**values, **changes})
+    return BatchResult(**{**values, **changes})
 
 
 def standing(store: Store) -> tuple[Any, ...]:
     """Return how the one batch and its one event stand."""
     columns = (
-        *(batches.c.state, batches.c.worker, batches.c.sent_at, batches.c.reason, batches.c.tries),
+        *(batches.c.state, batches.c.worker, batches.c.sent_at, batches.c.reason, batches.c.claims),
         *(outbox.c.parked, outbox.c.reason),
     )
     joined = select(*columns).join(outbox, outbox.c.batch_id == batches.c.id)

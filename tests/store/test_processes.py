@@ -9,22 +9,22 @@ from sqlalchemy import Connection, select, update
 
 from bridge.errors import StoreUnavailable
 from bridge.store import Store
-from bridge.store.processes import GONE_SECONDS, SPARE, Presence, shown
+from bridge.store.processes import GONE_SECONDS, SPARE, Heartbeat, shown
 from bridge.store.tables import processes
 
-Arrive = Callable[..., tuple[Store, Presence]]
+Arrive = Callable[..., tuple[Store, Heartbeat]]
 
 
 @pytest.fixture
 def arrive(database_url: str) -> Iterator[Arrive]:
     """Open the store once more and show a process on it."""
-    there: list[tuple[Store, Presence]] = []
+    there: list[tuple[Store, Heartbeat]] = []
     first = Store.open(database_url)
     first.close()
 
-    def one(role: str = "worker", allowed: int = 4, busy: float = 0.0) -> tuple[Store, Presence]:
+    def one(role: str = "worker", allowed: int = 4, busy: float = 0.0) -> tuple[Store, Heartbeat]:
         store = Store.open(database_url)
-        presence = Presence(store, role, allowed=allowed + SPARE, busy=lambda: busy)
+        presence = Heartbeat(store, role, allowed=allowed + SPARE, busy=lambda: busy)
         there.append((store, presence))
         presence.beat()
         return store, presence

@@ -1,4 +1,4 @@
-"""Whole purchases, consistent to the minor unit: every object that Stripe would hold of one."""
+"""Whole orders, consistent to the minor unit: every object that Stripe would hold of one."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from tests.stripe_api.world import Json, World
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bought:
-    """What Stripe holds of one purchase, as it is held; None where this way of buying has none."""
+    """What Stripe holds of one order, as it is held; None where this way of buying has none."""
 
     cart: Cart
     intent: Json
@@ -34,7 +34,7 @@ class Bought:
 
 
 class Shop:
-    """Fills a mock's world with the purchases of one account."""
+    """Fills a mock's world with the orders of one account."""
 
     def __init__(self, world: World, account: str = "self") -> None:
         self._world = world

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.errors import KeyRefused, LookUpFailed, TryAgain
-from adapters.lookups import Need
+from adapters.errors import KeyRefused, LookupFailed, TryAgain
+from adapters.lookups import LookupKey
 from adapters.stripe.api import connect
 from adapters.stripe.api.pace import Pace
 from tests.patience import patience
@@ -28,7 +28,7 @@ def test_each_request_names_key_and_version_and_tells_nothing_of_this_machine(
 ):
     own = shop.direct().charge["id"]
     for _ in range(2):  # the SDK tells of a request in the next one
-        stripe_api.fetch(Need("charge", own))
+        stripe_api.fetch(LookupKey("charge", own))
 
     headers = stripe_mock.asked[-1].headers
     assert headers["authorization"] == "Bearer rk_test_mock"
@@ -48,7 +48,7 @@ def test_neither_a_proxy_nor_a_netrc_of_the_machine_changes_whom_it_asks_and_as_
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
 
-    assert stripe_api.fetch(Need("charge", own))["id"] == own
+    assert stripe_api.fetch(LookupKey("charge", own))["id"] == own
 
     assert stripe_mock.asked[-1].headers["authorization"] == "Bearer rk_test_mock"
 
@@ -125,7 +125,7 @@ def test_what_waiting_may_mend_is_tried_again(stripe_mock, shop, fault, words, r
         closing(connect(stripe_mock.key, stripe_mock.url, timeout=patience(fault))) as api,
         pytest.raises(TryAgain) as raised,
     ):
-        api.fetch(Need("charge", own))
+        api.fetch(LookupKey("charge", own))
 
     assert (str(raised.value), raised.value.retry_after) == (words, retry_after)
     assert {asked.path for asked in stripe_mock.asked} == {f"/v1/charges/{own}"}
@@ -159,7 +159,7 @@ def test_a_key_that_is_refused_is_told_in_the_operators_words(
     stripe_mock.fail(**fault)
 
     with pytest.raises(KeyRefused) as raised:
-        stripe_api.fetch(Need("charge", "ch_1"))
+        stripe_api.fetch(LookupKey("charge", "ch_1"))
 
     assert str(raised.value) == words
 
@@ -173,7 +173,7 @@ def test_an_address_behind_which_stripe_knows_no_such_path_is_not_taken_for_a_mi
         closing(connect(stripe_mock.key, f"{stripe_mock.url}/v1")) as api,
         pytest.raises(TryAgain) as raised,
     ):
-        api.fetch(Need("charge", own))
+        api.fetch(LookupKey("charge", own))
 
     assert str(raised.value) == NOT_STRIPE.format(404)
 
@@ -187,26 +187,26 @@ def test_what_is_there_in_live_mode_is_not_missing_under_a_key_of_test_mode(
     stripe_mock.fail(status=404, code="resource_missing", message=SIMILAR.format("live", "test"))
 
     with pytest.raises(KeyRefused, match="is of test mode") as raised:
-        stripe_api.fetch(Need("charge", "ch_1"))
+        stripe_api.fetch(LookupKey("charge", "ch_1"))
 
     assert not raised.value.only_this
     stripe_mock.fail(status=404, code="resource_missing", message=SIMILAR.format("test", "live"))
-    assert stripe_api.fetch(Need("charge", "ch_1")) is None
+    assert stripe_api.fetch(LookupKey("charge", "ch_1")) is None
 
 
 def test_an_account_that_is_not_connected_refuses_the_key(stripe_api):
     with pytest.raises(KeyRefused, match="no access to this connected account"):
-        stripe_api.fetch(Need("charge", "ch_1", "acct_unknown"))
+        stripe_api.fetch(LookupKey("charge", "ch_1", "acct_unknown"))
 
 
 def test_a_request_that_stripe_finds_wrong_is_not_tried_again(stripe_api, stripe_mock):
     stripe_mock.fail(status=400, code="parameter_invalid", message="ada@example.com is wrong")
 
-    with pytest.raises(LookUpFailed) as raised:
-        stripe_api.fetch(Need("customers_by_email", "ada@example.com"))
+    with pytest.raises(LookupFailed) as raised:
+        stripe_api.fetch(LookupKey("customers_by_email", "ada@example.com"))
 
     words = "Stripe refused to look up customers_by_email (400, parameter_invalid)"
-    assert (type(raised.value), str(raised.value)) == (LookUpFailed, words)
+    assert (type(raised.value), str(raised.value)) == (LookupFailed, words)
 
 
 def test_no_failure_carries_the_key_or_what_stripe_said(stripe_mock):
@@ -216,7 +216,7 @@ def test_no_failure_carries_the_key_or_what_stripe_said(stripe_mock):
         closing(connect(stripe_mock.key, stripe_mock.url)) as api,
         pytest.raises(KeyRefused) as raised,
     ):
-        api.fetch(Need("customers_by_email", "ada@example.com"))
+        api.fetch(LookupKey("customers_by_email", "ada@example.com"))
 
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
@@ -226,26 +226,26 @@ def test_one_lost_connection_is_not_even_noticed(stripe_api, stripe_mock, shop):
     own = shop.direct().charge["id"]
     stripe_mock.fail(drop=True, times=1)
 
-    assert stripe_api.fetch(Need("charge", own))["id"] == own
+    assert stripe_api.fetch(LookupKey("charge", own))["id"] == own
     assert len(stripe_mock.asked) == 2
 
 
 def test_a_failure_half_way_through_a_list_gives_no_half_list(stripe_api, stripe_mock, shop):
     charge = shop.direct().charge
     shop.put(*(shapes.refund(f"re_{n}", 1, "usd", charge=charge["id"]) for n in range(101)))
-    need = Need("refunds_of_charge", charge["id"])
+    lookup_key = LookupKey("refunds_of_charge", charge["id"])
     stripe_mock.fail(path="starting_after", status=429)
 
     with pytest.raises(TryAgain):
-        stripe_api.fetch(need)
-    assert len(stripe_api.fetch(need)["data"]) == 101
+        stripe_api.fetch(lookup_key)
+    assert len(stripe_api.fetch(lookup_key)["data"]) == 101
 
 
 def test_a_page_that_is_empty_and_promises_more_ends_the_list(stripe_api, stripe_mock):
     body = b'{"object": "list", "url": "/v1/refunds", "has_more": true, "data": []}'
     stripe_mock.fail(status=200, body=body, times=None)
 
-    assert stripe_api.fetch(Need("refunds_of_charge", "ch_1")) == {"data": []}
+    assert stripe_api.fetch(LookupKey("refunds_of_charge", "ch_1")) == {"data": []}
 
 
 def test_nothing_is_opened_before_the_first_look_up_and_all_is_closed_at_the_end(
@@ -260,7 +260,7 @@ def test_nothing_is_opened_before_the_first_look_up_and_all_is_closed_at_the_end
 
     def look_up(_: int) -> bool:
         together.wait()  # so that each look-up has a thread of its own
-        return all(api.fetch(Need("charge", own)) for _ in range(3))
+        return all(api.fetch(LookupKey("charge", own)) for _ in range(3))
 
     with ThreadPoolExecutor(threads) as pool:
         assert all(pool.map(look_up, range(threads)))
@@ -272,7 +272,7 @@ def test_nothing_is_opened_before_the_first_look_up_and_all_is_closed_at_the_end
 def test_a_thread_that_ends_leaves_no_connection_behind(stripe_api, stripe_mock, shop, eventually):
     own = shop.direct().charge["id"]
 
-    thread = threading.Thread(target=stripe_api.fetch, args=(Need("charge", own),))
+    thread = threading.Thread(target=stripe_api.fetch, args=(LookupKey("charge", own),))
     thread.start()
     thread.join()
     gc.collect()
@@ -288,13 +288,13 @@ def test_the_pace_counts_every_page_and_every_repetition_by_operation(
     pace = Pace(1, clock=lambda: sum(slept), sleep=slept.append)
 
     with closing(connect(stripe_mock.key, stripe_mock.url, pace=pace)) as api:
-        api.fetch(Need("invoice_lines", bought.invoice["id"]))
+        api.fetch(LookupKey("invoice_lines", bought.invoice["id"]))
         assert slept == [1, 1]
 
-        api.fetch(Need("charge", bought.charge["id"]))
-        api.fetch(Need("refund", "re_none"))
+        api.fetch(LookupKey("charge", bought.charge["id"]))
+        api.fetch(LookupKey("refund", "re_none"))
         assert slept == [1, 1]
 
         stripe_mock.fail(status=500)
-        api.fetch(Need("payment_intent", bought.intent["id"]))
+        api.fetch(LookupKey("payment_intent", bought.intent["id"]))
         assert slept == [1, 1, 1]

@@ -20,7 +20,7 @@ _SINCE = {"invoice_payment.": "2025-05-28"}
 
 
 class Archive:
-    """Shows a purchase's events in any version.
+    """Shows an order's events in any version.
 
     world: what Stripe holds, of which the old shapes show more than the newest.
     """

@@ -23,8 +23,8 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
     return run
 
 
-def sample(provider: str, story: str) -> Path:
-    return Path(str(adapters()[provider].samples)) / story / "1.json"
+def sample(provider: str, sample: str) -> Path:
+    return Path(str(adapters()[provider].samples)) / sample / "1.json"
 
 
 def write(path: Path, value: Any) -> None:

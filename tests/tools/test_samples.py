@@ -4,31 +4,22 @@ from decimal import Decimal
 import pytest
 
 from adapters.example import EXAMPLE
-from adapters.schema import (
-    Ignored,
-    LineItem,
-    Order,
-    Parked,
-    Refund,
-    Standing,
-    Units,
-    Wait,
-)
-from bridge.tools.samples import SAMPLE_DAY, fresh, stories, to_json
+from adapters.schema import CurrentTotals, Ignored, LineItem, Order, Parked, Refund, Units, Wait
+from bridge.tools.samples import SAMPLE_DAY, fixtures, fresh, to_json
 
 LATER = date(2027, 1, 1)
 
 
 def test_a_story_holds_the_bodies_byte_for_byte_in_the_order_sent() -> None:
-    story = next(one for one in stories(EXAMPLE) if one.name == "paid-two-items")
-    folder = EXAMPLE.samples / story.name
+    sample = next(one for one in fixtures(EXAMPLE) if one.name == "paid-two-items")
+    folder = EXAMPLE.samples / sample.name
 
-    assert [event.topic for event in story.events] == ["order.placed", "order.paid"]
-    assert [event.body for event in story.events] == [
+    assert [event.topic for event in sample.events] == ["order.placed", "order.paid"]
+    assert [event.body for event in sample.events] == [
         (folder / "1.json").read_bytes(),
         (folder / "2.json").read_bytes(),
     ]
-    assert {event.key for event in story.events} == {""}
+    assert {event.key for event in sample.events} == {""}
 
 
 @pytest.mark.parametrize(
@@ -57,8 +48,8 @@ def test_what_happened_on_the_sample_day_moves_and_nothing_else(body: bytes, mov
 
 
 def test_every_sample_can_be_moved_there_and_back() -> None:
-    for story in stories(EXAMPLE):
-        for event in story.events:
+    for sample in fixtures(EXAMPLE):
+        for event in sample.events:
             moved = fresh(event.body, LATER)
 
             assert moved != event.body
@@ -129,7 +120,7 @@ def test_what_comes_after_the_sale_is_written_as_in_a_story() -> None:
     units = Units(line_id="l1", quantity=Decimal(2), amount=Decimal("4.00"))
     refund = Refund(id="r1", at=at, amount=Decimal("5.50"), currency="EUR", items=(units,))
 
-    standing = Standing(at=at, state="1.20", total=Decimal("1.20"), reason="capture")
+    standing = CurrentTotals(at=at, state="1.20", total=Decimal("1.20"), reason="capture")
     assert to_json((refund, standing)) == [
         {
             "refund": {

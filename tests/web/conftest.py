@@ -31,10 +31,10 @@ from bridge.config import load
 from bridge.http.worker import Worker
 from bridge.store import Store
 from bridge.store.accept import Acceptor
-from bridge.store.tables import inbox, refusals
+from bridge.store.tables import inbox, signature_failures
 from bridge.web import create_app
 from bridge.web.router import Asgi
-from bridge.web.router import Door as WebDoor
+from bridge.web.router import Router as WebDoor
 from bridge.web.server import settings
 
 SECRETS = {
@@ -229,7 +229,7 @@ class Door:
     def refused(self) -> dict[str, int]:
         """Write the counted signature failures, and give them by source; ends the acceptor."""
         self.acceptor.close()
-        columns = refusals.c.source, refusals.c.count
+        columns = signature_failures.c.source, signature_failures.c.count
         found = self.store.read(lambda c: c.execute(select(*columns)).all())
         return {name: sum(n for source, n in found if source == name) for name, _ in found}
 

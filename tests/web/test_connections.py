@@ -20,7 +20,7 @@ from bridge.http import limits
 from bridge.store import Store
 from bridge.store.accept import Acceptor
 from bridge.web import commits, create_app
-from bridge.web.router import Door
+from bridge.web.router import Router
 from tests.web.conftest import PATIENCE, SECRETS, Told, ask, looping, rows
 
 Signed = Callable[..., tuple[dict[str, str], bytes]]
@@ -408,9 +408,9 @@ def open_files() -> list[Path]:
     return list(Path("/proc/self/fd").iterdir())
 
 
-def before(pages: Any, folder: Path) -> Door:
+def before(pages: Any, folder: Path) -> Router:
     """Make the application in front of a WSGI application."""
-    return Door(load({}, folder), Never(), WSGIMiddleware(pages), lambda: datetime.now(UTC))
+    return Router(load({}, folder), Never(), WSGIMiddleware(pages), lambda: datetime.now(UTC))
 
 
 class Never:

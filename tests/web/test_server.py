@@ -19,7 +19,7 @@ import pytest
 from bridge.config import load
 from bridge.errors import ConfigurationError, StoreOutdated
 from bridge.store import Store
-from bridge.store.processes import Presence, shown
+from bridge.store.processes import Heartbeat, shown
 from bridge.web.server import run
 from tests.web.conftest import PATIENCE
 
@@ -357,7 +357,7 @@ def test_a_process_for_which_the_database_has_no_connections_left_waits_and_says
     url = postgres.create()
     store = Store.open(url.replace("postgresql:", "postgresql+psycopg:"))
     store.migrate()
-    others = [Presence(store, "worker", allowed=6) for _ in range(2)]
+    others = [Heartbeat(store, "worker", allowed=6) for _ in range(2)]
     for other in others:
         other.beat()
     web = start(DATABASE_URL=url, WEB_CONCURRENCY="1", BRIDGE_DB_CONNECTIONS="6")

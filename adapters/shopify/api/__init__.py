@@ -7,12 +7,12 @@ prints what Shopify says, and its sessions are shared between threads (read and 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from adapters.errors import LookUpFailed
-from adapters.lookups import BatchApi, Json, Need
-from adapters.shopify.api.connection import TIMEOUT, Connection
+from adapters.errors import LookupFailed
+from adapters.lookups import BatchApi, Json, LookupKey
+from adapters.shopify.api.connection import TIMEOUT, ShopConnection
 from adapters.shopify.api.kinds import KINDS, Kind
 from adapters.shopify.api.tokens import tokens
-from adapters.shopify.api.wire import TooLarge, Wire, address
+from adapters.shopify.api.wire import ShopifyWire, TooLarge, address
 from adapters.shopify.settings import ShopifySettings
 
 
@@ -24,9 +24,11 @@ def connect(settings: ShopifySettings, *, timeout: tuple[float, float] = TIMEOUT
     Raises ValueError for a shop that no token may be sent to.
     """
     base = address(settings.shop, settings.api_url)
-    connection = Connection(timeout)
+    connection = ShopConnection(timeout)
     token = tokens(settings, connection, base)
-    return _Shopify(Wire(connection, base, settings.api_version, token, settings.shop or base))
+    return _Shopify(
+        ShopifyWire(connection, base, settings.api_version, token, settings.shop or base)
+    )
 
 
 class _Shopify:
@@ -36,20 +38,22 @@ class _Shopify:
         {name: kind.most for name, kind in KINDS.items() if kind.most > 1}
     )
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: ShopifyWire) -> None:
         self._wire = wire
 
-    def fetch(self, need: Need) -> Json | None:
+    def fetch(self, lookup_key: LookupKey) -> Json | None:
         """Look one thing up; see Api and `kinds`."""
-        return self.fetch_together([need])[0]
+        return self.fetch_together([lookup_key])[0]
 
-    def fetch_together(self, needs: Sequence[Need]) -> list[Json | None]:
+    def fetch_together(self, lookup_keys: Sequence[LookupKey]) -> list[Json | None]:
         """Look things of one kind up in one request; where they cost too much, in several."""
-        kind = KINDS.get(needs[0].kind)
+        kind = KINDS.get(lookup_keys[0].kind)
         if kind is None:
-            raise LookUpFailed(f"there is no look-up of {needs[0].kind} at Shopify")
-        found = self._found(kind, [need.id for need in needs if kind.may_be(need.id)])
-        return [found.get(need.id) for need in needs]
+            raise LookupFailed(f"there is no look-up of {lookup_keys[0].kind} at Shopify")
+        found = self._found(
+            kind, [lookup_key.id for lookup_key in lookup_keys if kind.may_be(lookup_key.id)]
+        )
+        return [found.get(lookup_key.id) for lookup_key in lookup_keys]
 
     def close(self) -> None:
         """Close the connection; a look-up after it opens a new one."""

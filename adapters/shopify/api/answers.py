@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import requests
 
-from adapters.errors import KeyRefused, LookUpFailed, TryAgain
+from adapters.errors import KeyRefused, LookupFailed, TryAgain
 from adapters.lookups import Json
 
 NOT_SHOPIFY = (
@@ -34,7 +34,7 @@ _SHUT = {
 _MULTIPLE_CHOICES, _BAD_REQUEST = 300, 400
 
 
-def trouble(answer: requests.Response) -> LookUpFailed | None:
+def trouble(answer: requests.Response) -> LookupFailed | None:
     """Give the fault of an answer that says nothing of what was asked; None where it does."""
     status = answer.status_code
     if status in _SHUT:
@@ -84,14 +84,14 @@ def codes(errors: Iterable[Json]) -> list[str]:
     return [code if isinstance(code, str) and _CODE.fullmatch(code) else "" for code in told]
 
 
-def refusal(kind: str, code: str) -> LookUpFailed:
+def refusal(kind: str, code: str) -> LookupFailed:
     """Make the error of a query that Shopify did not run."""
     if code == "SHOP_INACTIVE":
         return KeyRefused(_FROZEN.format(code))
     if code in {"INTERNAL_SERVER_ERROR", "TIMEOUT"}:
         return TryAgain(f"Shopify has a fault of its own ({code})")
     because = f" ({code})" if code else ""
-    return LookUpFailed(f"Shopify refused to look up {kind}{because}")
+    return LookupFailed(f"Shopify refused to look up {kind}{because}")
 
 
 def denied(kind: str, scope: str, errors: Iterable[Json]) -> KeyRefused:

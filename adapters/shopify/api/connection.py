@@ -13,7 +13,7 @@ from adapters.shopify.api.answers import trouble
 TIMEOUT = (3.05, 20.0)
 
 
-class Connection:
+class ShopConnection:
     """Posts JSON. Nothing is opened before the first request.
 
     Nothing around it changes what it does: it follows no redirect, keeps no cookie, and ignores

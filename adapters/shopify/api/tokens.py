@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from adapters.errors import KeyRefused, TryAgain
 from adapters.payload import Payload
 from adapters.shopify.api.answers import NOT_SHOPIFY, parsed, spoken
-from adapters.shopify.api.connection import Connection
+from adapters.shopify.api.connection import ShopConnection
 from adapters.shopify.settings import ShopifySettings
 
 _DAY = 86_400.0
@@ -34,7 +34,7 @@ class Tokens(Protocol):
         """Give another one for one that was refused; None where there is no other."""
 
 
-def tokens(settings: ShopifySettings, connection: Connection, base: str) -> Tokens:
+def tokens(settings: ShopifySettings, connection: ShopConnection, base: str) -> Tokens:
     """Make what gives the tokens of a source; nothing is asked for yet."""
     if settings.client_id and settings.client_secret:
         return Minted(settings.client_id, settings.client_secret, connection, base)
@@ -69,7 +69,7 @@ class Minted:
         self,
         client_id: SecretStr,
         client_secret: SecretStr,
-        connection: Connection,
+        connection: ShopConnection,
         base: str,
         *,
         clock: Callable[[], float] = time.monotonic,

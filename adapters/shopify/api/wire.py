@@ -9,7 +9,7 @@ import requests
 from shopify.api_version import ApiVersion
 from shopify.utils.shop_url import sanitize_shop_domain
 
-from adapters.errors import KeyRefused, LookUpFailed, TryAgain
+from adapters.errors import KeyRefused, LookupFailed, TryAgain
 from adapters.lookups import Json
 from adapters.payload import Payload
 from adapters.shopify.api.answers import (
@@ -21,7 +21,7 @@ from adapters.shopify.api.answers import (
     refusal,
     without_denied,
 )
-from adapters.shopify.api.connection import Connection
+from adapters.shopify.api.connection import ShopConnection
 from adapters.shopify.api.kinds import Kind
 from adapters.shopify.api.pace import Bucket
 from adapters.shopify.api.tokens import Tokens
@@ -33,7 +33,7 @@ _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}|unstable")
 _DENIED = "ACCESS_DENIED"
 
 
-class TooLarge(LookUpFailed):
+class TooLarge(LookupFailed):
     """The query costs more than Shopify lets any cost; fewer things in one may pass."""
 
 
@@ -47,14 +47,14 @@ def address(shop: str | None, api_url: str | None) -> str:
     return f"https://{domain}"
 
 
-class Wire:
+class ShopifyWire:
     """Asks the Admin API of one shop, one query after another.
 
     shop: named where the log tells something.
     """
 
     def __init__(
-        self, connection: Connection, base: str, version: str, tokens: Tokens, shop: str
+        self, connection: ShopConnection, base: str, version: str, tokens: Tokens, shop: str
     ) -> None:
         self._connection = connection
         self._version = version
@@ -75,7 +75,7 @@ class Wire:
             answer = self._answered({"query": kind.query, "variables": kind.variables(ids)})
             self._notice_version(answer.headers.get("X-Shopify-API-Version", ""))
             if not answer.ok:
-                raise LookUpFailed(f"Shopify refused to look up {kind.name} ({answer.status_code})")
+                raise LookupFailed(f"Shopify refused to look up {kind.name} ({answer.status_code})")
             body = parsed(answer)
             extensions = Payload(body).object_or_none("extensions")
             if extensions and (cost := extensions.object_or_none("cost")):

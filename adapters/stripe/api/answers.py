@@ -7,7 +7,7 @@ from typing import cast
 import requests
 import stripe
 
-from adapters.errors import KeyRefused, LookUpFailed, TryAgain
+from adapters.errors import KeyRefused, LookupFailed, TryAgain
 from adapters.lookups import Json
 
 _SECONDS = re.compile(r"[0-9]{1,9}")
@@ -58,7 +58,7 @@ def is_missing(error: stripe.StripeError) -> bool:
     return code == "resource_missing" or (gone and code is not None)
 
 
-def failure(error: stripe.StripeError, kind: str) -> LookUpFailed:
+def failure(error: stripe.StripeError, kind: str) -> LookupFailed:
     """Turn the SDK's error into ours.
 
     kind: what was looked up. Nothing of Stripe's own text is passed on but the name of a missing
@@ -70,7 +70,7 @@ def failure(error: stripe.StripeError, kind: str) -> LookUpFailed:
     if status == requests.codes.unauthorized:
         return KeyRefused("Stripe does not accept the API key (401): look at STRIPE_API_KEY")
     if _is_live(error):
-        return KeyRefused("STRIPE_API_KEY is of test mode, and this purchase was made in live mode")
+        return KeyRefused("STRIPE_API_KEY is of test mode, and this order was made in live mode")
     if status == requests.codes.forbidden:
         lacks_one = _code(error) != "account_invalid"
         return KeyRefused(_forbidden(error, kind), only_this=lacks_one)
@@ -84,13 +84,13 @@ def failure(error: stripe.StripeError, kind: str) -> LookUpFailed:
         return NoSuchPath(_NOT_STRIPE.format(status))
     if _told(error) is None:
         return TryAgain(_NOT_STRIPE.format(status))
-    return LookUpFailed(f"Stripe refused to look up {kind} ({status}{_because(error)})")
+    return LookupFailed(f"Stripe refused to look up {kind} ({status}{_because(error)})")
 
 
 def _is_live(error: stripe.StripeError) -> bool:
     """Whether Stripe says that it has what was asked for, in live mode: the key is of test mode.
 
-    Test purchases under a key of live mode are of no account; they go without look-ups.
+    Test orders under a key of live mode are of no account; they go without look-ups.
     """
     return "exists in live mode" in (error.user_message or "")
 

@@ -12,7 +12,7 @@ import stripe
 from adapters.errors import TryAgain
 from adapters.lookups import Json
 from adapters.stripe.api.answers import NoSuchPath
-from adapters.stripe.api.purchases import (
+from adapters.stripe.api.earlier_orders import (
     customers_by_email,
     purchases_of_customer,
     sessions_by_email,
@@ -97,7 +97,7 @@ def _booking(
 
 
 def _counting(look_up: _LookUp) -> _LookUp:
-    """Look up purchases to be counted; None where there are too many."""
+    """Look up orders to be counted; None where there are too many."""
 
     def counted(ask: Ask, own: str) -> Json | None:
         try:

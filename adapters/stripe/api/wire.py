@@ -24,14 +24,14 @@ TIMEOUT = (3.05, 15.0)
 RETRIES = 1
 # Objects in one page of a list: the most that Stripe gives.
 PAGE = 100
-# Whose purchases fill more pages than that is no shopper to be counted at such a price.
+# Whose orders fill more pages than that is no shopper to be counted at such a price.
 _MOST_PAGES = 50
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Wire:
+class StripeWire:
     """All connections to one Stripe API under one key; each thread has its own.
 
     Nothing is opened before a thread's first look-up, so that it may be made before a fork.
@@ -117,7 +117,7 @@ class Ask:
         Stripe-Context to the second (docs.stripe.com/context, read November 2026).
     """
 
-    def __init__(self, wire: Wire, kind: str, account: str) -> None:
+    def __init__(self, wire: StripeWire, kind: str, account: str) -> None:
         connected = None if account == SELF else account
         self._kind = kind
         self._http = wire.http()

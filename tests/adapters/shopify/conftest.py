@@ -66,7 +66,7 @@ def event() -> Callable[..., WebhookEvent]:
 
 @pytest.fixture(scope="session")
 def outcome(event: Callable[..., WebhookEvent]) -> Callable[..., Any]:
-    """Normalize the events of some bodies of one purchase into its order, else what else it is."""
+    """Normalize the events of some bodies of one order into its order, else what else it is."""
 
     def make(*bodies: Body, topic: str = "orders/paid", **settings: Any) -> Any:
         known = Known(account="example.myshopify.com", settings=SHOPIFY.settings(**settings))

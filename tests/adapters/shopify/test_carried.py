@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.payload import Payload
-from adapters.schema import Carried, Order
+from adapters.schema import Attribution, Order
 from adapters.shopify.attribution import extra_of
 
 Body = dict[str, Any]
@@ -30,7 +30,7 @@ def test_cart_attributes_of_the_online_store_are_the_shoppers(
             referring_site="https://a.example/",
         )
     )
-    assert made.carried == Carried(
+    assert made.attribution == Attribution(
         fields=(("heap_user_id", "812"),),
         landing_page="/?utm_source=news",
         referrer="https://a.example/",
@@ -43,9 +43,9 @@ def test_cart_attributes_of_the_online_store_are_the_shoppers(
 def test_those_of_any_other_channel_are_not(
     body: MakeBody, order: MakeOrder, source: str | None
 ) -> None:
-    assert order(body(source_name=source, note_attributes=ATTRIBUTES)).carried is None
+    assert order(body(source_name=source, note_attributes=ATTRIBUTES)).attribution is None
     made = order(body(source_name=source, note_attributes=ATTRIBUTES, landing_site="/"))
-    assert made.carried == Carried(landing_page="/")
+    assert made.attribution == Attribution(landing_page="/")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_those_of_any_other_channel_are_not(
 def test_attributes_of_any_shape_lose_no_order(
     body: MakeBody, order: MakeOrder, attributes: Any
 ) -> None:
-    assert order(body(source_name="web", note_attributes=attributes)).carried is None
+    assert order(body(source_name="web", note_attributes=attributes)).attribution is None
 
 
 def test_only_what_the_operator_named_is_copied() -> None:

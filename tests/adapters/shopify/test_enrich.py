@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 
 from adapters.contract import Known
-from adapters.lookups import ABSENT, Absent, Need
+from adapters.lookups import ABSENT, Absent, LookupKey
 from adapters.payload import Payload
-from adapters.schema import Ignored, LineItem, LineStanding, Order, Outcome, Refund, Standing, Wait
+from adapters.schema import (
+    CurrentTotals,
+    Ignored,
+    LineItem,
+    LineState,
+    Order,
+    Outcome,
+    Refund,
+    Wait,
+)
 from adapters.shopify.enrich import enriched
 from adapters.shopify.order import order_of
 from adapters.shopify.product import product_fact
@@ -32,16 +41,16 @@ TRAY = {
     "category": {"fullName": TRAYS},
 }
 SECOND = {"customerJourneySummary": {"ready": True, "customerOrderIndex": 2}, "customer": {}}
-NEED_PRODUCT, NEED_ORDER = Need("product", PRODUCT), Need("order", ORDER_ID)
+NEED_PRODUCT, NEED_ORDER = LookupKey("product", PRODUCT), LookupKey("order", ORDER_ID)
 
 
 def known(
-    answers: Mapping[Need, Json | Absent] | None = None,
+    answers: Mapping[LookupKey, Json | Absent] | None = None,
     settings: ShopifySettings = KEYED,
     sold: Order | None = None,
 ) -> Known:
-    def lookup(need: Need) -> Payload | Absent | None:
-        found = (answers or {}).get(need)
+    def lookup(lookup_key: LookupKey) -> Payload | Absent | None:
+        found = (answers or {}).get(lookup_key)
         return Payload(found) if isinstance(found, dict) else found
 
     return Known(account=SHOP, settings=settings, lookup=lookup, sold=sold)
@@ -86,7 +95,7 @@ def test_nothing_that_was_paid_is_touched(live: MakeBody) -> None:
 def test_what_is_not_known_is_waited_for_and_then_left_out(live: MakeBody) -> None:
     order, wait = enriched_order(live(), known())
     assert wait is not None
-    assert wait.needs == (NEED_PRODUCT, NEED_ORDER)
+    assert wait.lookup_keys == (NEED_PRODUCT, NEED_ORDER)
     assert wait.until == NOON + timedelta(seconds=900)
     assert wait.what == (
         "its products and its place among the customer's orders, looked up at Shopify"
@@ -104,7 +113,7 @@ def test_the_operator_says_how_long(live: MakeBody) -> None:
 def test_what_is_known_already_is_not_waited_for_nor_lost(live: MakeBody) -> None:
     order, wait = enriched_order(live(), known({NEED_PRODUCT: TRAY}))
     assert wait
-    assert wait.needs == (NEED_ORDER,)
+    assert wait.lookup_keys == (NEED_ORDER,)
     assert order.lines[0].type == "Tray"
 
 
@@ -117,7 +126,7 @@ def test_a_product_asked_for_on_many_lines_is_needed_once(live: MakeBody) -> Non
     lines = [line(id=own) for own in (1, 2, 3)] + [line(id=4, product_id=7)]
     _, wait = enriched_order(live(line_items=lines), known({NEED_ORDER: SECOND}))
     assert wait
-    assert wait.needs == (NEED_PRODUCT, Need("product", "7"))
+    assert wait.lookup_keys == (NEED_PRODUCT, LookupKey("product", "7"))
 
 
 def test_a_line_without_a_product_asks_for_none_even_where_another_id_stands_for_it(
@@ -196,7 +205,7 @@ def test_the_order_count_is_told_where_it_is_certain_and_nowhere_else(
 def test_a_test_order_is_not_counted_and_its_products_are_described(body: MakeBody) -> None:
     _, wait = enriched_order(body(), known())
     assert wait
-    assert wait.needs == (NEED_PRODUCT,)
+    assert wait.lookup_keys == (NEED_PRODUCT,)
     order, wait = enriched_order(body(), known({NEED_PRODUCT: TRAY, NEED_ORDER: SECOND}))
     assert (order.lines[0].type, order.order_count, wait) == ("Tray", None, None)
 
@@ -213,25 +222,25 @@ def test_a_line_that_an_edit_added_is_described_and_one_that_was_sent_stays_as_i
     sent, _ = enriched_order(live(), known({NEED_PRODUCT: TRAY, NEED_ORDER: SECOND}))
     body = live(line_items=[line(), line(id=5, product_id=7)])
     items = order_of(Payload(body), SHOP).lines
-    standing = Standing(
+    standing = CurrentTotals(
         at=NOON,
         state="40.00-2-0",
         total=Decimal(40),
         reason="edit",
-        lines=tuple(LineStanding(item=item, at=NOON) for item in items),
+        lines=tuple(LineState(item=item, at=NOON) for item in items),
     )
     outcomes = (replace(sent, lines=(items[0],), order_count=None), standing)
 
     waits = enriched(outcomes, [Payload(body)], NOON, known(sold=sent))
     assert isinstance(waits, Wait)
-    assert waits.needs == (Need("product", "7"),)
+    assert waits.lookup_keys == (LookupKey("product", "7"),)
 
-    later = known({Need("product", "7"): {**TRAY, "productType": "Bowl"}}, sold=sent)
+    later = known({LookupKey("product", "7"): {**TRAY, "productType": "Bowl"}}, sold=sent)
     found = enriched(outcomes, [Payload(live()), Payload(body)], NOON, later)
     assert isinstance(found, tuple)
     order, told = found
     assert order == sent
-    assert isinstance(told, Standing)
+    assert isinstance(told, CurrentTotals)
     assert [one.item.type for one in told.lines] == ["Tray", "Bowl"]
     assert [one.item.quantity for one in told.lines] == [item.quantity for item in items]
 
@@ -293,7 +302,7 @@ def test_a_webhook_that_leaves_a_fact_out_has_the_product_asked_for(
     assert fact is not None
     order, wait = enriched_order(live(), known({NEED_PRODUCT: fact[1], NEED_ORDER: SECOND}))
     assert wait
-    assert wait.needs == (NEED_PRODUCT,)
+    assert wait.lookup_keys == (NEED_PRODUCT,)
     assert order.lines[0].type == (None if without == "product_type" else "Tray")
 
 

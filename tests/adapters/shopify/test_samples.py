@@ -3,7 +3,7 @@
 import re
 
 from adapters.shopify import SHOPIFY
-from bridge.tools.samples import stories
+from bridge.tools.samples import fixtures
 
 # What Shopify publishes, or what real bodies were seen to hold.
 _SOURCES = re.compile(
@@ -12,7 +12,7 @@ _SOURCES = re.compile(
 
 
 def test_there_are_enough_and_each_names_its_source() -> None:
-    told = {story.name: story.source for story in stories(SHOPIFY)}
+    told = {sample.name: sample.source for sample in fixtures(SHOPIFY)}
 
     assert len(told) >= 40
     assert [name for name, source in told.items() if not _SOURCES.search(source)] == []
@@ -20,6 +20,6 @@ def test_there_are_enough_and_each_names_its_source() -> None:
 
 def test_none_destroys_more_than_its_own_customer() -> None:
     # `send-sample` may be tried on a bridge that holds a shop's orders.
-    topics = {event.topic for story in stories(SHOPIFY) for event in story.events}
+    topics = {event.topic for sample in fixtures(SHOPIFY) for event in sample.events}
 
     assert "shop/redact" not in topics

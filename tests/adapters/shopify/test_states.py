@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from adapters.contract import Known, WebhookEvent
-from adapters.schema import Order, Refund, Standing, Wait
+from adapters.schema import CurrentTotals, Order, Refund, Wait
 from adapters.shopify import SHOPIFY
-from adapters.shopify.snapshot import READ_AT, state_of
+from adapters.shopify.snapshot import READ_AT, snapshot_of
 from tests.flow.fates import Fate
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ def kept(events: Sequence[WebhookEvent]) -> tuple[Decimal, str | None]:
     found = SHOPIFY.normalize(events, KNOWN)
     outcomes = found.otherwise if isinstance(found, Wait) else found
     (order,) = (one for one in outcomes if isinstance(one, Order))
-    standing = next((one for one in outcomes if isinstance(one, Standing)), None)
+    standing = next((one for one in outcomes if isinstance(one, CurrentTotals)), None)
     back = sum((one.total_back for one in outcomes if isinstance(one, Refund)), Decimal(0))
     return (standing or order).total - back, standing.state if standing else None
 
@@ -87,7 +87,7 @@ def test_a_state_that_the_bridge_read_itself_is_later_than_a_webhook_of_its_seco
         replace(event(body()), headers={READ_AT: moment})
         for moment in ("2026-11-20T10:15:00+00:00", "2026-11-20T10:16:00+00:00")
     )
-    ranks = [state_of(one).rank for one in (told, early, late)]
+    ranks = [snapshot_of(one).rank for one in (told, early, late)]
     assert ranks == sorted(ranks)
     # Nobody else can say so: what comes over the wire loses the header.
     request = SHOPIFY.sign(late, "secret")

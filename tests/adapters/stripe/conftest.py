@@ -9,7 +9,7 @@ import pytest
 
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import TryAgain
-from adapters.lookups import ABSENT, Api, Need
+from adapters.lookups import ABSENT, Api, LookupKey
 from adapters.payload import Payload
 from adapters.schema import Order, Outcome, Wait
 from adapters.stripe import STRIPE
@@ -54,7 +54,7 @@ def event() -> Callable[..., WebhookEvent]:
 
 @pytest.fixture(scope="session")
 def normalize() -> Callable[..., tuple[Outcome, ...] | Wait]:
-    """Normalize events as one purchase; keywords are settings."""
+    """Normalize events as one order; keywords are settings."""
     return _normalize
 
 
@@ -70,7 +70,7 @@ TELLS = {
 
 @pytest.fixture
 def told(stripe_mock: MockStripe) -> Callable[..., list[WebhookEvent]]:
-    """Make the webhooks of a purchase at the mock: `told(charge=bought, session=bought)`.
+    """Make the webhooks of an order at the mock: `told(charge=bought, session=bought)`.
 
     A webhook shows what an answer shows to those who ask for nothing more.
     """
@@ -92,7 +92,7 @@ def asking() -> Callable[..., tuple[Outcome, ...] | Wait]:
     """Normalize events with a key and these answers; keywords are settings."""
 
     def normalize(
-        events: Sequence[WebhookEvent], answers: Mapping[Need, Any], **settings: Any
+        events: Sequence[WebhookEvent], answers: Mapping[LookupKey, Any], **settings: Any
     ) -> tuple[Outcome, ...] | Wait:
         chosen = STRIPE.settings(api_key="rk_test_mock", **settings)
         known = Known(account="self", settings=chosen, lookup=answers.get)
@@ -101,9 +101,9 @@ def asking() -> Callable[..., tuple[Outcome, ...] | Wait]:
     return normalize
 
 
-def _fetched(stripe_api: Api, need: Need) -> Any:
+def _fetched(stripe_api: Api, lookup_key: LookupKey) -> Any:
     try:
-        body = stripe_api.fetch(need)
+        body = stripe_api.fetch(lookup_key)
     except TryAgain:
         return None
     return ABSENT if body is None else Payload(body)
@@ -120,16 +120,18 @@ def known(
     """
 
     def normalize(
-        events: Sequence[WebhookEvent], answers: dict[Need, Any] | None = None, **settings: Any
+        events: Sequence[WebhookEvent], answers: dict[LookupKey, Any] | None = None, **settings: Any
     ) -> tuple[Outcome, ...] | Wait:
         answers = {} if answers is None else answers
         while True:
             found = asking(events, answers, **settings)
-            if not isinstance(found, Wait) or not found.needs:
+            if not isinstance(found, Wait) or not found.lookup_keys:
                 return found
-            assert answers.keys().isdisjoint(found.needs)
-            asked = {need: _fetched(stripe_api, need) for need in found.needs}
-            answers |= {need: answer for need, answer in asked.items() if answer}
+            assert answers.keys().isdisjoint(found.lookup_keys)
+            asked = {
+                lookup_key: _fetched(stripe_api, lookup_key) for lookup_key in found.lookup_keys
+            }
+            answers |= {lookup_key: answer for lookup_key, answer in asked.items() if answer}
             if not any(asked.values()):
                 return found
 

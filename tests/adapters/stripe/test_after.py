@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from adapters.contract import WebhookEvent
 from adapters.errors import MalformedPayload
 from adapters.schema import (
+    CurrentTotals,
     Ignored,
     Order,
     Outcome,
     Parked,
     Refund,
     RefundStep,
-    Standing,
     Units,
     Wait,
 )
@@ -116,9 +116,9 @@ ALL_UNITS = (
     Units(line_id="il_3", quantity=Decimal(1), amount=Decimal("5.00")),
 )
 UNKNOWN = (
-    "order unknown: money went back for a purchase that no webhook told of; resend its "
+    "order unknown: money went back for an order that no webhook told of; resend its "
     "charge.succeeded, checkout.session.completed or invoice.paid from the provider's dashboard, "
-    "or leave it where the purchase was made before the bridge"
+    "or leave it where the order was made before the bridge"
 )
 
 
@@ -129,7 +129,7 @@ def held(outcome: tuple[Outcome, ...] | Wait) -> tuple[Outcome, ...]:
 def refunds(outcome: tuple[Outcome, ...] | Wait) -> list[Refund]:
     order, *middle, standing = held(outcome)
     assert isinstance(order, Order)
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, CurrentTotals)
     found = [one for one in middle if isinstance(one, Refund)]
     assert len(found) == len(middle)
     assert standing.total == order.total
@@ -438,7 +438,7 @@ def test_a_later_capture_moves_where_the_order_stands(event: Make, normalize: Ru
         (one.at, one.total)
         for told in ([first], [rest, first])
         for one in held(normalize(*told))
-        if isinstance(one, Standing)
+        if isinstance(one, CurrentTotals)
     ]
 
     assert stands == [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import WebhookEvent
-from adapters.schema import Ignored, Order, Outcome, Refund, Standing, Wait
+from adapters.schema import CurrentTotals, Ignored, Order, Outcome, Refund, Wait
 
 Make = Callable[..., WebhookEvent]
 Run = Callable[..., Any]
@@ -73,7 +73,7 @@ def told(outcome: tuple[Outcome, ...] | Wait) -> tuple[str, str | None, str]:
     """Return an order's total, its credit applied, and the name of its state."""
     order, *_, standing = held(outcome)
     assert isinstance(order, Order)
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, CurrentTotals)
     assert (standing.total, standing.credit_applied) == (order.total, order.credit_applied)
     assert order.contradiction is None
     credit = None if order.credit_applied is None else str(order.credit_applied)
@@ -182,8 +182,8 @@ def test_a_bare_charge_whose_invoice_comes_later_keeps_its_revenue(
     bill = event("invoice.paid", invoice(10_000, amount_overpaid=2000))
     before = held(normalize(charge, paid_by))[-1]
     after = held(normalize(charge, paid_by, bill))[-1]
-    assert isinstance(before, Standing)
-    assert isinstance(after, Standing)
+    assert isinstance(before, CurrentTotals)
+    assert isinstance(after, CurrentTotals)
     assert (before.total, before.credit_applied) == (Decimal("120.00"), None)
     assert (after.total, after.credit_applied) == (Decimal("100.00"), Decimal("-20.00"))
 
@@ -309,7 +309,7 @@ def test_a_tiers_flat_fee_leaves_with_its_order(event: Make, normalize: Run) -> 
 def group_of(outcome: tuple[Outcome, ...] | Wait) -> tuple[str, str, str] | None:
     order = held(outcome)[0]
     assert isinstance(order, Order)
-    half = order.counterpart
+    half = order.match_candidate
     return (half.group, half.side, str(half.amount)) if half else None
 
 

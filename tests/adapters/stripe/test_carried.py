@@ -1,4 +1,4 @@
-"""What a Stripe purchase carries from the shopper's browser, and what the operator has copied."""
+"""What a Stripe order carries from the shopper's browser, and what the operator has copied."""
 
 from collections.abc import Callable
 from typing import Any
@@ -71,9 +71,9 @@ def sold(*events: WebhookEvent, extra: tuple[str, ...] = ()) -> Order:
 def test_metadata_of_what_a_browser_paid_are_the_shoppers(
     event: Make, topic: str, thing: dict[str, Any]
 ) -> None:
-    carried = sold(event(topic, thing | {"metadata": HEAP})).carried
-    assert carried is not None
-    assert carried.fields == FIELDS
+    attribution = sold(event(topic, thing | {"metadata": HEAP})).attribution
+    assert attribution is not None
+    assert attribution.fields == FIELDS
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_metadata_of_what_a_browser_paid_are_the_shoppers(
 def test_those_of_what_the_shop_charged_itself_are_not(
     event: Make, topic: str, thing: dict[str, Any]
 ) -> None:
-    assert sold(event(topic, thing | {"metadata": HEAP})).carried is None
+    assert sold(event(topic, thing | {"metadata": HEAP})).attribution is None
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_a_renewal_is_no_visit_of_the_shopper(
         event("invoice_payment.paid", LINK),
         event("payment_intent.succeeded", INTENT_OF_INVOICE),
     ]
-    carried = sold(*events).carried
-    assert (carried and carried.fields) == fields
+    attribution = sold(*events).attribution
+    assert (attribution and attribution.fields) == fields
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_a_reference_carries_heaps_ids_from_when_its_session_was_made(
     event: Make, reference: str | None, fields: tuple[str, str] | None
 ) -> None:
     session = SESSION | {"client_reference_id": reference}
-    carried = sold(event("checkout.session.completed", session)).carried
+    attribution = sold(event("checkout.session.completed", session)).attribution
     if fields is None:
-        assert carried is None
+        assert attribution is None
     else:
         user, session_id = fields
-        assert carried is not None
-        assert carried.fields == (
+        assert attribution is not None
+        assert attribution.fields == (
             ("heap_user_id", user),
             ("heap_session_id", session_id),
             ("heap_time", str(AT - 60)),
@@ -134,15 +134,15 @@ def test_a_reference_carries_heaps_ids_from_when_its_session_was_made(
 def test_what_the_shop_wrote_comes_before_the_reference(event: Make) -> None:
     metadata = {"heap_user_id": "1", "heap_session_id": "2", "heap_time": "3"}
     session = SESSION | {"client_reference_id": "heap1-8-9", "metadata": metadata}
-    carried = sold(event("checkout.session.completed", session)).carried
-    assert carried is not None
-    assert dict(carried.fields) == metadata
+    attribution = sold(event("checkout.session.completed", session)).attribution
+    assert attribution is not None
+    assert dict(attribution.fields) == metadata
 
 
 @pytest.mark.parametrize("metadata", [None, [], "x", {"heap_user_id": None, "time": {}}, {"x": 1}])
 def test_metadata_of_any_shape_lose_no_order(event: Make, metadata: Any) -> None:
     made = sold(event("checkout.session.completed", SESSION | {"metadata": metadata}))
-    assert made.carried is None
+    assert made.attribution is None
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_a_subscriptions_metadata_are_read_for_its_first_invoice(
     order = sold(event("invoice.paid", INVOICE | told), *links, extra=("metadata.order_id",))
     assert order.order_id == "SHOP-7"
     assert order.extra == (("metadata.order_id", "SHOP-7"),)
-    assert order.carried
-    assert ("utm_source", "mail") in order.carried.fields
+    assert order.attribution
+    assert ("utm_source", "mail") in order.attribution.fields
     # A session's own come first, and later invoices are not the shopper's visit.
     session = event(
         "checkout.session.completed",
@@ -188,4 +188,4 @@ def test_a_subscriptions_metadata_are_read_for_its_first_invoice(
     for reason in ("subscription_cycle", "subscription_update"):
         later = event("invoice.paid", INVOICE | told | {"billing_reason": reason})
         order = sold(later, *links)
-        assert (order.order_id, order.carried) == ("in_1", None)
+        assert (order.order_id, order.attribution) == ("in_1", None)

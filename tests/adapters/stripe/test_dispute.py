@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.contract import Known, WebhookEvent
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.payload import Payload
-from adapters.schema import Order, Outcome, Refund, RefundStep, Standing, Wait
+from adapters.schema import CurrentTotals, Order, Outcome, Refund, RefundStep, Wait
 from adapters.stripe import STRIPE
 
 Make = Callable[..., WebhookEvent]
@@ -71,7 +71,7 @@ def refunds(outcome: tuple[Outcome, ...] | Wait) -> list[Refund]:
     found = outcome.otherwise if isinstance(outcome, Wait) else outcome
     order, *middle, standing = found
     assert isinstance(order, Order)
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, CurrentTotals)
     return [one for one in middle if isinstance(one, Refund)]
 
 
@@ -264,8 +264,8 @@ def test_a_failure_has_a_settlement_of_its_own(
         "txn_1": {"amount": -900, "currency": "eur"},
         "txn_2": {"amount": 880, "currency": "eur"},
     }
-    known: dict[Need, Any] = {
-        Need("balance_transaction", own): Payload(entry) for own, entry in booked.items()
+    known: dict[LookupKey, Any] = {
+        LookupKey("balance_transaction", own): Payload(entry) for own, entry in booked.items()
     }
     charge = {
         "id": "ch_1",
@@ -277,9 +277,9 @@ def test_a_failure_has_a_settlement_of_its_own(
         "balance_transaction": "txn_0",
     }
     known |= {
-        Need("checkout.session", "cs_1"): Payload(SESSION),
-        Need("session_lines", "cs_1"): Payload({"data": []}),
-        Need("payment_intent", "pi_1"): Payload(
+        LookupKey("checkout.session", "cs_1"): Payload(SESSION),
+        LookupKey("session_lines", "cs_1"): Payload({"data": []}),
+        LookupKey("payment_intent", "pi_1"): Payload(
             {"id": "pi_1", "amount": 3300, "currency": "usd", "latest_charge": charge}
         ),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.lookups import ABSENT, Need
+from adapters.lookups import ABSENT, LookupKey
 from adapters.schema import Ignored, LineItem, Order, Parked, Wait
 
 RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -89,7 +89,7 @@ def test_a_checkout_is_told_whole_by_a_bare_charge(shop, cart, item, told, known
 
 @pytest.fixture
 def bought_by(shop: Any, cart: Any, item: Any) -> dict[str, Any]:
-    """Make one purchase of each way of buying, with all events that Stripe sends of it."""
+    """Make one order of each way of buying, with all events that Stripe sends of it."""
     two = cart(items=[item(quantity=3), item(unit=501)], off=100, code="X", tax=19, inside=True)
     link = shop.checkout(two, payment_link="plink_1", client_reference_id="B-7")
     by_invoice = shop.checkout(two, invoice_creation={"enabled": True})
@@ -138,7 +138,7 @@ def bought_by(shop: Any, cart: Any, item: Any) -> dict[str, Any]:
 def test_any_part_of_a_purchases_events_in_any_order_is_the_same_order(bought_by, told, known, way):
     bought, kinds = bought_by[way]
     events = [told(**{kind: bought})[0] for kind in kinds]
-    answers: dict[Need, Any] = {}
+    answers: dict[LookupKey, Any] = {}
     whole = order_in(known(events, answers))
     paying = [event for event in events if event.topic != "invoice_payment.paid"]
 
@@ -152,7 +152,7 @@ def test_any_part_of_a_purchases_events_in_any_order_is_the_same_order(bought_by
     on_top = (whole.tax or 0) - (whole.tax_included or 0)
     assert whole.total == parts + on_top - (whole.uncaptured or 0) == Decimal(captured).scaleb(-2)
     assert whole.contradiction is None
-    assert whole.counterpart is None
+    assert whole.match_candidate is None
     lines = bought.lines or ("goods",)
     assert len(whole.lines) == len(lines)
 
@@ -235,10 +235,10 @@ def test_everything_that_can_be_asked_is_asked_at_once_and_parked_after_three_da
                 "its checkout session, its invoice and its payment intent"
             ),
         ),
-        needs=(
-            Need("sessions_of_payment_intent", own),
-            Need("invoice_payments_of_payment_intent", own),
-            Need("payment_intent", own),
+        lookup_keys=(
+            LookupKey("sessions_of_payment_intent", own),
+            LookupKey("invoice_payments_of_payment_intent", own),
+            LookupKey("payment_intent", own),
         ),
     )
 
@@ -254,7 +254,7 @@ def test_what_only_describes_is_given_up_and_the_order_goes_without_it(
 
     assert isinstance(waiting, Wait)
     assert waiting.until == RECEIVED + timedelta(seconds=900)
-    assert {need.kind for need in waiting.needs} == {
+    assert {lookup_key.kind for lookup_key in waiting.lookup_keys} == {
         *("balance_transaction", "invoice", "invoice_lines", "product", "purchases_of_customer"),
     }
     (line,) = whole.lines
@@ -272,7 +272,7 @@ def test_what_only_describes_is_given_up_and_the_order_goes_without_it(
 def test_what_stripe_does_not_have_is_done_without(shop, told, asking):
     bought = shop.checkout()
 
-    class Nothing(dict[Need, Any]):
+    class Nothing(dict[LookupKey, Any]):
         def get(self, _key: Any, _default: Any = None) -> Any:
             return ABSENT
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.contract import Known
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.schema import Order, Wait
 from adapters.stripe import STRIPE
 from adapters.stripe.normalize import linked_ids
@@ -20,7 +20,7 @@ def order_in(found: Any) -> Order:
 def test_look_ups_link_events_that_name_nothing_in_common(shop, told, known):
     bought = shop.invoice()
     charge, bill = told(charge=bought), told(invoice=bought)
-    answers: dict[Need, Any] = {}
+    answers: dict[LookupKey, Any] = {}
     settings = STRIPE.settings(api_key="rk_test_mock")
 
     for events in (charge, bill):
@@ -40,7 +40,7 @@ def test_a_source_without_a_key_has_no_api_and_one_with_a_key_looks_up(stripe_mo
     api = STRIPE.connect(STRIPE.settings(api_key=stripe_mock.key, api_url=stripe_mock.url))
 
     assert api is not None
-    charge = api.fetch(Need("charge", bought.charge["id"]))
+    charge = api.fetch(LookupKey("charge", bought.charge["id"]))
     assert charge is not None
     assert charge["amount"] == 1000
     api.close()

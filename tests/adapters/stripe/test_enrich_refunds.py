@@ -17,7 +17,7 @@ def refunds_in(found: Any) -> list[Refund]:
 
 @pytest.fixture
 def refunded(event, told):
-    """Make the events of a purchase and of its refunds, as Stripe shows them now."""
+    """Make the events of an order and of its refunds, as Stripe shows them now."""
 
     def make(bought, *refunds, topic="refund.created"):
         made = [event(topic, one, livemode=False) for one in refunds]
@@ -45,7 +45,7 @@ def test_a_refund_that_is_not_booked_yet_is_asked_for_again_then_told_without(
 
     waiting = known(refunded(bought, back), answers)
 
-    assert [need.kind for need in waiting.needs] == ["booking_of_refund"]
+    assert [lookup_key.kind for lookup_key in waiting.lookup_keys] == ["booking_of_refund"]
     (refund,) = refunds_in(waiting.otherwise)
     assert (refund.amount, refund.settlement_total) == (Decimal("4.00"), None)
     received = refunded(bought, back)[0].received_at

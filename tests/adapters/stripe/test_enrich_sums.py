@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.lookups import ABSENT, Need
+from adapters.lookups import ABSENT, LookupKey
 from adapters.payload import Payload
 from adapters.schema import Order, Wait
 from tests.stripe_api.cart import Cart
@@ -128,7 +128,7 @@ def test_a_charge_without_a_booking_yet_is_asked_for_again(shop, told, known):
 
     waiting = known(told(charge=bought), answers)
 
-    assert [need.kind for need in waiting.needs] == ["booking_of_charge"]
+    assert [lookup_key.kind for lookup_key in waiting.lookup_keys] == ["booking_of_charge"]
     order = waiting.otherwise[0]
     assert (order.settlement_total, order.settlement_currency) == (None, None)
     bought.charge["balance_transaction"] = booked
@@ -171,12 +171,12 @@ def test_the_booking_that_a_later_event_names_is_used(shop, told, known, event, 
 
 def test_an_answer_may_be_that_there_is_none(shop, told, stripe_api, asking):
     bought = shop.invoice()
-    answers: dict[Need, object] = {}
+    answers: dict[LookupKey, object] = {}
     while isinstance(found := asking(told(invoice=bought), answers), Wait):
-        for need in found.needs:
-            gone = need.kind in {"product", "purchases_of_customer", "balance_transaction"}
-            body = None if gone else stripe_api.fetch(Need(need.kind, need.id))
-            answers[need] = ABSENT if body is None else Payload(body)
+        for lookup_key in found.lookup_keys:
+            gone = lookup_key.kind in {"product", "purchases_of_customer", "balance_transaction"}
+            body = None if gone else stripe_api.fetch(LookupKey(lookup_key.kind, lookup_key.id))
+            answers[lookup_key] = ABSENT if body is None else Payload(body)
 
     (order, *_) = found
     assert order.total == Decimal("10.00")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.contract import WebhookEvent
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.schema import Ignored, Order, Parked, Refund, Wait
 from adapters.stripe import STRIPE
 
@@ -78,7 +78,7 @@ def test_it_waits_three_days_for_what_it_tells_of(shop, asking):
         "what a thin event tells of, looked up at Stripe",
         RECEIVED + timedelta(hours=72),
         (Parked("look-up given up: Stripe's API did not tell what a thin event tells of"),),
-        needs=(Need("event", thin.key),),
+        lookup_keys=(LookupKey("event", thin.key),),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.contract import WebhookEvent
-from adapters.schema import Counterpart, Ignored, Order, Outcome, Parked, Wait
+from adapters.schema import Ignored, MatchCandidate, Order, Outcome, Parked, Wait
 
 Make = Callable[..., WebhookEvent]
 Run = Callable[..., tuple[Outcome, ...] | Wait]
@@ -195,7 +195,7 @@ def test_without_a_tip_none_is_told(event: Make, normalize: Run, tip: Any) -> No
 
 # --- invoices and their payments -------------------------------------------------------------
 
-HALF = Counterpart(
+HALF = MatchCandidate(
     group="self|cus_1|USD", side="payment", amount=Decimal("33.00"), at=TOLD_AT, since=TOLD_AT
 )
 OFF = Ignored("a subscription's renewal, and renewals are switched off")
@@ -206,8 +206,8 @@ def test_a_renewal_that_does_not_count_still_claims_its_payment(
 ) -> None:
     renewal, charge = event("invoice.paid", RENEWAL), event("charge.succeeded", CHARGE)
     half = replace(HALF, side="invoice")
-    assert normalize(renewal, renewals=False) == (replace(OFF, counterpart=half),)
-    bare = order_of(normalize(charge, renewals=False)).counterpart
+    assert normalize(renewal, renewals=False) == (replace(OFF, match_candidate=half),)
+    bare = order_of(normalize(charge, renewals=False)).match_candidate
     assert bare == HALF
 
 
@@ -295,7 +295,7 @@ def test_an_invoice_whose_payment_was_made_outside_stripe_waits_for_nothing(
     record = LINK | {"payment": {"type": "payment_record", "payment_record": "pr_1"}}
     outcome = normalize(event("invoice.paid", INVOICE), event("invoice_payment.paid", record))
     assert isinstance(outcome, tuple)
-    assert order_of(outcome).counterpart is None
+    assert order_of(outcome).match_candidate is None
 
 
 def test_a_session_that_makes_an_invoice_it_does_not_name_may_be_that_invoices_half(
@@ -304,7 +304,7 @@ def test_a_session_that_makes_an_invoice_it_does_not_name_may_be_that_invoices_h
     making = SESSION | {"invoice_creation": {"enabled": True}}
     outcome = normalize(event("checkout.session.completed", making))
     assert isinstance(outcome, tuple)
-    assert order_of(outcome).counterpart == HALF
+    assert order_of(outcome).match_candidate == HALF
     named = normalize(event("checkout.session.completed", making | {"invoice": "in_1"}))
     plain = normalize(event("checkout.session.completed", SESSION))
-    assert [order_of(one).counterpart for one in (named, plain)] == [None, None]
+    assert [order_of(one).match_candidate for one in (named, plain)] == [None, None]

@@ -1,4 +1,4 @@
-"""One purchase, one order: what each family of events decides, waits for and leaves alone."""
+"""One order, one order: what each family of events decides, waits for and leaves alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
-from adapters.schema import Counterpart, Ignored, LineItem, Order, Outcome, Standing, Wait
+from adapters.schema import CurrentTotals, Ignored, LineItem, MatchCandidate, Order, Outcome, Wait
 from adapters.stripe import STRIPE
-from bridge.tools.samples import Story, stories, to_json
+from bridge.tools.samples import Fixture, fixtures, to_json
 
 AT = 1_795_168_800  # 2026-11-20T10:00:00Z
 RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -83,7 +83,7 @@ BARE = Order(
     lines=(GOODS,),
     channel="direct",
     test=False,
-    counterpart=Counterpart(
+    match_candidate=MatchCandidate(
         group="self|cus_1|USD",
         side="payment",
         amount=Decimal("10.00"),
@@ -94,18 +94,18 @@ BARE = Order(
 
 Make = Callable[..., WebhookEvent]
 Run = Callable[..., tuple[Outcome, ...] | Wait]
-STORIES = stories(STRIPE)
+STORIES = fixtures(STRIPE)
 
 
 def order_of(outcome: tuple[Outcome, ...] | Wait) -> Order:
     order, standing = outcome.otherwise if isinstance(outcome, Wait) else outcome
     assert isinstance(order, Order)
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, CurrentTotals)
     assert standing.total == order.total
     return order
 
 
-def stored(tale: Story) -> list[WebhookEvent]:
+def stored(tale: Fixture) -> list[WebhookEvent]:
     when = datetime(2026, 11, 20, 11, 59, tzinfo=UTC)
     signed = [STRIPE.sign(replace(told, signed_at=when), "whsec_x") for told in tale.events]
     verified = [STRIPE.verify(request, "whsec_x") for request in signed]
@@ -115,7 +115,9 @@ def stored(tale: Story) -> list[WebhookEvent]:
 @pytest.mark.parametrize("tale", STORIES, ids=lambda tale: tale.name)
 @settings(max_examples=12)
 @given(shuffle=st.randoms(use_true_random=False))
-def test_neither_order_nor_repetition_changes_what_a_story_means(tale: Story, shuffle: Any) -> None:
+def test_neither_order_nor_repetition_changes_what_a_story_means(
+    tale: Fixture, shuffle: Any
+) -> None:
     events = stored(tale)
     again = [replace(event, key=f"{event.key}_again") for event in events]
     some = events + shuffle.sample(events + again, shuffle.randint(0, len(events)))
@@ -125,7 +127,7 @@ def test_neither_order_nor_repetition_changes_what_a_story_means(tale: Story, sh
 
 
 @pytest.mark.parametrize("tale", STORIES, ids=lambda tale: tale.name)
-def test_the_events_of_a_story_are_linked_into_one_purchase(tale: Story) -> None:
+def test_the_events_of_a_story_are_linked_into_one_purchase(tale: Fixture) -> None:
     groups: list[set[str]] = []
     for event in stored(tale):
         ids = set(STRIPE.ids(event))
@@ -138,7 +140,7 @@ def test_a_bare_charge_waits_for_its_siblings_and_then_stands_alone(
     event: Make, normalize: Run
 ) -> None:
     at = BARE.placed_at + timedelta(seconds=1)
-    standing = Standing(at=at, state="10.00", total=BARE.total, reason="capture")
+    standing = CurrentTotals(at=at, state="10.00", total=BARE.total, reason="capture")
     told = (BARE, standing)
     expected = Wait("its checkout session or invoice", RECEIVED + timedelta(seconds=60), told)
     assert normalize(event("charge.succeeded", CHARGE)) == expected
@@ -177,13 +179,13 @@ def test_a_customer_that_is_an_account_shares_a_counterpart_with_its_invoice(
             event("payment_intent.succeeded", INTENT | account),
         ],
     ]
-    halves = [order_of(normalize(*side)).counterpart for side in sides]
+    halves = [order_of(normalize(*side)).match_candidate for side in sides]
     assert [half and half.group for half in halves] == ["self|acct_7|USD"] * 2
 
 
 def test_a_guests_charge_has_no_counterpart(event: Make, normalize: Run) -> None:
     order = order_of(normalize(event("charge.succeeded", CHARGE | {"customer": None})))
-    assert order == replace(BARE, customer_id=None, counterpart=None)
+    assert order == replace(BARE, customer_id=None, match_candidate=None)
 
 
 def test_a_payment_intent_alone_is_dated_by_its_event(event: Make, normalize: Run) -> None:
@@ -224,12 +226,12 @@ def test_a_test_clock_ahead_of_ours_does_not_date_an_order_after_its_receipt(
         (
             "invoice.paid",
             INVOICE | {"total": 0},
-            "an invoice of nothing (a trial, all discounted or credited) is no purchase",
+            "an invoice of nothing (a trial, all discounted or credited) is no order",
         ),
         (
             "invoice.paid",
             INVOICE | {"pre_payment_credit_notes_amount": INVOICE["total"], "amount_paid": 0},
-            "an invoice of nothing (a trial, all discounted or credited) is no purchase",
+            "an invoice of nothing (a trial, all discounted or credited) is no order",
         ),
         ("invoice_payment.paid", LINK, "invoice_payment only links: its invoice decides"),
     ],
@@ -243,8 +245,8 @@ def test_what_belongs_to_a_purchase_may_decide_nothing(
 @pytest.mark.parametrize(
     ("topic", "thing", "reason"),
     [
-        ("customer.created", {"id": "cus_1"}, "customer.created: this topic tells of no purchase"),
-        ("invoiceitem.created", {}, "invoiceitem.created: this topic tells of no purchase"),
+        ("customer.created", {"id": "cus_1"}, "customer.created: this topic tells of no order"),
+        ("invoiceitem.created", {}, "invoiceitem.created: this topic tells of no order"),
         ("ping", {}, "a ping: the destination works"),
         (
             "checkout.session.completed",
@@ -265,7 +267,7 @@ def test_what_is_of_no_purchase_has_no_ids(
     [
         (b'{"object": "v2.core.event", "type": "v1.charge.succeeded"}', "thin events"),
         (b'{"object": "v2.core.event", "type": "v2.core.event_destination.ping"}', "a ping"),
-        (b'{"object": "v2.core.event", "type": "v2.core.account.updated"}', "no purchase"),
+        (b'{"object": "v2.core.event", "type": "v2.core.account.updated"}', "no order"),
         (b'{"id": "1", "detail-type": "charge.succeeded", "detail": {}}', "EventBridge"),
         (b'{"specversion": "1.0", "type": "charge.succeeded", "data": {}}', "Event Grid"),
         (b'{"specversion": "1.0", "type": "v1.charge.succeeded", "data": {}}', "Event Grid"),
@@ -412,7 +414,7 @@ def test_before_2020_what_was_not_captured_stood_under_refunded(
 def test_a_paid_invoice_with_its_link_waits_for_nothing(event: Make, normalize: Run) -> None:
     outcome = normalize(event("invoice.paid", INVOICE), event("invoice_payment.paid", LINK))
     assert isinstance(outcome, tuple)
-    assert (order_of(outcome).id, order_of(outcome).counterpart) == ("in_1", None)
+    assert (order_of(outcome).id, order_of(outcome).match_candidate) == ("in_1", None)
 
 
 def test_an_unlinked_invoice_and_its_charge_share_a_counterpart(
@@ -421,9 +423,9 @@ def test_an_unlinked_invoice_and_its_charge_share_a_counterpart(
     invoice, charge = event("invoice.paid", INVOICE), event("charge.succeeded", CHARGE)
     outcome = normalize(invoice)
     assert isinstance(outcome, Wait)
-    halves = [order_of(outcome).counterpart, order_of(normalize(charge)).counterpart]
-    assert BARE.counterpart is not None
-    assert halves == [replace(BARE.counterpart, side="invoice"), BARE.counterpart]
+    halves = [order_of(outcome).match_candidate, order_of(normalize(charge)).match_candidate]
+    assert BARE.match_candidate is not None
+    assert halves == [replace(BARE.match_candidate, side="invoice"), BARE.match_candidate]
 
 
 def test_an_unlinked_invoice_may_have_been_paid_in_parts_since_it_was_made_final(
@@ -431,8 +433,8 @@ def test_an_unlinked_invoice_may_have_been_paid_in_parts_since_it_was_made_final
 ) -> None:
     moves = {"finalized_at": AT - 86_400, "paid_at": AT}
     bill = order_of(normalize(event("invoice.paid", INVOICE | {"status_transitions": moves})))
-    assert bill.counterpart is not None
-    assert (bill.counterpart.since, bill.counterpart.at) == (
+    assert bill.match_candidate is not None
+    assert (bill.match_candidate.since, bill.match_candidate.at) == (
         datetime(2026, 11, 19, 10, tzinfo=UTC),
         TOLD_AT,
     )
@@ -453,7 +455,7 @@ def test_the_invoice_speaks_before_the_charge_it_is_linked_to(event: Make, norma
     charge, link = event("charge.succeeded", CHARGE), event("invoice_payment.paid", LINK)
     waiting = normalize(charge, link)
     assert isinstance(waiting, Wait)
-    assert (order_of(waiting).id, order_of(waiting).counterpart) == ("in_1", None)
+    assert (order_of(waiting).id, order_of(waiting).match_candidate) == ("in_1", None)
     whole = order_of(normalize(charge, link, event("invoice.paid", INVOICE)))
     assert [line.id for line in whole.lines] == ["il_1"]
 

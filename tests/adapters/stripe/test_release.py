@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.contract import Known, WebhookEvent
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.payload import Payload
 from adapters.schema import Ignored, Order, Outcome, Parked, Refund, Wait
 from adapters.stripe import STRIPE
@@ -207,7 +207,7 @@ def booking(own: str, amount: int, **fields: Any) -> dict[str, Any]:
     return {"id": own, "amount": amount, "currency": "usd", "exchange_rate": None} | fields
 
 
-def answers(*bookings: dict[str, Any], listed: list[dict[str, Any]]) -> dict[Need, Any]:
+def answers(*bookings: dict[str, Any], listed: list[dict[str, Any]]) -> dict[LookupKey, Any]:
     found: dict[str, Any] = {
         "session_lines cs_1": {"data": []},
         "invoice_payments_of_payment_intent pi_1": {"data": []},
@@ -218,7 +218,7 @@ def answers(*bookings: dict[str, Any], listed: list[dict[str, Any]]) -> dict[Nee
         "customer cus_1": {},
         **{f"balance_transaction {one['id']}": one for one in bookings},
     }
-    return {Need(*name.split(" ")): Payload(body) for name, body in found.items()}
+    return {LookupKey(*name.split(" ")): Payload(body) for name, body in found.items()}
 
 
 def settled(outcome: tuple[Outcome, ...] | Wait) -> tuple[str | None, list[tuple[str, str]]]:
@@ -284,12 +284,12 @@ def test_every_capture_of_several_is_settled(event: Make, asking: Run) -> None:
     assert getattr(standing, "state", None) == "60.00"
 
 
-# --- what is no purchase's -----------------------------------------------------------------------
+# --- what is no order's -----------------------------------------------------------------------
 
 
 def test_a_refund_from_the_cash_balance_is_ignored(event: Make, normalize: Run) -> None:
     refund = event("refund.created", RELEASE | {"charge": None, "payment_intent": None})
-    reason = "a refund from the customer's cash balance: that money has paid for no purchase"
+    reason = "a refund from the customer's cash balance: that money has paid for no order"
     assert normalize(refund) == (Ignored(reason),)
     assert STRIPE.ids(refund) == ()
 
@@ -300,10 +300,10 @@ def test_a_transfer_to_a_connected_account_is_no_purchase(event: Make, normalize
     back = RELEASE | {"charge": "py_1", "source_transfer_reversal": "trr_1"}
     refund = event("refund.created", back, account="acct_1")
     assert normalize(charge) == (
-        Ignored("a transfer from the platform to a connected account is no purchase"),
+        Ignored("a transfer from the platform to a connected account is no order"),
     )
     assert normalize(refund) == (
-        Ignored("the reversal of a transfer to a connected account is no purchase's refund"),
+        Ignored("the reversal of a transfer to a connected account is no order's refund"),
     )
     assert STRIPE.ids(charge) == STRIPE.ids(refund) == ()
 
@@ -348,9 +348,9 @@ def test_with_a_key_refunds_that_a_charge_does_not_list_are_looked_up(
     charge = event(topic, many([500], back=1500, more=True), created=AT + 90)
     found = asking([sold, charge], answers(listed=[]))
     assert isinstance(found, Wait)
-    assert Need("refunds_of_charge", "ch_1@1500") in found.needs
+    assert LookupKey("refunds_of_charge", "ch_1@1500") in found.lookup_keys
     known = answers(listed=[]) | {
-        Need("refunds_of_charge", "ch_1@1500"): Payload({"data": [REAL | {"amount": 1000}]})
+        LookupKey("refunds_of_charge", "ch_1@1500"): Payload({"data": [REAL | {"amount": 1000}]})
     }
     found = held(asking([sold, charge], known))
     assert [one.id for one in found if isinstance(one, Refund)] == ["re_0", "re_real"]

@@ -11,8 +11,8 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from adapters.attribution import carried_fields
-from adapters.schema import Carried
+from adapters.attribution import attribution_fields
+from adapters.schema import Attribution
 from bridge.heap.session import Session, session_of
 from tests.system.storefront.pages import APP, data
 from tests.system.storefront.shop import parameters, until
@@ -274,8 +274,8 @@ def test_the_browser_reads_every_cookie_as_the_bridge_does(browser, shop, cookie
     )
     browser.open(f"{shop.url}/")
     small = browser.run("return heapBridge.fields()")
-    told = session_of(Carried(fields=carried_fields(small.items())), APP)
-    assert told == session_of(Carried(fields=carried_fields(jar.items())), APP)
+    told = session_of(Attribution(fields=attribution_fields(small.items())), APP)
+    assert told == session_of(Attribution(fields=attribution_fields(jar.items())), APP)
     assert told != Session()
 
 

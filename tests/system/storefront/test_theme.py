@@ -50,7 +50,7 @@ def bought(browser, shop, *, carries=True):
     return shop.orders[-1]
 
 
-def carried(order):
+def attribution(order):
     return {one["name"]: one["value"] for one in order["note_attributes"]}
 
 
@@ -74,7 +74,7 @@ def test_revenue_is_read_by_user_session_and_campaign(browser, behind, shop, ide
         settled(shop, 2)
     shop.email = None
     order = bought(browser, shop)
-    told = carried(order)
+    told = attribution(order)
     assert {name: told[name] for name in first} == first
     assert told.get("_heap_identity") == identity
 
@@ -96,7 +96,7 @@ def test_a_heap_js_that_is_blocked_later_has_left_its_cookies(browser, behind, s
     shop.blocked = True
     shop.email = None
     order = bought(browser, shop)
-    told = carried(order)
+    told = attribution(order)
     events = behind.told("shopify", "orders/paid", order)
     assert {event["user_id"] for event in events} == {told["_heap_user_id"]}
     assert {event["session_id"] for event in events} == {told["_heap_session_id"]}
@@ -130,7 +130,7 @@ def test_refused_cookies_leave_what_heap_js_says_and_shopifys_landing_page(
     without_cookies.open(shop.url + LANDING)
     assert without_cookies.run("return document.cookie") == ""
     order = bought(without_cookies, shop)
-    told = carried(order)
+    told = attribution(order)
     assert told["_heap_user_id"]
     events = behind.told("shopify", "orders/paid", order)
     assert {event["identity"] for event in events} == {shop.email}
@@ -160,10 +160,10 @@ def test_a_second_apps_cookies_are_not_ours(browser, behind, shop):
     assert browser.run("return document.cookie.split('666').length") > 8
     shop.email = None
     order = bought(browser, shop)
-    assert "666" not in carried(order).values()
-    assert carried(order)["_utm_source"] == "news"
+    assert "666" not in attribution(order).values()
+    assert attribution(order)["_utm_source"] == "news"
     events = behind.told("shopify", "orders/paid", order)
-    assert {event["user_id"] for event in events} == {carried(order)["_heap_user_id"]}
+    assert {event["user_id"] for event in events} == {attribution(order)["_heap_user_id"]}
     assert campaign(events) == NEWS
 
 

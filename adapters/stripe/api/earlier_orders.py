@@ -24,7 +24,7 @@ _PAID_SESSION = frozenset({"paid", "no_payment_required"})
 
 
 def purchases_of_customer(ask: Ask, own: str) -> Json | None:
-    """List everything that makes a paid purchase of a customer; one purchase may be in all lists.
+    """List everything that makes a paid order of a customer; one order may be in all lists.
 
     Gives {"invoices": […], "sessions": […], "charges": […]}: paid invoices over more than nothing
     with their `payments`, paid sessions of mode payment, charges that took money.

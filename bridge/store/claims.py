@@ -6,7 +6,7 @@ to a worker befalls no other.
 """
 
 # After so many tries it is parked.
-MOST_TRIES = 5
+MAX_CLAIMS = 5
 GIVEN_UP = (
-    f"fault in the bridge, tried {MOST_TRIES} times: the worker or its database ended each time"
+    f"fault in the bridge, tried {MAX_CLAIMS} times: the worker or its database ended each time"
 )
