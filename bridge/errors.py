@@ -4,6 +4,7 @@ BridgeError
 ├── ConfigurationError   every fault of the environment and bridge.toml at once; exit status 2
 ├── StoreUnavailable     nothing could be stored this time; answered 503, or tried again
 └── StoreOutdated        the database's tables are not those of this release
+    ├── StoreTooOld      they are older than any release: there is no way from them to this one
     └── StoreMoved       `bridge copy` has moved this database, or has not finished it
 """
 
@@ -58,6 +59,10 @@ class StoreUnavailable(BridgeError):
 
 class StoreOutdated(BridgeError):
     """The database's schema is not this release's; `bridge migrate` brings it there."""
+
+
+class StoreTooOld(StoreOutdated):
+    """The database was made by code older than the first release; nothing brings it up to date."""
 
 
 class StoreMoved(StoreOutdated):

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from bridge.cli.group import in_words
 from bridge.cli.opened import missing
 from bridge.config import Config
-from bridge.errors import StoreOutdated, StoreUnavailable
+from bridge.errors import StoreOutdated, StoreTooOld, StoreUnavailable
 from bridge.store import Store, durability
 from bridge.store.engine import sqlite
 
@@ -43,6 +43,8 @@ def look(config: Config, *, live: bool) -> DatabaseFindings:
         if live:
             store.probe()
             _look_closely(store, found)
+    except StoreTooOld:
+        raise
     except StoreOutdated as error:
         found.wrong.append(str(error))
     except StoreUnavailable as error:

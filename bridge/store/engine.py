@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from bridge.errors import StoreMoved, StoreOutdated, StoreUnavailable
+from bridge.errors import StoreMoved, StoreOutdated, StoreTooOld, StoreUnavailable
 from bridge.store import marks, postgresql
 from bridge.store import sqlite as sqlite_files
 from bridge.store.disk_guard import DiskGuard
@@ -361,7 +361,7 @@ def _refuse(found: str | None) -> None:
     if found is not None and found > REVISION:
         raise StoreOutdated(_NEWER.format(found=found))
     if found is not None and found < _BASELINE:
-        raise StoreOutdated(_TOO_OLD.format(found=found))
+        raise StoreTooOld(_TOO_OLD.format(found=found))
 
 
 def short(key: str) -> str:
