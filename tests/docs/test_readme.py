@@ -35,7 +35,7 @@ from bridge.heap.session import Session
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EVENTS = ["Order", "Purchase", "Refund", "Refunded Item", "Order Changed", "Order Cancelled"]
 # What the bridge decides by, and Heap is not told.
-NOT_TOLD = {"customer_id", "counterpart", "contradiction", "carried"}
+NOT_TOLD = {"customer_id", "match_candidate", "contradiction", "attribution"}
 
 
 class Asked(Mapping[str, str]):
