@@ -36,7 +36,7 @@ _Line = MutableMapping[str, Any]
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
-    """Give what a module logs with, best at its top."""
+    """Return what a module logs with, best at its top."""
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())
 
 

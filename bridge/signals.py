@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """Give what SIGTERM and SIGINT set, for as long as the block runs; in the main thread alone."""
+    """Yield what SIGTERM and SIGINT set, while the block runs; for the main thread."""
     stop = threading.Event()
     came: SimpleQueue[bool] = SimpleQueue()
 

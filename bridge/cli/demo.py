@@ -150,7 +150,7 @@ def _progress() -> Iterator[Progress]:
 
 
 def _send(config: Config, base: str, progress: Progress) -> int:
-    """Send every sample of every adapter; gives the number of events. Raises DemoFailed."""
+    """Send every sample of every adapter; return the number of events. Raises DemoFailed."""
     told = [
         (source, sample)
         for source in config.sources.values()

@@ -30,12 +30,12 @@ class Arrived:
     changes: list[dict[str, Any]] = field(default_factory=list)
 
     def amount(self, name: str) -> Decimal:
-        """Give an amount; what is not told counts as zero."""
+        """Return an amount; what is not told counts as zero."""
         return Decimal(self.properties.get(name, 0))
 
     @property
     def name(self) -> str:
-        """Give what the merchant calls it, short enough for a row."""
+        """Return what the merchant calls it, short enough for a row."""
         name = str(self.properties.get("order_name") or self.properties["order_id"])
         return name if len(name) <= _NAME else f"{name[: _NAME - 6]}…{name[-5:]}"
 
@@ -51,7 +51,7 @@ class Arrived:
         return goods + parts - self.amount("uncaptured") == self.with_changes("total")
 
     def with_changes(self, name: str) -> Decimal:
-        """Give an amount of the order with all that its changes told of it."""
+        """Return an amount of the order with all that its changes told of it."""
         moved = (Decimal(change.get(name, 0)) for change in self.changes)
         return self.amount(name) + sum(moved, _ZERO)
 
@@ -92,7 +92,7 @@ def _arrived(events: Iterable[dict[str, Any]]) -> list[Arrived]:
 
 
 def _contradiction(store: Store, one: Arrived) -> str | None:
-    """Give what the bridge found wrong in the provider's own figures."""
+    """Return what the bridge found wrong in the provider's own figures."""
     found = find.named(store, f"{one.key}:order")
     for row in found.heap_events:
         order = order_view.order_view(store, find.heap_event(store, row).order_id).order or {}

@@ -35,7 +35,7 @@ class Bridge(click.Group):
 
 
 def in_words(error: StoreUnavailable) -> str:
-    """Say what an operator can look at."""
+    """Return what an operator can look at."""
     return REMEDIES.get(error.reason, str(error))
 
 

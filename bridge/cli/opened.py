@@ -28,7 +28,7 @@ def configured(*, to_heap: bool = False) -> Config:
 
 
 def missing(config: Config) -> str | None:
-    """Say which SQLite file is not there; None where it is, and for any other database."""
+    """Return which SQLite file is not there; None where it is, and for any other database."""
     file = make_url(config.database_url).database if config.on_sqlite else None
     if not file or Path(file).exists():
         return None

@@ -71,7 +71,7 @@ def say(text: str) -> None:
 
 
 def plain(value: object) -> str:
-    """Give a value's text, without what a terminal would take as a command."""
+    """Return a value's text, without what a terminal would take as a command."""
     if value is None:
         return ""
     text = moment(value) if isinstance(value, datetime) else str(value)

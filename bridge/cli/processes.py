@@ -41,7 +41,7 @@ class Processes:
         )
 
     def ended(self) -> tuple[str, int] | None:
-        """Give name and exit status of a child that has ended, None while all run."""
+        """Return name and exit status of a child that has ended, None while all run."""
         for name, process in self._running.items():
             status = process.poll()
             if status is not None:
@@ -49,7 +49,7 @@ class Processes:
         return None
 
     def wait(self, stop: threading.Event) -> tuple[str, int] | None:
-        """Wait until one ends, or `stop` is set; gives the one that ended."""
+        """Wait until one ends, or `stop` is set; return the one that ended."""
         while not stop.wait(_LOOK_SECONDS):
             if found := self.ended():
                 return found

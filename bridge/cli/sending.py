@@ -74,7 +74,7 @@ def list_samples(provider: str, *, as_json: bool) -> None:
 
 
 def source_of(config: Config, adapter: Adapter) -> Source:
-    """Give the source to send as: that of the variables, else the first of bridge.toml.
+    """Return the source to send as: that of the variables, else the first of bridge.toml.
 
     Raises ConfigurationError where there is none, because only its secret can sign.
     """

@@ -47,7 +47,7 @@ def serve(host: str) -> None:
 
 @contextmanager
 def _sandbox_for(config: Config) -> Iterator[str | None]:
-    """Run a sandbox where a source has no Heap environment; gives its URL."""
+    """Run a sandbox where a source has no Heap environment; return its URL."""
     if not any(one.is_sandbox for one in config.destinations):
         yield None
         return

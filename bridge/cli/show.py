@@ -57,7 +57,7 @@ def _read(store: Store, found: Named) -> tuple[list[EventView], list[OrderView]]
 
 
 def _as_json(order: OrderView) -> dict[str, Any]:
-    """Give an order whose ids are what the commands take."""
+    """Return an order whose ids are what the commands take."""
     return asdict(order) | {
         "id": f"o{order.id}",
         "events": [event.listed() for event in order.events],

@@ -53,7 +53,7 @@ def _list(*, as_json: bool) -> None:
 
 
 def _told(config: Config, app_id: str | None, source: str | None) -> Mapping[str, str]:
-    """Say what is filled in; the browser sends the events that the bridge does not."""
+    """Return what is filled in; the browser sends the events that the bridge does not."""
     if source is not None and source not in config.sources:
         raise click.BadParameter("no such source is configured", param_hint="--source")
     of = config.sources[source] if source else config

@@ -133,7 +133,7 @@ class HeapClient:
 
 
 def _is_whole(response: requests.Response) -> bool:
-    """Tell whether an answer's head came to its end; http.client takes what broke off for one.
+    """Return whether an answer's head came to its end; http.client takes what broke off for one.
 
     A whole one says how long its body is, or that it ends with the connection.
     """
@@ -169,7 +169,7 @@ def _words(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and what requests and urllib3 wrapped in it, each once."""
+    """Yield an error and what requests and urllib3 wrapped in it, each once."""
     waiting, seen = [error], set[int]()
     while waiting:
         cause = waiting.pop()

@@ -32,11 +32,11 @@ class Deadline:
         self._at = 0.0
 
     def start(self, seconds: float) -> None:
-        """Give the next request so many seconds from now."""
+        """Return the next request so many seconds from now."""
         self._at = time.monotonic() + seconds
 
     def left(self, at_most: float = float("inf")) -> float:
-        """Tell the seconds left, above zero. TimeoutError where there are none."""
+        """Return the seconds left, above zero. TimeoutError where there are none."""
         left = min(self._at - time.monotonic(), at_most)
         if left <= 0:
             raise TimeoutError("the request's time is over")

@@ -42,7 +42,7 @@ class Deletion:
     api_key: str
 
     def begin(self, users: Sequence[tuple[str, str]]) -> str:
-        """Ask for users to be deleted; gives Heap's id of the request. Raises NotDeleted.
+        """Ask for users to be deleted; return Heap's id of the request. Raises NotDeleted.
 
         users: each as Heap knows it, (`identity` or `user_id`, which).
         """
@@ -54,7 +54,7 @@ class Deletion:
         return str(request)
 
     def is_done(self, request: str) -> bool:
-        """Tell whether a deletion is finished. Raises NotDeleted, also where Heap gave it up."""
+        """Return whether a deletion is finished. Raises NotDeleted, also where Heap gave it up."""
         told = self._told("GET", f"deletion_status/{quote(request, safe='')}")
         status = str(told.get("status", "")).lower()
         if status in _FAILED:

@@ -61,7 +61,7 @@ class Deliverer:
     unfinished: list[int] = field(default_factory=list)
 
     def step(self) -> int:
-        """Send one request's worth; gives how many events were taken or given up.
+        """Send one request's worth; return how many events were taken or given up.
 
         Raises StoreUnavailable; what was sent is then sent again later under the same keys.
         """
@@ -87,7 +87,7 @@ class Deliverer:
         return max(done, FULL) if leased[0].claims > 1 else done
 
     def _send(self, state: DestinationState, leased: Sequence[Batch]) -> int:
-        """Send what was leased and write what became of it; gives how many events that were."""
+        """Send what was leased and write what became of it; return how many events that were."""
         ids = [batch.id for batch in leased]
         sending = Sending(
             self.client,
@@ -279,7 +279,7 @@ def _wait(attempt: int, answer: HeapAnswer | None, longest: float = LONGEST_BACK
 
 
 def _tried(leased: Sequence[Batch], sending: Sending) -> dict[Tried, list[int]]:
-    """Tell what the last request came to for each batch."""
+    """Return what the last request came to for each batch."""
     last = sending.last
     if last is None:
         return {}

@@ -54,12 +54,12 @@ class Slots:
         return {str(k): [slot.bits, _packed(slot.counts)] for k, slot in self._slots.items()}
 
     def room(self, identity: str, most: int) -> int:
-        """Tell how many events of an identity may leave. most: in a minute."""
+        """Return how many events of an identity may leave. most: in a minute."""
         number = _number(identity)
         return max(0, most - sum(slot.of(number) for slot in self._slots.values()))
 
     def free_at(self, identity: str, n: int, most: int) -> float:
-        """Tell when the stamps end that leave n events of an identity no room; 0 where none do.
+        """Return when the stamps end that leave n events of an identity no room; 0 where none do.
 
         Infinite where n is more than a minute takes at all.
         """

@@ -93,11 +93,11 @@ class Window:
         )
 
     def room(self, now: float) -> int:
-        """Tell how many events may leave now."""
+        """Return how many events may leave now."""
         return max(0, self.per_minute - sum(count for _, count in self.at(now).stamped()))
 
     def room_for(self, identity: str, now: float) -> int:
-        """Tell how many events of one identity may leave now, as far as the identity goes."""
+        """Return how many events of one identity may leave now, as far as the identity goes."""
         return self.at(now).identities.room(identity, self.per_identity)
 
     def fits(self, counts: Mapping[str, int], now: float) -> bool:
@@ -105,7 +105,7 @@ class Window:
         return self.wait_for(counts, now) == 0
 
     def wait(self, n: int, now: float) -> float:
-        """Tell the seconds until n events fit, if nothing else leaves meanwhile.
+        """Return the seconds until n events fit, if nothing else leaves meanwhile.
 
         It may be sooner, because requests under way count to their latest end. Infinite where n is
         more than a minute takes at all: then send fewer at a time.
@@ -121,7 +121,7 @@ class Window:
         return stamp + WINDOW_SECONDS - now
 
     def wait_for(self, counts: Mapping[str, int], now: float) -> float:
-        """Tell the seconds until a request fits, its identities considered; see `wait`."""
+        """Return the seconds until a request fits, its identities considered; see `wait`."""
         slots = self.at(now).identities
         until = [slots.free_at(identity, n, self.per_identity) for identity, n in counts.items()]
         identities = max(until, default=0.0) + WINDOW_SECONDS - now
@@ -158,6 +158,6 @@ class Window:
         )
 
     def stamped(self) -> Iterator[tuple[float, int]]:
-        """Give (moment by which they have left, events) of everything in the window."""
+        """Yield (moment by which they have left, events) of everything in the window."""
         yield from ((entry.stamp, entry.count) for entry in self.reserved)
         yield from ((float(second), count) for second, count in self.settled.items())

@@ -49,7 +49,7 @@ class Sandbox:
         self._thread: threading.Thread | None = None
 
     def start(self) -> "Sandbox":
-        """Listen; returns once connections are accepted. OSError where the port is taken."""
+        """Listen; return once connections are accepted. OSError where the port is taken."""
         self._server = SandboxServer(self._address, self._records, self._retry_after)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
@@ -106,7 +106,7 @@ class Sandbox:
         return list(self._records.held.refusals)
 
     def events(self, app_id: str | None = None) -> list[dict[str, Any]]:
-        """Give the stored events with their app_id, fractions as Decimal."""
+        """Return the stored events with their app_id, fractions as Decimal."""
         return [parsed(text) for text in self._records.texts(app_id)]
 
     def clear(self) -> None:

@@ -118,7 +118,7 @@ class Records:
             return self._finish(track, 400 if refusal else 200, refusal, now=now)
 
     def texts(self, app_id: str | None = None) -> Iterator[bytes]:
-        """Give each event as it was sent, with its app_id put first."""
+        """Yield each event as it was sent, with its app_id put first."""
         with self._lock:
             apps = {name: list(events.values()) for name, events in self.held.events.items()}
         for name, events in apps.items():
@@ -127,7 +127,7 @@ class Records:
                 yield from (head + raw.lstrip()[1:] for raw in events)
 
     def users_text(self) -> bytes:
-        """Give the users' properties and browsers for whoever looks on, a decimal as text."""
+        """Return the users' properties and browsers for whoever looks on, a decimal as text."""
         users = self.users
         properties = [
             {"app_id": app, "identity": user, "properties": told}

@@ -133,7 +133,7 @@ class _Reader:
         self._decode = decoder.raw_decode
 
     def request(self) -> tuple[dict[str, Any], list[ReceivedEvent] | None]:
-        """Give the fields but `events`, and the events; None where there are none."""
+        """Return the fields but `events`, and the events; None where there are none."""
         fields: dict[str, Any] = {}
         events: list[ReceivedEvent] | None = None
         self._expect("{")

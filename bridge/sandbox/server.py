@@ -192,7 +192,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
 
 def _selected(records: Records, query: Mapping[str, list[str]]) -> Iterator[bytes]:
-    """Give the events that an onlooker asks for."""
+    """Yield the events that an onlooker asks for."""
     (app_id,), (name,), (order_id,) = (
         query.get(field, [None]) for field in ("app_id", "event", "order_id")
     )

@@ -33,7 +33,7 @@ class Snippet:
 
 
 def snippets(*, hashed: bool = False) -> dict[str, Snippet]:
-    """Give every snippet by its name. hashed: identities are hashes of emails."""
+    """Return every snippet by its name. hashed: identities are hashes of emails."""
     identity = "identity-hash" if hashed else "identity-email"
     every = (
         Snippet(

@@ -48,7 +48,7 @@ class CorpusResult:
 
 
 def look(path: Path) -> CorpusResult:
-    """Tell what the bridge would make of one file."""
+    """Return what the bridge would make of one file."""
     body = read(path)
     if isinstance(body, str):
         return CorpusResult("not a webhook body", body)
@@ -76,7 +76,7 @@ def _normalized(body: Body) -> CorpusResult:
 
 
 def _settings(adapter: Adapter) -> BaseModel:
-    """Give the settings under which most payloads show what they hold: unpaid orders count too."""
+    """Return settings with which most payloads show what they hold: unpaid orders count too."""
     held = {"order_on": "created"} if "order_on" in adapter.settings.model_fields else {}
     return adapter.settings(**held)
 
@@ -145,7 +145,7 @@ def run(folder: Path, say: Callable[[str], None]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Look through the folder that is named; gives the exit status."""
+    """Look through the folder that is named; return the exit status."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print("use: make corpus DIR=<a folder of payloads>", file=sys.stderr)  # noqa: T201 - a command
         return 2

@@ -111,7 +111,7 @@ def _shopify(adapter: Adapter, path: Path, value: dict[str, Any], raw: bytes) ->
 
 
 def _indexed_topic(path: Path) -> str | None:
-    """Give the topic of a file by the `index.tsv` beside it, where that names one."""
+    """Return the topic of a file by the `index.tsv` beside it, where that names one."""
     index = path.with_name(_INDEX)
     if not index.is_file():
         return None

@@ -60,7 +60,7 @@ class Fixture:
 
 
 def fixtures(adapter: Adapter) -> tuple[Fixture, ...]:
-    """Give an adapter's stories by name."""
+    """Return an adapter's stories by name."""
     folders = [item for item in adapter.samples.iterdir() if (item / STORY).is_file()]
     return tuple(_story(adapter, folder) for folder in sorted(folders, key=lambda item: item.name))
 

@@ -74,7 +74,7 @@ def too_large() -> Refused:
 def let_in(
     source: Source, headers: Mapping[str, str], body: bytes, clock: Callable[[], datetime]
 ) -> tuple[WebhookEvent, int, datetime]:
-    """Give the verified event, the position, from 0, of the secret that signed it, and the time.
+    """Return the verified event, the position, from 0, of the secret that signed it, and the time.
 
     clock: the time now, UTC. Raises Refused.
     """
@@ -87,7 +87,7 @@ def let_in(
 
 
 def _key(event: WebhookEvent, source: Source) -> str:
-    """Give the event's key; one of its own where the delivery names another shop than the source's.
+    """Return the event's key; a key apart if the delivery names another shop than the source's.
 
     Which shop posts is not signed: a body sent under a false name must not hide its true delivery.
     """
@@ -97,7 +97,7 @@ def _key(event: WebhookEvent, source: Source) -> str:
 
 
 def refused(store: Accepts, source: Source, why: Refused) -> Answer:
-    """Count and tell what was not let in; gives its answer."""
+    """Count and log a refused webhook; return its answer."""
     if why.answer.status == HTTPStatus.UNAUTHORIZED:
         store.refused(source.name)
     log.warning("webhook refused", source=source.name, reason=why.error)
@@ -105,7 +105,7 @@ def refused(store: Accepts, source: Source, why: Refused) -> Answer:
 
 
 def answered(source: Source, told: bool | Exception) -> Answer:
-    """Give the answer to what was let in: whether it was new, or why it could not be stored."""
+    """Return the answer to what was let in: whether it was new, or why it could not be stored."""
     if isinstance(told, StoreUnavailable):
         log.warning("webhook not stored", source=source.name, reason=told.reason)
         return not_stored(told.reason)

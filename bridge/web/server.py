@@ -103,7 +103,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # it has no types
 
 
 def settings(config: Config, bind: str) -> dict[str, object]:
-    """Give gunicorn's settings, each with its reason."""
+    """Return gunicorn's settings, each with its reason."""
     return {
         "bind": bind,
         "worker_class": "bridge.http.worker.Worker",
@@ -160,7 +160,7 @@ class _Log(Logger):  # type: ignore[misc]  # it has no types
 
 
 def _bind(host: str | None, port: int) -> str:
-    """Give the address in gunicorn's form, once it is sure to be free."""
+    """Return the address in gunicorn's form, once it is sure to be free."""
     host = host or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104 - a host's router comes from outside
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     give_up = time.monotonic() + _PORT_SECONDS

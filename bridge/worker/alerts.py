@@ -74,7 +74,7 @@ def _paused(store: Store) -> Iterator[Alert]:
 
 
 def look(store: Store, config: Config, now: datetime, stop: threading.Event) -> int:
-    """Tell what is newly wrong and what is over; gives how many messages were sent.
+    """Report what is newly wrong and what is over; return how many messages were sent.
 
     stop: set when the worker is to end; what has not been told then is told by the next one.
     """

@@ -43,7 +43,7 @@ class Busy:
         return time.monotonic() - min(began) if began else 0.0
 
     def spent(self) -> list[tuple[int, float]]:
-        """Tell the processor time that each has taken, by thread; nothing where none is kept."""
+        """Return the processor time that each has taken, by thread; nothing where none is kept."""
         found = []
         for thread, (_, began, clock) in tuple(self._began.items()):
             with suppress(OSError):  # the thread has ended meanwhile
@@ -98,7 +98,7 @@ class Loop:
                 self._pause(_AFTER_FAULT)
 
     def _rested(self, done: int, rest: float) -> float:
-        """Rest as long as what was done suggests; gives the next rest, where there is nothing."""
+        """Rest as long as what was done suggests; return the next rest, where there is nothing."""
         for bell in self.wakes if done >= self.wakes_when else ():
             bell.set()
         if done < self.full and self.helps:

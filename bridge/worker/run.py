@@ -40,7 +40,7 @@ _ASK_SECONDS, _TOGETHER = 0.5, 250
 
 
 def now() -> datetime:
-    """Tell the time of day in UTC."""
+    """Return the time of day in UTC."""
     return datetime.now(UTC)
 
 
