@@ -76,9 +76,8 @@ def identify(
     """Choose the identity of an order's events.
 
     The shop's own customer id comes first, then the identity by which the site knew the shopper at
-    Heap, then the order's email, then the anonymous browser's own id. Where there is none that Heap
-    can tell users apart by, a pseudonym stands in: of the customer, else of the order. None means
-    that the order must be parked: `no_identity` says so, or even the pseudonym would be too long.
+    Heap, then the order's email, then the anonymous browser's own ID. If there is none of these, it
+    is a pseudonym, or None if `no_identity` says that such orders are parked.
     """
     session = session or Session()
     email = _email(order.email, choice.email_case)
@@ -91,8 +90,11 @@ def identify(
             return Identity(own)
     if session.user_id:
         return Identity(session.user_id, "user_id")
-    if choice.no_identity == "park":
-        return None
+    return None if choice.no_identity == "park" else pseudonym(order, provider=provider)
+
+
+def pseudonym(order: Order, *, provider: str) -> Identity:
+    """Make an identity from the customer's ID, else from the order's."""
     customer = order.customer_id
     if customer and not _is_placeholder(customer):
         return Identity(_shortened(f"{_customer_prefix(provider, order)}{customer.strip()}"))
@@ -100,7 +102,7 @@ def identify(
 
 
 def is_pseudonym(identity: Identity, order: Order, *, provider: str) -> bool:
-    """Whether this identity of this order is one that `identify` made up."""
+    """Whether this identity of this order is one that `pseudonym` made."""
     prefixes = (_customer_prefix(provider, order), _order_prefix(provider, order))
     return identity.value.startswith(tuple(prefix[:_READABLE] for prefix in prefixes))
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 from adapters.money import ZERO
 from adapters.schema import Order, Units
 from bridge.heap.adjustment_events import FIGURES, Left, correction
-from bridge.heap.events import context_of
 from bridge.heap.sales import order_revenue
 from bridge.logs import logger
+from bridge.orders.context import sent_context
 from bridge.orders.reported import Reported
-from bridge.orders.unit_of_work import ORDER, UnitOfWork
+from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import ledger, match_candidates
 from bridge.store.ledger import OrderRecord
 from bridge.store.match_candidates import facing
@@ -34,7 +34,7 @@ def merge(gathered: UnitOfWork, records: Sequence[OrderRecord]) -> OrderRecord:
         match_candidates.wake(gathered.store, gathered.connection, kept, left, gathered.now)
     if len({one.match_side for one in records if one.match_side}) > 1:
         # The link is here: this order is no other's missing half any more.
-        kept = replace(kept, **facing(None))
+        kept = facing(kept, None)
     if not kept.expired and any(one.expired for one in records):
         kept = replace(kept, expired=PAYLOADS)
     for also in also_sent:
@@ -54,9 +54,7 @@ def _with_refunds(kept: OrderRecord, also: OrderRecord) -> OrderRecord:
 
 
 def _take_back(gathered: UnitOfWork, record: OrderRecord, kept: OrderRecord) -> None:
-    order = ORDER.validate_json(record.sent_order or "")
     source = gathered.config.sources[record.source]
-    voice = gathered.voice(source, order, gathered.session(source, order), record)
     log.warning(
         "one order was sent as two orders; the later one is corrected",
         source=record.source,
@@ -64,16 +62,14 @@ def _take_back(gathered: UnitOfWork, record: OrderRecord, kept: OrderRecord) -> 
         kept=kept.key,
         corrected=record.key,
     )
+    context = sent_context(gathered.config, source, record, gathered.now)
+    order = context.order
     # Its changes are taken back with it; its refunds stay, as the kept one's.
     reported = Reported.read(record.reported)
     revenue = order_revenue(order) + reported.revenue
     figures = {name: _by_now(name, order, reported) for name in FIGURES}
-    session = gathered.session(source, order)
-    context = context_of(order, session, voice["identity"], voice["provider"])
-    items = _still_there(order, reported)
-    back = correction(order, figures, revenue, items, at=gathered.now, context=context, **voice)
-    destination = record.destination or ""
-    gathered.send(source, kept.id, order, back, destination=destination, voice=voice)
+    back = correction(context, figures, revenue, _still_there(order, reported))
+    gathered.send(source, kept.id, context, back, destination=record.destination or "")
 
 
 def _by_now(name: str, order: Order, reported: Reported) -> Decimal | None:

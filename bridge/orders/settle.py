@@ -1,20 +1,20 @@
 """Decide what an order comes to: the step from outcomes to the outbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
 from bridge.config import Source
-from bridge.heap.events import came_with, context_of, heap_events
-from bridge.heap.session import Session
+from bridge.heap.context import EventContext
+from bridge.heap.events import heap_events
 from bridge.logs import logger
-from bridge.orders.adjustments import AdjustmentContext, adjustments
+from bridge.orders.adjustments import adjustments
+from bridge.orders.context import ORDER, new_context, sent_context
 from bridge.orders.merging import merge
 from bridge.orders.reading import Found, Reader
-from bridge.orders.unit_of_work import ORDER, UnitOfWork
+from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import inbox, joining, match_candidates, outbox
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Naming
@@ -158,21 +158,18 @@ class Settling(UnitOfWork):
         # What is left of one that has expired says nothing of its other half.
         if record.match_group and not record.expired:
             record = self._counterpart(record, outcomes)
-        order = ORDER.validate_json(record.sent_order or "")
-        session = self.session(source, order)
-        voice = self.voice(source, order, session, record)
         received_at = max((one.event.received_at or self.now for one in events), default=self.now)
+        context = sent_context(self.config, source, record, received_at)
         sent = self._sent(record)
-        follow = self._follow(order, session, received_at, voice)
-        after, sending = adjustments(record, outcomes, sent, follow)
+        after, sending = adjustments(record, outcomes, sent, context)
         if record.expired == DETAILS:
             self.records.append(record)
             if sending:
-                self.ends += self._too_late(source, record, events, sent, follow)
+                self.ends += self._too_late(source, record, events, sent, context)
             return
         self.records.append(after)
         destination = after.destination or ""
-        self.send(source, record.id, order, sending, destination=destination, voice=voice)
+        self.send(source, record.id, context, sending, destination=destination)
 
     def _too_late(
         self,
@@ -180,14 +177,14 @@ class Settling(UnitOfWork):
         record: OrderRecord,
         events: Sequence[Stored],
         sent: SentKeys,
-        follow: AdjustmentContext,
+        context: EventContext,
     ) -> list[End]:
         """Park what tells of something new, of an order whose details have expired."""
         telling = []
         for stored in events:
             found = self._normalize(source, record, [stored])
             outcomes = found.otherwise if isinstance(found, Wait) else found
-            if adjustments(record, outcomes, sent, follow)[1]:
+            if adjustments(record, outcomes, sent, context)[1]:
                 telling.append(stored.id)
         log.warning("event parked", source=source.name, order=f"o{record.id}", at=_TOO_LATE)
         # Where only several of them together tell of it, the last one stands for them.
@@ -220,36 +217,31 @@ class Settling(UnitOfWork):
         if held:
             self.stand(record, "held", reason=held)
             return
-        session = self.session(source, order)
-        voice = self.voice(source, order, session)
-        if voice["identity"] is None:
+        context = new_context(self.config, source, order, received_at)
+        if context is None:
             self.park(record, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
             return
-        follow = self._follow(order, session, received_at, voice)
-        sending = heap_events(
-            order, received_at=received_at, session=session, came=follow.came, **voice
-        )
+        sending = heap_events(context)
         if len({event.key for event in sending}) < len(sending):
             self.park(record, "two of its lines have the same id")
             return
         destination = source.destination.name
-        sent, since = adjustments(record, outcomes, SentKeys(), follow)
-        self.stand(
-            sent,
-            "settled",
+        record, since = adjustments(record, outcomes, SentKeys(), context)
+        record = replace(
+            record,
             key=order.id,
             settled_at=self.now,
             destination=destination,
-            identity=voice["identity"].written(),
+            identity=context.identity.written(),
         )
+        self.stand(record, "settled")
         self.send(
             source,
             record.id,
-            order,
+            context,
             [*sending, *since],
             destination=destination,
-            voice=voice,
-            session=session,
+            session=context.session,
         )
 
     def _sent(self, record: OrderRecord) -> SentKeys:
@@ -259,17 +251,6 @@ class Settling(UnitOfWork):
             sent = outbox.keys(self.connection, [record.id])[record.id]
         mine = (new_batch for new_batch in self.new_batches if new_batch.order_row == record.id)
         return sent | {event.key for new_batch in mine for event in new_batch.events}
-
-    def _follow(
-        self, order: Order, session: Session, received_at: datetime, voice: Mapping[str, Any]
-    ) -> AdjustmentContext:
-        return AdjustmentContext(
-            order=order,
-            came=came_with(order, session, self.config.extra_properties),
-            context=context_of(order, session, voice["identity"], voice["provider"]),
-            received_at=received_at,
-            voice=voice,
-        )
 
     def _unlinked(self, record: OrderRecord, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""
@@ -301,7 +282,7 @@ class Settling(UnitOfWork):
         if left:
             self.write()
             match_candidates.wake(self.store, self.connection, record, left, self.now)
-        return replace(record, **facing(match_candidate))
+        return facing(record, match_candidate)
 
     def _held(self, source: Source, order: Order) -> str | None:
         """Say why an order is recorded and not sent."""

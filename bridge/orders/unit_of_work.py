@@ -3,17 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from adapters.lookups import LookupKey
-from adapters.schema import Order
 from bridge.config import Config, Source
+from bridge.heap.context import EventContext
 from bridge.heap.events import HeapEvent
-from bridge.heap.identity import Choice, Identity, identify
-from bridge.heap.session import Session, session_of
+from bridge.heap.session import Session
 from bridge.logs import logger
 from bridge.orders.profiles import ChangedProfile, profile_updates
 from bridge.store import Store, inbox, ledger, lookups, outbox
@@ -23,8 +20,6 @@ from bridge.store.lookups import Waiter
 from bridge.store.outbox import NewBatch, NewEvent
 
 log = logger()
-
-ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 
 
 @dataclass(slots=True)
@@ -67,73 +62,42 @@ class UnitOfWork:
         """Have looked up what an order waits for."""
         self.waiters += [Waiter(record.source, record.id, lookup_key) for lookup_key in lookup_keys]
 
-    def session(self, source: Source, order: Order) -> Session:
-        """Read what an order tells of the shopper's session at the source's Heap app."""
-        return session_of(order.attribution, source.destination.app_id)
-
-    def voice(
-        self, source: Source, order: Order, session: Session, kept: OrderRecord | None = None
-    ) -> dict[str, Any]:
-        """Give what every Heap event of an order is written with.
-
-        session: as the order tells it. kept: as it was sent, where Heap has the order: what follows
-        goes to the same user.
-        """
-        provider = source.adapter.name
-        choice = Choice(
-            email_case=source.email_case,
-            no_identity="pseudonym" if kept else source.no_identity,
-            customer_id_field=self.config.customer_id_field,
-            hashed=self.config.hash_identity,
-        )
-        if kept and kept.identity:
-            identity: Identity | None = Identity.read(kept.identity)
-        else:
-            identity = identify(order, provider=provider, choice=choice, session=session)
-        return {
-            "provider": provider,
-            "source": source.name,
-            "names": self.config.names,
-            "identity": identity and replace(identity, private=self.config.hash_identity),
-        }
-
     def send(
         self,
         source: Source,
         order_row: int,
-        order: Order,
+        context: EventContext,
         events: Sequence[HeapEvent],
         *,
         destination: str,
-        voice: Mapping[str, Any],
         session: Session | None = None,
     ) -> None:
         """Put Heap events of one order on their way.
 
         session: what the order tells of the browser; None for what came after it.
         """
-        identity: Identity = voice["identity"]
         if events:
             self.new_batches.append(
                 NewBatch(
                     source=source.name,
                     order_row=order_row,
                     destination=destination,
-                    identity=identity.value,
+                    identity=context.identity.value,
                     events=[NewEvent(event.key, event.kind, event.body) for event in events],
                 )
             )
         elif session is None:
             return
         # An order whose events the browser sends is one of its user's all the same.
-        key = events[0].key if events else f"{voice['provider']}:{order.account}:{order.id}:order"
+        order = context.order
+        key = events[0].key if events else f"{context.provider}:{order.account}:{order.id}:order"
         self.changed_profiles.append(
             ChangedProfile(
                 source=source,
                 row=order_row,
                 destination=destination,
                 order=order,
-                identity=identity,
+                identity=context.identity,
                 key=key,
                 session=session,
             )
@@ -151,8 +115,6 @@ class UnitOfWork:
         *,
         reason: str | None = None,
         due_at: datetime | None = None,
-        **also: Any,
     ) -> None:
-        """Say where an order stands now. also: what else of it changes with that, by field."""
-        stands = replace(record, state=state, reason=reason, due_at=due_at, claims=0, **also)
-        self.records.append(stands)
+        """Say where an order stands now."""
+        self.records.append(replace(record, state=state, reason=reason, due_at=due_at, claims=0))
