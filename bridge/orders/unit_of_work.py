@@ -1,6 +1,6 @@
-"""What one transaction of the normalise loop gathers, and how it is written."""
+"""The unit of work: what one transaction of the normalize loop will write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -24,42 +24,41 @@ log = logger()
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """What one transaction makes, gathered so that each table is written once.
-
-    accounts: the account of each source's first verified delivery.
-    """
+    """What one transaction will write, gathered so that each table is written once."""
 
     store: Store
     connection: Connection
-    config: Config
-    since: Mapping[str, datetime]
-    accounts: Mapping[str, str]
     now: datetime
-    records: list[OrderRecord] = field(default_factory=list)
-    new_batches: list[NewBatch] = field(default_factory=list)
+    orders: list[OrderRecord] = field(default_factory=list)
+    batches: list[NewBatch] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     waiters: list[Waiter] = field(default_factory=list)
     changed_profiles: list[ChangedProfile] = field(default_factory=list)
 
     def write(self) -> None:
-        """Write what was gathered."""
-        ledger.save(self.connection, self.records)
-        outbox.enqueue(self.connection, self.new_batches, self.now)
+        """Write what was gathered, except for the changed profiles."""
+        ledger.save(self.connection, self.orders)
+        outbox.enqueue(self.connection, self.batches, self.now)
         inbox.finish(self.connection, self.ends)
         lookups.wait_for(self.store, self.connection, self.waiters, self.now)
-        self.records, self.new_batches, self.ends, self.waiters = [], [], [], []
+        self.orders, self.batches, self.ends, self.waiters = [], [], [], []
 
-    def write_all(self) -> None:
-        """Write what was gathered, and what it comes to for the users it is about."""
+    def write_all(self, config: Config) -> None:
+        """Write what was gathered, then the profile updates, which read what was written."""
         self.write()
-        self.new_batches = profile_updates(
-            self.store, self.connection, self.config, self.changed_profiles, self.now
+        self.batches = profile_updates(
+            self.store, self.connection, config, self.changed_profiles, self.now
         )
         self.changed_profiles = []
         self.write()
 
+    def unwritten_keys(self, order_row: int) -> Iterator[str]:
+        """Return the keys of an order's Heap events that are gathered and not written yet."""
+        batches = (batch for batch in self.batches if batch.order_row == order_row)
+        return (event.key for batch in batches for event in batch.events)
+
     def wait_for(self, record: OrderRecord, lookup_keys: Sequence[LookupKey]) -> None:
-        """Have looked up what an order waits for."""
+        """Let an order wait for lookups."""
         self.waiters += [Waiter(record.source, record.id, lookup_key) for lookup_key in lookup_keys]
 
     def send(
@@ -72,12 +71,12 @@ class UnitOfWork:
         destination: str,
         session: Session | None = None,
     ) -> None:
-        """Put Heap events of one order on their way.
+        """Send Heap events of one order.
 
-        session: what the order tells of the browser; None for what came after it.
+        session: the shopper's, with the order itself; None with what follows it.
         """
         if events:
-            self.new_batches.append(
+            self.batches.append(
                 NewBatch(
                     source=source.name,
                     order_row=order_row,
@@ -104,11 +103,11 @@ class UnitOfWork:
         )
 
     def park(self, record: OrderRecord, reason: str) -> None:
-        """Leave an order to the operator."""
+        """Park an order, which leaves it to the operator."""
         log.warning("order parked", source=record.source, order=f"o{record.id}")
-        self.stand(record, "parked", reason=reason)
+        self.set_state(record, "parked", reason=reason)
 
-    def stand(
+    def set_state(
         self,
         record: OrderRecord,
         state: str,
@@ -116,5 +115,5 @@ class UnitOfWork:
         reason: str | None = None,
         due_at: datetime | None = None,
     ) -> None:
-        """Say where an order stands now."""
-        self.records.append(replace(record, state=state, reason=reason, due_at=due_at, claims=0))
+        """Save an order in a new state."""
+        self.orders.append(replace(record, state=state, reason=reason, due_at=due_at, claims=0))
