@@ -14,14 +14,13 @@ from adapters.schema import Cancellation, LineItem, Refund, RefundStep, Units
 from bridge.heap.context import EventContext
 from bridge.heap.events import HeapEvent, line_properties
 from bridge.heap.form import Properties, product, upper, written
+from bridge.keys import NOTHING_LEFT, units_ever
 
 # The figures of an Order Changed that are differences of the order's own.
 FIGURES = (
     *("total", "subtotal", "shipping", "discount", "tax", "tip", "duties"),
     *("credit_applied", "settlement_total"),
 )
-# Of an order that was sent under two keys, one is taken back: nothing is left of it.
-_NOTHING = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +38,13 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Money that went back, or came back. key: what follows the refund's ID in the event's key.
+    """Money that went back, or came back. step: the failure or repeat; None for the first time.
 
     amount, settlement: signed, positive if it went back. cards: the part of amount that repaid gift
     cards, with its sign.
     """
 
-    key: str
+    step: RefundStep | None
     at: datetime
     amount: Decimal
     cards: Decimal
@@ -63,18 +62,17 @@ def refund_events(
     A restock without money makes Refunded Items only.
     """
     names, identity = context.names, context.identity
-    stem = f"{_stem(context)}:refund:{refund.id}"
     about = [*context.common, ("refund_id", refund.id)]
     events = []
     if names.refund and refund.amount:
         for money in money_of(refund, cards):
-            key = f"{stem}{money.key}"
+            key = context.keys.refund(refund.id, money.step)
             properties = [*about, *_money(refund, money), *context.description]
             body = written(identity, names.refund, money.at, key, properties)
             events.append(HeapEvent(key, "refund", body))
     if names.refunded_item:
         for left in items:
-            key = f"{stem}:item:{left.units.line_id}"
+            key = context.keys.refunded_item(refund.id, left.units.line_id)
             properties = [*about, *_left(left), *context.description]
             body = written(identity, names.refunded_item, refund.at, key, properties)
             events.append(HeapEvent(key, "refunded_item", body))
@@ -89,7 +87,7 @@ def money_of(refund: Refund, cards: Decimal) -> list[Money]:
     """
     back, repaid = refund.amount, cards
     own = refund.settlement_total
-    found = [Money("", refund.at, back, repaid, refund.reason, own, refund.settlement_currency)]
+    found = [Money(None, refund.at, back, repaid, refund.reason, own, refund.settlement_currency)]
     for step in refund.steps:
         sign = -1 if step.kind == "failed" else 1
         back += sign * step.amount
@@ -97,7 +95,7 @@ def money_of(refund: Refund, cards: Decimal) -> list[Money]:
         settlement, currency = _settled(refund, step)
         found.append(
             Money(
-                f":{step.kind}" if step.n == 1 else f":{step.kind}:{step.n}",
+                step,
                 step.at,
                 sign * step.amount,
                 repaid - before,
@@ -121,7 +119,7 @@ def added_event(
     context: EventContext,
     line: LineItem,
     at: datetime,
-    keys: Container[str],
+    taken: Container[str],
     *,
     ever: Decimal | None,
     sales: Decimal | None,
@@ -129,13 +127,14 @@ def added_event(
     """Make the Purchase of units that came to an order later.
 
     line: just those units. at: when they came. ever: units that the line ever had by then; None if
-    the order did not have the line before. sales: their net sales. keys: of the events there are.
+    the order did not have the line before. sales: their net sales. taken: the keys of the order's
+    events so far.
     """
     name = context.names.purchase
     if not name:
         return ()
-    stem, rest = _stem(context), f":item:{line.id}"
-    key = f"{stem}{rest}" if ever is None else _change(stem, f"ever-{ever}", rest, keys)
+    keys = context.keys
+    key = keys.purchase(line.id) if ever is None else keys.change(units_ever(ever), taken, line.id)
     figures = line_properties(line, context.order, sales)
     properties = [*context.common, *figures, *context.attribution]
     body = written(context.identity, name, min(at, context.received_at), key, properties)
@@ -143,16 +142,16 @@ def added_event(
 
 
 def removal_event(
-    context: EventContext, left: Left, state: str, at: datetime, keys: Container[str]
+    context: EventContext, left: Left, state: str, at: datetime, taken: Container[str]
 ) -> tuple[HeapEvent, ...]:
     """Make the Refunded Item of units that an edit took out and no refund lists.
 
-    state: names the line's state after it. keys: of the events there are.
+    state: names the line's state after it. taken: the keys of the order's events so far.
     """
     name = context.names.refunded_item
     if not name:
         return ()
-    key = _change(_stem(context), state, f":item:{left.units.line_id}", keys)
+    key = context.keys.change(state, taken, left.units.line_id)
     properties = [*context.common, *_left(left), *context.description]
     body = written(context.identity, name, min(at, context.received_at), key, properties)
     return (HeapEvent(key, "refunded_item", body),)
@@ -163,7 +162,7 @@ def cancellation_event(context: EventContext, cancellation: Cancellation) -> tup
     name = context.names.cancellation
     if not name:
         return ()
-    key = f"{_stem(context)}:cancelled"
+    key = context.keys.cancellation
     properties: Properties = [
         *context.common,
         # Not `total`: a sum of totals must never count it.
@@ -183,18 +182,19 @@ def change_event(
     reason: str,
     state: str,
     at: datetime,
-    keys: Container[str],
+    taken: Container[str],
     settlement_currency: str | None = None,
 ) -> tuple[HeapEvent, ...]:
     """Make the Order Changed of signed differences; none if that event is switched off.
 
     state: names the state after the change; it enters the key, so that the same change has the same
-    key whichever webhooks showed it. at: when that state was made. keys: of the events there are.
+    key whichever webhooks showed it. at: when that state was made. taken: the keys of the order's
+    events so far.
     """
     name = context.names.change
     if not name:
         return ()
-    key = _change(_stem(context), state, "", keys)
+    key = context.keys.change(state, taken)
     settled = differences.get("settlement_total") is not None
     properties: Properties = [
         *context.common,
@@ -230,27 +230,14 @@ def correction(
             back,
             ZERO - revenue,
             reason="other",
-            state=_NOTHING,
+            state=NOTHING_LEFT,
             at=at,
-            keys=(),
+            taken=(),
             settlement_currency=context.order.settlement_currency,
         )
     for left in items:
-        events += removal_event(context, left, _NOTHING, at, ())
+        events += removal_event(context, left, NOTHING_LEFT, at, ())
     return tuple(events)
-
-
-def _stem(context: EventContext) -> str:
-    return f"{context.provider}:{context.order.account}:{context.order.id}"
-
-
-def _change(stem: str, state: str, rest: str, keys: Container[str]) -> str:
-    """Return the key of a change by the state after it; if that state returns, it is numbered."""
-    key, n = f"{stem}:change:{state}{rest}", 1
-    while key in keys:
-        n += 1
-        key = f"{stem}:change:{state}:again:{n}{rest}"
-    return key
 
 
 def _money(refund: Refund, money: Money) -> Properties:

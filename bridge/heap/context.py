@@ -10,6 +10,7 @@ from bridge.config.settings import EventNames
 from bridge.heap.form import Properties, common, moment
 from bridge.heap.identity import Identity, is_pseudonym
 from bridge.heap.session import MARKETING, Session
+from bridge.keys import OrderKeys
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: the derived properties are kept beside the fields
@@ -32,6 +33,11 @@ class EventContext:
     received_at: datetime
     session: Session = field(default_factory=Session)
     extra: Collection[str] = ()
+
+    @cached_property
+    def keys(self) -> OrderKeys:
+        """The idempotency keys of the order's events."""
+        return OrderKeys.of(self.provider, self.order.account, self.order.id)
 
     @cached_property
     def common(self) -> Properties:

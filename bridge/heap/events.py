@@ -35,19 +35,18 @@ def heap_events(context: EventContext) -> tuple[HeapEvent, ...]:
     """Make an order's events: one Order, then one Purchase a line."""
     order, names, identity = context.order, context.names, context.identity
     shared = members(identity, [*context.common, *context.attribution])
-    stem = f"{context.provider}:{order.account}:{order.id}"
     at = min(order.placed_at, context.received_at)
     own = context.session.session_id if context.session.is_fresh(at) else None
     events = []
     if names.order:
         figures = _order_properties(order)
-        key = f"{stem}:order"
+        key = context.keys.order
         body = written(identity, names.order, at, key, figures, shared=shared, session_id=own)
         events.append(HeapEvent(key, "order", body))
     if names.purchase:
         sales = net_sales(order)
         for line in filter(_counts, order.lines):
-            key = f"{stem}:item:{line.id}"
+            key = context.keys.purchase(line.id)
             figures = line_properties(line, order, sales[line.id])
             body = written(
                 identity, names.purchase, at, key, figures, shared=shared, session_id=own

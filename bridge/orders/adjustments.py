@@ -21,6 +21,7 @@ from bridge.heap.adjustment_events import (
 )
 from bridge.heap.context import EventContext
 from bridge.heap.events import HeapEvent
+from bridge.keys import refunded_item_part, units_gone
 from bridge.orders.lines import bought_since, items_of, less_removed, removed_since
 from bridge.orders.reported import Reported
 from bridge.store.ledger import OrderRecord
@@ -86,7 +87,7 @@ def _items(
     """Return the units of a refund that Heap was not sent yet, and count them."""
     left = []
     for units in less_removed(refund, lines, reported, sent).items:
-        if f"{refund.id}:item:{units.line_id}" not in sent:
+        if refunded_item_part(refund.id, units.line_id) not in sent:
             line = reported.lines.get(units.line_id)
             left_now, sales = line.leave(units, refund.currency) if line else (units, None)
             left.append(Left(left_now, things.get(units.line_id), sales))
@@ -104,7 +105,7 @@ def _removed(
     events: list[HeapEvent] = []
     for removed in removed_since(context.order, lines, reported):
         left = Left(removed.units, things[removed.units.line_id], removed.sales)
-        events += removal_event(context, left, f"gone-{removed.gone}", removed.at, taken)
+        events += removal_event(context, left, units_gone(removed.gone), removed.at, taken)
     return events
 
 
@@ -140,7 +141,7 @@ def _changed(
         reason=standing.reason,
         state=standing.state,
         at=standing.at,
-        keys=taken,
+        taken=taken,
         settlement_currency=standing.settlement_currency,
     )
 

@@ -88,14 +88,13 @@ class UnitOfWork:
         elif session is None:
             return
         # An order whose events the browser sends is one of its user's all the same.
-        order = context.order
-        key = events[0].key if events else f"{context.provider}:{order.account}:{order.id}:order"
+        key = events[0].key if events else context.keys.order
         self.changed_profiles.append(
             ChangedProfile(
                 source=source,
                 row=order_row,
                 destination=destination,
-                order=order,
+                order=context.order,
                 identity=context.identity,
                 key=key,
                 session=session,
