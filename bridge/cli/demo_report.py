@@ -1,6 +1,5 @@
 """What the demo shows in the end: the orders and line items that are at Heap, and their sums."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from bridge.cli import paper
+from bridge.keys import OrderKeys
 from bridge.sandbox.local_heap import Sandbox
 from bridge.store import Store, find, order_view
 
@@ -16,8 +16,6 @@ _AMOUNTS = ("subtotal", "discount", "shipping", "tax", "total")
 _LINE_AMOUNTS = ("price", "quantity", "gross_price", "discount", "net_price")
 _SHOWN_LINES = 5
 _NAME = 14
-# From here on an idempotency key says which of an order's events it is.
-_TELLS = re.compile(":(?:order$|item:|change:|refund:|cancelled$)")
 
 
 @dataclass(slots=True)
@@ -79,8 +77,7 @@ def report(store: Store, sandbox: Sandbox, sent: int) -> bool:
 def _arrived(events: Iterable[dict[str, Any]]) -> list[Arrived]:
     found: dict[str, Arrived] = {}
     for event in events:
-        key = event["idempotency_key"]
-        stem = _TELLS.split(key)[0]
+        stem = OrderKeys.parse(event["idempotency_key"]).stem
         one = found.setdefault(stem, Arrived(stem))
         if event["event"] == "Order":
             one.properties = event["properties"]
@@ -93,7 +90,7 @@ def _arrived(events: Iterable[dict[str, Any]]) -> list[Arrived]:
 
 def _contradiction(store: Store, one: Arrived) -> str | None:
     """Return what the bridge found wrong in the provider's own figures."""
-    found = find.named(store, f"{one.key}:order")
+    found = find.named(store, OrderKeys(one.key).order)
     for row in found.heap_events:
         order = order_view.order_view(store, find.heap_event(store, row).order_id).order or {}
         contradiction: str | None = order.get("contradiction")

@@ -8,22 +8,19 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from adapters.money import ZERO
-from adapters.schema import Cancellation, LineItem, Order, Refund, RefundStep, Units
-from bridge.config.settings import EventNames
-from bridge.heap.events import HeapEvent, line_properties, order_count
-from bridge.heap.form import Value, common, product, upper, written
-from bridge.heap.identity import Identity
+from adapters.schema import Cancellation, LineItem, Refund, RefundStep, Units
+from bridge.heap.context import EventContext
+from bridge.heap.events import HeapEvent, line_properties
+from bridge.heap.form import Properties, product, upper, written
+from bridge.keys import NOTHING_LEFT, units_ever
 
 # The figures of an Order Changed that are differences of the order's own.
 FIGURES = (
     *("total", "subtotal", "shipping", "discount", "tax", "tip", "duties"),
     *("credit_applied", "settlement_total"),
 )
-# Of an order that was sent under two keys, one is taken back: nothing is left of it.
-_NOTHING = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +38,13 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Money that went back, or came back. key: what follows the refund's ID in the event's key.
+    """Money that went back, or came back. step: the failure or repeat; None for the first time.
 
     amount, settlement: signed, positive if it went back. cards: the part of amount that repaid gift
     cards, with its sign.
     """
 
-    key: str
+    step: RefundStep | None
     at: datetime
     amount: Decimal
     cards: Decimal
@@ -57,36 +54,26 @@ class Money:
 
 
 def refund_events(
-    order: Order,
-    refund: Refund,
-    items: Sequence[Left],
-    cards: Decimal,
-    *,
-    context: Sequence[tuple[str, Value]],
-    provider: str,
-    source: str,
-    names: EventNames,
-    identity: Identity,
+    context: EventContext, refund: Refund, items: Sequence[Left], cards: Decimal
 ) -> tuple[HeapEvent, ...]:
     """Make a refund's events: its money, the units of each line, its failures and repeats.
 
-    order: as it was sent; the refund goes to its user. items: the units that Heap was not sent yet.
-    cards: how much of the amount repaid gift cards. context: what describes the order. A restock
-    without money makes Refunded Items only.
+    items: the units that Heap was not sent yet. cards: how much of the amount repaid gift cards.
+    A restock without money makes Refunded Items only.
     """
-    stem = f"{_stem(order, provider)}:refund:{refund.id}"
-    about = [*common(order, provider, source), ("refund_id", refund.id)]
+    names, identity = context.names, context.identity
+    about = [*context.common, ("refund_id", refund.id)]
     events = []
     if names.refund and refund.amount:
         for money in money_of(refund, cards):
-            key = f"{stem}{money.key}"
-            properties = [*about, *_money(refund, money), *context]
+            key = context.keys.refund(refund.id, money.step)
+            properties = [*about, *_money(refund, money), *context.description]
             body = written(identity, names.refund, money.at, key, properties)
             events.append(HeapEvent(key, "refund", body))
     if names.refunded_item:
         for left in items:
-            key = f"{stem}:item:{left.units.line_id}"
-            properties = [*about, *_left(left), *context]
+            key = context.keys.refunded_item(refund.id, left.units.line_id)
+            properties = [*about, *_left(left), *context.description]
             body = written(identity, names.refunded_item, refund.at, key, properties)
             events.append(HeapEvent(key, "refunded_item", body))
     return tuple(events)
@@ -100,7 +87,7 @@ def money_of(refund: Refund, cards: Decimal) -> list[Money]:
     """
     back, repaid = refund.amount, cards
     own = refund.settlement_total
-    found = [Money("", refund.at, back, repaid, refund.reason, own, refund.settlement_currency)]
+    found = [Money(None, refund.at, back, repaid, refund.reason, own, refund.settlement_currency)]
     for step in refund.steps:
         sign = -1 if step.kind == "failed" else 1
         back += sign * step.amount
@@ -108,7 +95,7 @@ def money_of(refund: Refund, cards: Decimal) -> list[Money]:
         settlement, currency = _settled(refund, step)
         found.append(
             Money(
-                f":{step.kind}" if step.n == 1 else f":{step.kind}:{step.n}",
+                step,
                 step.at,
                 sign * step.amount,
                 repaid - before,
@@ -129,191 +116,131 @@ def _settled(refund: Refund, step: RefundStep) -> tuple[Decimal | None, str | No
 
 
 def added_event(
-    order: Order,
+    context: EventContext,
     line: LineItem,
     at: datetime,
-    keys: Container[str],
+    taken: Container[str],
     *,
     ever: Decimal | None,
     sales: Decimal | None,
-    came: Sequence[tuple[str, Value]],
-    received_at: datetime,
-    provider: str,
-    source: str,
-    names: EventNames,
-    identity: Identity,
 ) -> tuple[HeapEvent, ...]:
     """Make the Purchase of units that came to an order later.
 
     line: just those units. at: when they came. ever: units that the line ever had by then; None if
-    the order did not have the line before. sales: their net sales.
-    came: what stands on all Purchases of the order, as `came_with` gives it.
-    keys: of the events there are. received_at: when the webhook came that showed them; no event is
-    dated later than that.
+    the order did not have the line before. sales: their net sales. taken: the keys of the order's
+    events so far.
     """
-    if not names.purchase:
+    name = context.names.purchase
+    if not name:
         return ()
-    stem, rest = _stem(order, provider), f":item:{line.id}"
-    key = f"{stem}{rest}" if ever is None else _change(stem, f"ever-{ever}", rest, keys)
-    count = order_count(order, identity, provider)
-    about = common(order, provider, source)
-    properties = [*about, *line_properties(line, order, sales), ("order_count", count), *came]
-    body = written(identity, names.purchase, min(at, received_at), key, properties)
+    keys = context.keys
+    key = keys.purchase(line.id) if ever is None else keys.change(units_ever(ever), taken, line.id)
+    figures = line_properties(line, context.order, sales)
+    properties = [*context.common, *figures, *context.attribution]
+    body = written(context.identity, name, min(at, context.received_at), key, properties)
     return (HeapEvent(key, "purchase", body),)
 
 
 def removal_event(
-    order: Order,
-    left: Left,
-    state: str,
-    at: datetime,
-    keys: Container[str],
-    *,
-    context: Sequence[tuple[str, Value]],
-    received_at: datetime,
-    provider: str,
-    source: str,
-    names: EventNames,
-    identity: Identity,
+    context: EventContext, left: Left, state: str, at: datetime, taken: Container[str]
 ) -> tuple[HeapEvent, ...]:
     """Make the Refunded Item of units that an edit took out and no refund lists.
 
-    state: names the line's state after it. keys, received_at: as for `added_event`.
+    state: names the line's state after it. taken: the keys of the order's events so far.
     """
-    if not names.refunded_item:
+    name = context.names.refunded_item
+    if not name:
         return ()
-    stem = _stem(order, provider)
-    key = _change(stem, state, f":item:{left.units.line_id}", keys)
-    properties = [*common(order, provider, source), *_left(left), *context]
-    body = written(identity, names.refunded_item, min(at, received_at), key, properties)
+    key = context.keys.change(state, taken, left.units.line_id)
+    properties = [*context.common, *_left(left), *context.description]
+    body = written(context.identity, name, min(at, context.received_at), key, properties)
     return (HeapEvent(key, "refunded_item", body),)
 
 
-def cancellation_event(
-    order: Order,
-    cancellation: Cancellation,
-    *,
-    context: Sequence[tuple[str, Value]],
-    provider: str,
-    source: str,
-    names: EventNames,
-    identity: Identity,
-) -> tuple[HeapEvent, ...]:
+def cancellation_event(context: EventContext, cancellation: Cancellation) -> tuple[HeapEvent, ...]:
     """Make the Order Cancelled of an order; it carries no money of its own."""
-    if not names.cancellation:
+    name = context.names.cancellation
+    if not name:
         return ()
-    key = f"{_stem(order, provider)}:cancelled"
-    properties: list[tuple[str, Value]] = [
-        *common(order, provider, source),
+    key = context.keys.cancellation
+    properties: Properties = [
+        *context.common,
         # Not `total`: a sum of totals must never count it.
-        ("cancelled_total", order.total),
+        ("cancelled_total", context.order.total),
         ("reason", cancellation.reason),
-        *context,
+        *context.description,
     ]
-    body = written(identity, names.cancellation, cancellation.at, key, properties)
+    body = written(context.identity, name, cancellation.at, key, properties)
     return (HeapEvent(key, "cancelled", body),)
 
 
 def change_event(
-    order: Order,
+    context: EventContext,
     differences: Mapping[str, Decimal | None],
     revenue: Decimal,
     *,
     reason: str,
     state: str,
     at: datetime,
-    keys: Container[str],
-    context: Sequence[tuple[str, Value]],
-    received_at: datetime,
-    provider: str,
-    source: str,
-    names: EventNames,
-    identity: Identity,
+    taken: Container[str],
     settlement_currency: str | None = None,
 ) -> tuple[HeapEvent, ...]:
     """Make the Order Changed of signed differences; none if that event is switched off.
 
-    order: as it was sent. state: names the state after the change; it enters the key, so that the
-    same change has the same key whichever webhooks showed it. at: when that state was made.
-    keys: of the events there are. received_at: as for `added_event`.
+    state: names the state after the change; it enters the key, so that the same change has the same
+    key whichever webhooks showed it. at: when that state was made. taken: the keys of the order's
+    events so far.
     """
-    if not names.change:
+    name = context.names.change
+    if not name:
         return ()
-    key = _change(_stem(order, provider), state, "", keys)
+    key = context.keys.change(state, taken)
     settled = differences.get("settlement_total") is not None
-    properties: list[tuple[str, Value]] = [
-        *common(order, provider, source),
+    properties: Properties = [
+        *context.common,
         *((figure, differences.get(figure)) for figure in FIGURES),
         ("settlement_currency", upper(settlement_currency) if settled else None),
         ("revenue", revenue),
         ("reason", reason),
-        *context,
+        *context.description,
     ]
-    body = written(identity, names.change, min(at, received_at), key, properties)
+    body = written(context.identity, name, min(at, context.received_at), key, properties)
     return (HeapEvent(key, "change", body),)
 
 
 def correction(
-    order: Order,
+    context: EventContext,
     figures: Mapping[str, Decimal | None],
     revenue: Decimal,
     items: Sequence[Left],
-    *,
-    at: datetime,
-    context: Sequence[tuple[str, Value]],
-    provider: str,
-    source: str,
-    names: EventNames,
-    identity: Identity,
 ) -> tuple[HeapEvent, ...]:
     """Make the events that take an order back because it was sent under two keys.
 
-    figures, revenue: what it added so far, with its changes. items: its units that are still there.
-    at: when the doubling was found. An event that is switched off is not made, nor an Order Changed
-    if there is no money to take back.
+    They are dated at the context's `received_at`, when that was found.
+    figures, revenue: what the order added so far, with its changes. items: its units that are still
+    there. An event that is switched off is not made, nor an Order Changed if there is no money to
+    take back.
     """
-    voice: dict[str, Any] = {
-        "context": context,
-        "received_at": at,
-        "provider": provider,
-        "source": source,
-        "names": names,
-        "identity": identity,
-    }
+    at = context.received_at
     events: list[HeapEvent] = []
     if any(figures.values()):
         back = {name: figure and figure.copy_negate() for name, figure in figures.items()}
-        currency = order.settlement_currency
         events += change_event(
-            order,
+            context,
             back,
             ZERO - revenue,
             reason="other",
-            state=_NOTHING,
+            state=NOTHING_LEFT,
             at=at,
-            keys=(),
-            settlement_currency=currency,
-            **voice,
+            taken=(),
+            settlement_currency=context.order.settlement_currency,
         )
     for left in items:
-        events += removal_event(order, left, _NOTHING, at, (), **voice)
+        events += removal_event(context, left, NOTHING_LEFT, at, ())
     return tuple(events)
 
 
-def _stem(order: Order, provider: str) -> str:
-    return f"{provider}:{order.account}:{order.id}"
-
-
-def _change(stem: str, state: str, rest: str, keys: Container[str]) -> str:
-    """Return the key of a change by the state after it; if that state returns, it is numbered."""
-    key, n = f"{stem}:change:{state}{rest}", 1
-    while key in keys:
-        n += 1
-        key = f"{stem}:change:{state}:again:{n}{rest}"
-    return key
-
-
-def _money(refund: Refund, money: Money) -> list[tuple[str, Value]]:
+def _money(refund: Refund, money: Money) -> Properties:
     settled = money.settlement is not None
     return [
         ("amount", money.amount),
@@ -327,7 +254,7 @@ def _money(refund: Refund, money: Money) -> list[tuple[str, Value]]:
     ]
 
 
-def _left(left: Left) -> list[tuple[str, Value]]:
+def _left(left: Left) -> Properties:
     units = left.units
     return [
         *(product(left.thing) if left.thing else ()),

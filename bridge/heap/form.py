@@ -1,6 +1,6 @@
 """The forms Heap takes: how a value, an event and its bytes are written."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -12,6 +12,8 @@ from bridge.addresses import without_addresses
 from bridge.heap.identity import Identity
 
 Value = str | int | bool | Decimal | tuple[str, ...] | None
+# Properties of an event, by their names at Heap.
+Properties = Sequence[tuple[str, Value]]
 
 # Heap's track reference (read November 2026) wants fewer than 1,024 characters.
 TEXT_LIMIT = 1023

@@ -9,6 +9,7 @@ from typing import Literal
 from adapters.schema import Order
 from bridge.addresses import is_address
 from bridge.heap.session import Session
+from bridge.keys import customer_pseudonym, order_pseudonym
 
 EmailCase = Literal["lower", "keep"]
 NoIdentity = Literal["pseudonym", "park"]
@@ -76,9 +77,8 @@ def identify(
     """Choose the identity of an order's events.
 
     The shop's own customer id comes first, then the identity by which the site knew the shopper at
-    Heap, then the order's email, then the anonymous browser's own id. Where there is none that Heap
-    can tell users apart by, a pseudonym stands in: of the customer, else of the order. None means
-    that the order must be parked: `no_identity` says so, or even the pseudonym would be too long.
+    Heap, then the order's email, then the anonymous browser's own ID. If there is none of these, it
+    is a pseudonym, or None if `no_identity` says that such orders are parked.
     """
     session = session or Session()
     email = _email(order.email, choice.email_case)
@@ -91,17 +91,23 @@ def identify(
             return Identity(own)
     if session.user_id:
         return Identity(session.user_id, "user_id")
-    if choice.no_identity == "park":
-        return None
+    return None if choice.no_identity == "park" else pseudonym(order, provider=provider)
+
+
+def pseudonym(order: Order, *, provider: str) -> Identity:
+    """Make an identity from the customer's ID, else from the order's."""
     customer = order.customer_id
     if customer and not _is_placeholder(customer):
-        return Identity(_shortened(f"{_customer_prefix(provider, order)}{customer.strip()}"))
-    return Identity(_shortened(f"{_order_prefix(provider, order)}{order.id}"))
+        own = customer_pseudonym(provider, order.account, customer.strip())
+    else:
+        own = order_pseudonym(provider, order.account, order.id)
+    return Identity(_shortened(own))
 
 
 def is_pseudonym(identity: Identity, order: Order, *, provider: str) -> bool:
-    """Whether this identity of this order is one that `identify` made up."""
-    prefixes = (_customer_prefix(provider, order), _order_prefix(provider, order))
+    """Whether this identity of this order is one that `pseudonym` made."""
+    made = (customer_pseudonym, order_pseudonym)
+    prefixes = [pseudonym_of(provider, order.account, "") for pseudonym_of in made]
     return identity.value.startswith(tuple(prefix[:_READABLE] for prefix in prefixes))
 
 
@@ -151,11 +157,3 @@ def _is_placeholder(text: str) -> bool:
     # Zeros and dashes alone are nobody's id either, such as the UUID of nothing.
     tells = any(letter.isalnum() and letter != "0" for letter in bare)
     return bare in _PLACEHOLDERS or not tells or any(mark in text for mark in _UNFILLED)
-
-
-def _customer_prefix(provider: str, order: Order) -> str:
-    return f"{provider}:{order.account}:customer:"
-
-
-def _order_prefix(provider: str, order: Order) -> str:
-    return f"{provider}:{order.account}:order:"

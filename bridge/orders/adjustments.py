@@ -5,10 +5,8 @@ has kept or is owed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from adapters.money import ZERO
 from adapters.schema import Cancellation, CurrentTotals, LineItem, LineState, Order, Outcome, Refund
@@ -21,60 +19,44 @@ from bridge.heap.adjustment_events import (
     refund_events,
     removal_event,
 )
+from bridge.heap.context import EventContext
 from bridge.heap.events import HeapEvent
-from bridge.heap.form import Value
+from bridge.keys import refunded_item_part, units_gone
 from bridge.orders.lines import bought_since, items_of, less_removed, removed_since
 from bridge.orders.reported import Reported
 from bridge.store.ledger import OrderRecord
 from bridge.store.outbox import SentKeys
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdjustmentContext:
-    """How the events after an order are written.
-
-    order: as it was sent. came: campaign and extra values of its Purchases. context: what describes
-    it on the others. received_at: when the last webhook came; no change is dated later. voice: as
-    for the order.
-    """
-
-    order: Order
-    came: Sequence[tuple[str, Value]]
-    context: Sequence[tuple[str, Value]]
-    received_at: datetime
-    voice: Mapping[str, Any]
-
-
 def adjustments(
-    record: OrderRecord, outcomes: Sequence[Outcome], sent: SentKeys, follow: AdjustmentContext
+    record: OrderRecord, outcomes: Sequence[Outcome], sent: SentKeys, context: EventContext
 ) -> tuple[OrderRecord, list[HeapEvent]]:
     """Make the events that Heap has not had yet; return the order with what was sent by now.
 
     sent: the keys of the order's events so far.
     """
-    order = follow.order
+    order = context.order
     reported = Reported.read(record.reported)
     standing = _standing(record, outcomes, reported)
     lines = standing.lines if standing else ()
     refunds = [outcome for outcome in outcomes if isinstance(outcome, Refund)]
     if (lines or refunds) and not reported.lines:
         reported.count(order)
-    events = _added(lines, reported, sent, follow)
+    events = _added(lines, reported, sent, context)
     taken = sent | [event.key for event in events]
     things = reported.added | items_of(order, lines)
     back = [reported.refund(refund) for refund in refunds]
     items = {one.id: _items(one, lines, things, reported, sent) for one in back}
-    events += _removed(lines, things, reported, taken, follow)
-    voice = {"context": follow.context, **follow.voice}
+    events += _removed(lines, things, reported, taken, context)
     # Those that list gift cards repay them before those without lines do.
     for refund in sorted(back, key=lambda one: not one.items):
         cards = reported.repays_cards(refund)
-        events += refund_events(order, refund, items[refund.id], cards, **voice)
+        events += refund_events(context, refund, items[refund.id], cards)
     for outcome in outcomes:
         if isinstance(outcome, Cancellation):
-            events += cancellation_event(order, outcome, **voice)
+            events += cancellation_event(context, outcome)
     if standing is not None:
-        events += _changed(standing, reported, taken, follow)
+        events += _changed(standing, reported, taken, context)
         reported.stands(standing.at)
     if reported:
         record = replace(record, reported=reported.written())
@@ -82,21 +64,13 @@ def adjustments(
 
 
 def _added(
-    lines: Sequence[LineState], reported: Reported, sent: SentKeys, follow: AdjustmentContext
+    lines: Sequence[LineState], reported: Reported, sent: SentKeys, context: EventContext
 ) -> list[HeapEvent]:
     """Make the Purchases of units that came later."""
     events: list[HeapEvent] = []
     for added in bought_since(lines, reported):
         events += added_event(
-            follow.order,
-            added.item,
-            added.at,
-            sent,
-            ever=added.ever,
-            sales=added.sales,
-            came=follow.came,
-            received_at=follow.received_at,
-            **follow.voice,
+            context, added.item, added.at, sent, ever=added.ever, sales=added.sales
         )
         if added.ever is None:
             reported.added[added.item.id] = added.item
@@ -113,7 +87,7 @@ def _items(
     """Return the units of a refund that Heap was not sent yet, and count them."""
     left = []
     for units in less_removed(refund, lines, reported, sent).items:
-        if f"{refund.id}:item:{units.line_id}" not in sent:
+        if refunded_item_part(refund.id, units.line_id) not in sent:
             line = reported.lines.get(units.line_id)
             left_now, sales = line.leave(units, refund.currency) if line else (units, None)
             left.append(Left(left_now, things.get(units.line_id), sales))
@@ -125,22 +99,13 @@ def _removed(
     things: Mapping[str, LineItem],
     reported: Reported,
     taken: SentKeys,
-    follow: AdjustmentContext,
+    context: EventContext,
 ) -> list[HeapEvent]:
     """Make the Refunded Items of units that left without a refund."""
     events: list[HeapEvent] = []
-    for removed in removed_since(follow.order, lines, reported):
+    for removed in removed_since(context.order, lines, reported):
         left = Left(removed.units, things[removed.units.line_id], removed.sales)
-        events += removal_event(
-            follow.order,
-            left,
-            f"gone-{removed.gone}",
-            removed.at,
-            taken,
-            context=follow.context,
-            received_at=follow.received_at,
-            **follow.voice,
-        )
+        events += removal_event(context, left, units_gone(removed.gone), removed.at, taken)
     return events
 
 
@@ -155,10 +120,10 @@ def _standing(
 
 
 def _changed(
-    standing: CurrentTotals, reported: Reported, taken: SentKeys, follow: AdjustmentContext
+    standing: CurrentTotals, reported: Reported, taken: SentKeys, context: EventContext
 ) -> Sequence[HeapEvent]:
     """Make the Order Changed of the difference to what Heap has, if there is any."""
-    order = follow.order
+    order = context.order
     differences = {name: _difference(name, order, standing, reported) for name in FIGURES}
     total = differences["total"] or ZERO
     credit = differences["credit_applied"] or ZERO
@@ -170,17 +135,14 @@ def _changed(
             reported.figures[name] = reported.figures.get(name, ZERO) + figure
     reported.revenue += revenue
     return change_event(
-        order,
+        context,
         differences,
         revenue,
         reason=standing.reason,
         state=standing.state,
         at=standing.at,
-        keys=taken,
-        context=follow.context,
-        received_at=follow.received_at,
+        taken=taken,
         settlement_currency=standing.settlement_currency,
-        **follow.voice,
     )
 
 

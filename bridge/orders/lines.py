@@ -11,6 +11,7 @@ from decimal import Decimal
 from adapters.money import ZERO, digits, rounded
 from adapters.schema import LineItem, LineState, Order, Refund, Units
 from bridge.heap.sales import line_sales, share, tax_inside
+from bridge.keys import refunded_item_part
 from bridge.orders.reported import Reported, ReportedLine
 
 
@@ -80,7 +81,7 @@ def less_removed(
 ) -> Refund:
     """Take out of a refund the units that Heap was told had left before it was known.
 
-    They count as the refund's from now on. sent: `<refund>:item:<line>` of what Heap has already;
+    They count as the refund's from now on. sent: the parts of keys that name what Heap has already;
     what left since then is another refund's.
     """
     still = {line.item.id: line.removed for line in lines}
@@ -88,7 +89,7 @@ def less_removed(
     items = []
     for units in refund.items:
         before = reported.lines.get(units.line_id)
-        if before is None or f"{refund.id}:item:{units.line_id}" in sent:
+        if before is None or refunded_item_part(refund.id, units.line_id) in sent:
             items.append(units)
             continue
         if refund.id not in before.covered:

@@ -6,12 +6,13 @@ from decimal import Decimal
 
 from adapters.money import ZERO
 from adapters.schema import Order, Units
+from bridge.config import Config
 from bridge.heap.adjustment_events import FIGURES, Left, correction
-from bridge.heap.events import context_of
 from bridge.heap.sales import order_revenue
 from bridge.logs import logger
+from bridge.orders.context import sent_context
 from bridge.orders.reported import Reported
-from bridge.orders.unit_of_work import ORDER, UnitOfWork
+from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import ledger, match_candidates
 from bridge.store.ledger import OrderRecord
 from bridge.store.match_candidates import facing
@@ -20,27 +21,27 @@ from bridge.store.retention import PAYLOADS
 log = logger()
 
 
-def merge(gathered: UnitOfWork, records: Sequence[OrderRecord]) -> OrderRecord:
-    """Join orders that have turned out to be one; the one that stays is given.
+def merge(work: UnitOfWork, config: Config, records: Sequence[OrderRecord]) -> OrderRecord:
+    """Merge orders that have turned out to be one; return the one that stays.
 
-    Where more than one was sent, the later ones are taken back at Heap by an Order Changed
-    of minus their total, and the operator is told.
+    If more than one was sent, an Order Changed of minus the total takes each later one back at
+    Heap, and a warning is logged.
     """
-    gathered.write()
-    kept, also_sent = ledger.merge(gathered.connection, records)
+    work.write()
+    kept, also_sent = ledger.merge(work.connection, records)
     kept = replace(kept, first_event_at=min(one.first_event_at for one in records))
     # The halves that were there may have been what others wait for.
     if left := match_candidates.groups_of(records):
-        match_candidates.wake(gathered.store, gathered.connection, kept, left, gathered.now)
+        match_candidates.wake(work.store, work.connection, kept, left, work.now)
     if len({one.match_side for one in records if one.match_side}) > 1:
         # The link is here: this order is no other's missing half any more.
-        kept = replace(kept, **facing(None))
+        kept = facing(kept, None)
     if not kept.expired and any(one.expired for one in records):
         kept = replace(kept, expired=PAYLOADS)
     for also in also_sent:
-        _take_back(gathered, also, kept)
+        _take_back(work, config, also, kept)
         kept = _with_refunds(kept, also)
-    gathered.records.append(kept)
+    work.orders.append(kept)
     return kept
 
 
@@ -53,10 +54,8 @@ def _with_refunds(kept: OrderRecord, also: OrderRecord) -> OrderRecord:
     return replace(kept, reported=reported.written()) if reported else kept
 
 
-def _take_back(gathered: UnitOfWork, record: OrderRecord, kept: OrderRecord) -> None:
-    order = ORDER.validate_json(record.sent_order or "")
-    source = gathered.config.sources[record.source]
-    voice = gathered.voice(source, order, gathered.session(source, order), record)
+def _take_back(work: UnitOfWork, config: Config, record: OrderRecord, kept: OrderRecord) -> None:
+    source = config.sources[record.source]
     log.warning(
         "one order was sent as two orders; the later one is corrected",
         source=record.source,
@@ -64,16 +63,14 @@ def _take_back(gathered: UnitOfWork, record: OrderRecord, kept: OrderRecord) -> 
         kept=kept.key,
         corrected=record.key,
     )
+    context = sent_context(config, source, record, work.now)
+    order = context.order
     # Its changes are taken back with it; its refunds stay, as the kept one's.
     reported = Reported.read(record.reported)
     revenue = order_revenue(order) + reported.revenue
     figures = {name: _by_now(name, order, reported) for name in FIGURES}
-    session = gathered.session(source, order)
-    context = context_of(order, session, voice["identity"], voice["provider"])
-    items = _still_there(order, reported)
-    back = correction(order, figures, revenue, items, at=gathered.now, context=context, **voice)
-    destination = record.destination or ""
-    gathered.send(source, kept.id, order, back, destination=destination, voice=voice)
+    back = correction(context, figures, revenue, _still_there(order, reported))
+    work.send(source, kept.id, context, back, destination=record.destination or "")
 
 
 def _by_now(name: str, order: Order, reported: Reported) -> Decimal | None:

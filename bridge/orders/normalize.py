@@ -22,8 +22,9 @@ from bridge.orders.lookup_answers import CachedLookups
 from bridge.orders.merging import merge
 from bridge.orders.reading import Reader
 from bridge.orders.retries import event_failed, order_failed, order_given_up
-from bridge.orders.settle import Settling
+from bridge.orders.settle import Settler
 from bridge.orders.standalone import StandaloneEvent, end
+from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import Store, inbox, joining, ledger, sources
 from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
 from bridge.store.inbox import End, Stored
@@ -167,9 +168,10 @@ class Normalizer:
         ends: Sequence[End],
         connection: Connection,
     ) -> None:
-        settling = self._settling(connection)
-        settling.ends += ends
-        settling.ends += [end(self.store, connection, one, settling.now) for one in alone]
+        settler = self._settler(connection)
+        work = settler.work
+        work.ends += ends
+        work.ends += [end(self.store, connection, one, work.now) for one in alone]
         by_row = {stored.id: stored for stored, _ in readable}
         namings = [naming for _, naming in readable]
         joined = joining.join(self.store, connection, namings)
@@ -177,16 +179,16 @@ class Normalizer:
         for group in joined:
             kept = group.records[0]
             if len(group.records) > 1:
-                kept = merge(settling, group.records)
+                kept = merge(work, self.config, group.records)
             if group.first_event_at < kept.first_event_at:
                 kept = replace(kept, first_event_at=group.first_event_at)
             records.append((kept, group))
-            settling.ends += [
+            work.ends += [
                 End(row, "joined", self._remark(by_row[row]), kept.id) for row in group.members
             ]
         there = [kept.id for kept, group in records if group.rows]
         siblings = inbox.of_orders(connection, there)
-        settling.settle(
+        settler.settle(
             [(kept, _together(siblings.get(kept.id, ()), group, by_row)) for kept, group in records]
         )
 
@@ -196,16 +198,13 @@ class Normalizer:
         remark = source.adapter.remark if source else None
         return remark(stored.event) if remark else None
 
-    def _settling(self, connection: Connection) -> Settling:
+    def _settler(self, connection: Connection) -> Settler:
         now = self.clock()
-        return Settling(
-            self.store,
-            connection,
-            self.config,
-            self.since,
-            self.accounts,
-            now,
+        return Settler(
+            config=self.config,
+            since=self.since,
             reader=Reader(self.config, self.accounts, now, CachedLookups(connection)),
+            work=UnitOfWork(self.store, connection, now),
         )
 
     def _due(self, claimed: Sequence[Due]) -> None:
@@ -228,14 +227,14 @@ class Normalizer:
 
     def _settle_due(self, rows: Sequence[int], connection: Connection) -> list[int]:
         """Settle those of the orders that are still due; gives the others."""
-        settling = self._settling(connection)
+        settler = self._settler(connection)
         free = ledger.lock(connection, rows, free=True)
         # Another worker may have been here since: look at none twice, nor before its time.
-        now = settling.now
+        now = settler.work.now
         states = {"waiting", "settled"}
         waiting = [p for p in free if p.state in states and p.due_at and p.due_at <= now]
         siblings = inbox.of_orders(connection, [one.id for one in waiting])
-        settling.settle([(one, siblings[one.id]) for one in waiting], over=True)
+        settler.settle([(one, siblings[one.id]) for one in waiting], wait_expired=True)
         return sorted(set(rows) - {one.id for one in waiting})
 
 

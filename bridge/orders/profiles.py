@@ -3,7 +3,6 @@
 Written with the order's events, in the same transaction; it goes to destinations of its own.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from bridge.heap.endpoints import IDENTIFY, USERS
 from bridge.heap.identity import Identity, is_pseudonym
 from bridge.heap.profiles import MONTH, MOST_BROWSERS, Bought, identification_of, properties_of
 from bridge.heap.session import Session
+from bridge.keys import identification, user_properties
 from bridge.logs import logger
 from bridge.orders.reported import Reported
 from bridge.store import Store, profiles
@@ -102,7 +102,7 @@ def _identified(
         browser = one.session.user_id if one.session and not one.session.named else None
         if browser is None:
             continue
-        key = _key(one.destination, browser)
+        key = identification(one.destination, browser)
         names = _sources(config, one.source)
         if key in new_batches or profiles.is_identified(connection, names, key):
             continue
@@ -123,11 +123,6 @@ def _sources(config: Config, source: Source) -> list[str]:
     return [name for name, other in config.sources.items() if other.destination == app]
 
 
-def _key(destination: str, browser: str) -> str:
-    """Name a browser without telling which it is."""
-    return f"identify:{hashlib.sha256(f'{destination} {browser}'.encode()).hexdigest()[:32]}"
-
-
 def _properties(connection: Connection, config: Config, one: ChangedProfile) -> list[NewBatch]:
     """Tell what the user has bought by now, over all sources whose orders go to the same app."""
     names = _sources(config, one.source)
@@ -137,7 +132,7 @@ def _properties(connection: Connection, config: Config, one: ChangedProfile) -> 
     bought = bought_in(sold)
     email = one.order.email if one.order.placed_at >= bought.last_at else None
     body = properties_of(one.identity, bought, email)
-    return [one.new_batch(USERS.profile_update, f"{one.key}:user", body)]
+    return [one.new_batch(USERS.profile_update, user_properties(one.key), body)]
 
 
 def bought_in(sold: Sequence[SoldOrder]) -> Bought:

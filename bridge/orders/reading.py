@@ -8,9 +8,9 @@ from adapters.contract import Known
 from adapters.errors import MalformedPayload
 from adapters.schema import Outcome, Parked, Wait
 from bridge.config import Config, Source
+from bridge.orders.context import ORDER
 from bridge.orders.lookup_answers import CachedLookups, LookupAnswers
 from bridge.orders.reported import Reported
-from bridge.orders.unit_of_work import ORDER
 from bridge.store.inbox import End, Stored
 from bridge.store.ledger import OrderRecord
 

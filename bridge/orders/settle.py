@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from adapters.errors import MalformedPayload
 from adapters.schema import Ignored, Order, Outcome, Parked, Wait
-from bridge.config import Source
-from bridge.heap.events import came_with, context_of, heap_events
-from bridge.heap.session import Session
+from bridge.config import Config, Source
+from bridge.heap.context import EventContext
+from bridge.heap.events import heap_events
 from bridge.logs import logger
-from bridge.orders.adjustments import AdjustmentContext, adjustments
+from bridge.orders.adjustments import adjustments
+from bridge.orders.context import ORDER, new_context, sent_context
 from bridge.orders.merging import merge
 from bridge.orders.reading import Found, Reader
-from bridge.orders.unit_of_work import ORDER, UnitOfWork
+from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import inbox, joining, match_candidates, outbox
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Naming
@@ -40,31 +40,37 @@ _TOO_LATE = (
 
 
 @dataclass(slots=True, kw_only=True)
-class Settling(UnitOfWork):
-    """Settles the orders of one transaction."""
+class Settler:
+    """Settles the orders of one transaction.
 
+    since: per source, the moment before which orders are recorded and not sent.
+    joined: orders that lookups have shown to be one with another; this transaction is done with
+        them. sent_keys: by order that was sent, the keys of its Heap events in the outbox.
+    """
+
+    config: Config
+    since: Mapping[str, datetime]
     reader: Reader
-    # Purchases that were joined by what look-ups showed, and are done with in this transaction.
+    work: UnitOfWork
     joined: set[int] = field(default_factory=set)
-    # Of orders that were sent, the Heap events that are written.
     sent_keys: dict[int, SentKeys] = field(default_factory=dict)
 
     def settle(
-        self, records: Sequence[tuple[OrderRecord, Sequence[Stored]]], *, over: bool = False
+        self, records: Sequence[tuple[OrderRecord, Sequence[Stored]]], *, wait_expired: bool = False
     ) -> None:
-        """Normalise locked orders, each from all its events; gather what they come to; write it.
+        """Normalize locked orders, each from all its events, and write what follows.
 
-        One that was sent stays as it was sent: Heap ignores a repeated key.
-        over: whether all that came before a Wait's end has been joined; else it goes on waiting.
+        An order that was sent stays as it was sent: Heap ignores a repeated key.
+        wait_expired: True once every event received before the deadline has been joined.
         """
         self.reader.look_ahead(records)
         sent = [record.id for record, _ in records if record.state == "settled"]
-        self.sent_keys |= outbox.keys(self.connection, sent)
+        self.sent_keys |= outbox.keys(self.work.connection, sent)
         for record, events in records:
-            self._settle(record, events, over=over)
-        self.write_all()
+            self._settle(record, events, wait_expired=wait_expired)
+        self.work.write_all(self.config)
 
-    def _settle(self, record: OrderRecord, events: Sequence[Stored], *, over: bool) -> None:
+    def _settle(self, record: OrderRecord, events: Sequence[Stored], *, wait_expired: bool) -> None:
         if record.id in self.joined:
             return
         source = self.config.sources.get(record.source)
@@ -72,17 +78,17 @@ class Settling(UnitOfWork):
             record, events = self._join(source, record, events)
         if record.state == "settled":
             if source is not None:
-                self._afterwards(source, record, events, over=over)
+                self._afterwards(source, record, events, wait_expired=wait_expired)
             return
         if source is None:
-            self.park(record, f"source {record.source} is not configured")
+            self.work.park(record, f"source {record.source} is not configured")
             return
         found = self._normalize(source, record, events)
-        if isinstance(found, Wait) and (found.until > self.now or not over):
+        if isinstance(found, Wait) and (found.until > self.work.now or not wait_expired):
             record = self._counterpart(record, found.otherwise)
             reason = f"waits for {found.what}"
-            self.wait_for(record, found.lookup_keys)
-            self.stand(record, "waiting", due_at=found.until, reason=reason)
+            self.work.wait_for(record, found.lookup_keys)
+            self.work.set_state(record, "waiting", due_at=found.until, reason=reason)
             return
         outcomes = found.otherwise if isinstance(found, Wait) else found
         record = self._counterpart(record, outcomes)
@@ -93,16 +99,16 @@ class Settling(UnitOfWork):
             return
         if isinstance(found, Wait):
             # An answer that comes after all shows what else to ask, until it is whole.
-            self.wait_for(record, found.lookup_keys)
+            self.work.wait_for(record, found.lookup_keys)
         self._without_order(record, outcomes)
 
     def _without_order(self, record: OrderRecord, outcomes: Sequence[Outcome]) -> None:
         parked = [outcome.reason for outcome in outcomes if isinstance(outcome, Parked)]
         if parked:
-            self.park(record, "; ".join(parked))
+            self.work.park(record, "; ".join(parked))
             return
         ignored = [outcome.reason for outcome in outcomes if isinstance(outcome, Ignored)]
-        self.stand(record, "open", reason="; ".join(ignored) or "nothing to send yet")
+        self.work.set_state(record, "open", reason="; ".join(ignored) or "nothing to send yet")
 
     def _park_events(
         self, record: OrderRecord, outcomes: Sequence[Outcome], events: Sequence[Stored]
@@ -111,11 +117,11 @@ class Settling(UnitOfWork):
         for parked in outcomes:
             if isinstance(parked, Parked):
                 rows = [stored.id for stored in events if stored.event.key in parked.events]
-                self.ends += [End(row, "parked", parked.reason, record.id) for row in rows]
+                self.work.ends += [End(row, "parked", parked.reason, record.id) for row in rows]
 
     def _normalize(self, source: Source, record: OrderRecord, events: Sequence[Stored]) -> Found:
         found, ends = self.reader.normalize(source, record, events)
-        self.ends += ends
+        self.work.ends += ends
         return found
 
     def _join(
@@ -133,24 +139,24 @@ class Settling(UnitOfWork):
             return record, events
         ids = tuple(dict.fromkeys([*own, *linked]))
         naming = Naming(0, record.source, ids, record.first_event_at)
-        (found,) = joining.join(self.store, self.connection, [naming])
+        (found,) = joining.join(self.work.store, self.work.connection, [naming])
         if len(found.records) == 1:
             return record, events
         self.joined |= {one.id for one in found.records}
-        kept = merge(self, found.records)
-        self.write()
+        kept = merge(self.work, self.config, found.records)
+        self.work.write()
         self.sent_keys.pop(kept.id, None)
-        return kept, inbox.of_orders(self.connection, [kept.id])[kept.id]
+        return kept, inbox.of_orders(self.work.connection, [kept.id])[kept.id]
 
     def _afterwards(
-        self, source: Source, record: OrderRecord, events: Sequence[Stored], *, over: bool
+        self, source: Source, record: OrderRecord, events: Sequence[Stored], *, wait_expired: bool
     ) -> None:
         """Gather what has become of an order that was sent: refunds, changes, its own link."""
         found = self._normalize(source, record, events)
         if isinstance(found, Wait):
-            self.wait_for(record, found.lookup_keys)
-            if found.until > self.now or not over:
-                self.records.append(replace(record, due_at=found.until, claims=0))
+            self.work.wait_for(record, found.lookup_keys)
+            if found.until > self.work.now or not wait_expired:
+                self.work.orders.append(replace(record, due_at=found.until, claims=0))
                 return
         outcomes = found.otherwise if isinstance(found, Wait) else found
         record = replace(record, due_at=None, claims=0)
@@ -158,21 +164,17 @@ class Settling(UnitOfWork):
         # What is left of one that has expired says nothing of its other half.
         if record.match_group and not record.expired:
             record = self._counterpart(record, outcomes)
-        order = ORDER.validate_json(record.sent_order or "")
-        session = self.session(source, order)
-        voice = self.voice(source, order, session, record)
-        received_at = max((one.event.received_at or self.now for one in events), default=self.now)
+        context = sent_context(self.config, source, record, self._received_at(events))
         sent = self._sent(record)
-        follow = self._follow(order, session, received_at, voice)
-        after, sending = adjustments(record, outcomes, sent, follow)
+        after, sending = adjustments(record, outcomes, sent, context)
         if record.expired == DETAILS:
-            self.records.append(record)
+            self.work.orders.append(record)
             if sending:
-                self.ends += self._too_late(source, record, events, sent, follow)
+                self.work.ends += self._too_late(source, record, events, sent, context)
             return
-        self.records.append(after)
+        self.work.orders.append(after)
         destination = after.destination or ""
-        self.send(source, record.id, order, sending, destination=destination, voice=voice)
+        self.work.send(source, record.id, context, sending, destination=destination)
 
     def _too_late(
         self,
@@ -180,14 +182,14 @@ class Settling(UnitOfWork):
         record: OrderRecord,
         events: Sequence[Stored],
         sent: SentKeys,
-        follow: AdjustmentContext,
+        context: EventContext,
     ) -> list[End]:
         """Park what tells of something new, of an order whose details have expired."""
         telling = []
         for stored in events:
             found = self._normalize(source, record, [stored])
             outcomes = found.otherwise if isinstance(found, Wait) else found
-            if adjustments(record, outcomes, sent, follow)[1]:
+            if adjustments(record, outcomes, sent, context)[1]:
                 telling.append(stored.id)
         log.warning("event parked", source=source.name, order=f"o{record.id}", at=_TOO_LATE)
         # Where only several of them together tell of it, the last one stands for them.
@@ -203,8 +205,7 @@ class Settling(UnitOfWork):
         events: Sequence[Stored],
     ) -> None:
         """Gather an order that counts: sent, held, parked, or waiting for its other half."""
-        # Not the first webhook: that may have told of an invoice long before it was paid.
-        received_at = max(stored.event.received_at or self.now for stored in events)
+        received_at = self._received_at(events)
         # As its Order is dated, so that its later events name the same time.
         order = replace(order, placed_at=min(order.placed_at, received_at))
         record = replace(
@@ -218,58 +219,46 @@ class Settling(UnitOfWork):
             return
         held = self._held(source, order)
         if held:
-            self.stand(record, "held", reason=held)
+            self.work.set_state(record, "held", reason=held)
             return
-        session = self.session(source, order)
-        voice = self.voice(source, order, session)
-        if voice["identity"] is None:
-            self.park(record, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
+        context = new_context(self.config, source, order, received_at)
+        if context is None:
+            self.work.park(record, "no identity: no email, and BRIDGE_NO_IDENTITY is park")
             return
-        follow = self._follow(order, session, received_at, voice)
-        sending = heap_events(
-            order, received_at=received_at, session=session, came=follow.came, **voice
-        )
+        sending = heap_events(context)
         if len({event.key for event in sending}) < len(sending):
-            self.park(record, "two of its lines have the same id")
+            self.work.park(record, "two of its lines have the same id")
             return
         destination = source.destination.name
-        sent, since = adjustments(record, outcomes, SentKeys(), follow)
-        self.stand(
-            sent,
-            "settled",
+        record, since = adjustments(record, outcomes, SentKeys(), context)
+        record = replace(
+            record,
             key=order.id,
-            settled_at=self.now,
+            settled_at=self.work.now,
             destination=destination,
-            identity=voice["identity"].written(),
+            identity=context.identity.written(),
         )
-        self.send(
+        self.work.set_state(record, "settled")
+        self.work.send(
             source,
             record.id,
-            order,
+            context,
             [*sending, *since],
             destination=destination,
-            voice=voice,
-            session=session,
+            session=context.session,
         )
+
+    def _received_at(self, events: Sequence[Stored]) -> datetime:
+        """Return when the newest event arrived; the first may be of long before the payment."""
+        now = self.work.now
+        return max((stored.event.received_at or now for stored in events), default=now)
 
     def _sent(self, record: OrderRecord) -> SentKeys:
-        """Name the Heap events of an order that was sent; one that is gathered counts as told."""
+        """Return the keys of an order's Heap events, those not written yet included."""
         sent = self.sent_keys.pop(record.id, None)
         if sent is None:
-            sent = outbox.keys(self.connection, [record.id])[record.id]
-        mine = (new_batch for new_batch in self.new_batches if new_batch.order_row == record.id)
-        return sent | {event.key for new_batch in mine for event in new_batch.events}
-
-    def _follow(
-        self, order: Order, session: Session, received_at: datetime, voice: Mapping[str, Any]
-    ) -> AdjustmentContext:
-        return AdjustmentContext(
-            order=order,
-            came=came_with(order, session, self.config.extra_properties),
-            context=context_of(order, session, voice["identity"], voice["provider"]),
-            received_at=received_at,
-            voice=voice,
-        )
+            sent = outbox.keys(self.work.connection, [record.id])[record.id]
+        return sent | self.work.unwritten_keys(record.id)
 
     def _unlinked(self, record: OrderRecord, order: Order) -> bool:
         """Let an order wait whose other half may have been told without a link."""
@@ -277,16 +266,17 @@ class Settling(UnitOfWork):
         if match_candidate is None:
             return False
         # The halves settled earlier in this transaction are among those to be looked at.
-        self.write()
-        if not match_candidates.may_be_told(self.store, self.connection, record, match_candidate):
+        work = self.work
+        work.write()
+        if not match_candidates.may_be_told(work.store, work.connection, record, match_candidate):
             return False
         # From the payment on: the first webhook may have told of an invoice long before it.
         until = max(record.first_event_at, match_candidate.at) + LINK_WAIT
-        if until > self.now:
-            self.stand(record, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
+        if until > work.now:
+            work.set_state(record, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
         else:
             other = "a payment" if match_candidate.side == "invoice" else "an invoice"
-            self.park(record, _UNLINKED.format(this=match_candidate.side, other=other))
+            work.park(record, _UNLINKED.format(this=match_candidate.side, other=other))
         return True
 
     def _counterpart(self, record: OrderRecord, outcomes: tuple[Outcome, ...]) -> OrderRecord:
@@ -299,9 +289,10 @@ class Settling(UnitOfWork):
         groups = match_candidate.groups if match_candidate else ()
         left = [one for one in match_candidates.groups_of([record]) if one not in groups]
         if left:
-            self.write()
-            match_candidates.wake(self.store, self.connection, record, left, self.now)
-        return replace(record, **facing(match_candidate))
+            work = self.work
+            work.write()
+            match_candidates.wake(work.store, work.connection, record, left, work.now)
+        return facing(record, match_candidate)
 
     def _held(self, source: Source, order: Order) -> str | None:
         """Say why an order is recorded and not sent."""

@@ -13,8 +13,8 @@ from adapters.schema import LineItem, Order
 from bridge.config import Config
 from bridge.heap.identity import Identity
 from bridge.logs import logger
+from bridge.orders.context import ORDER
 from bridge.orders.reported import Reported
-from bridge.orders.unit_of_work import ORDER
 from bridge.store import Store, retention
 from bridge.store.ledger import OrderRecord
 from bridge.store.retention import RetainedOrder, Slice

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, or_, select
 
+from bridge.keys import alias_suffix
 from bridge.store.engine import Store
 from bridge.store.order_view import (
     EVENT_COLUMNS,
@@ -67,9 +68,8 @@ def _named(connection: Connection, text: str) -> Named:
     )
     if events:
         return Named(events=events)
-    # Adapters write an account or the kind of thing before a provider's id, with a colon between.
     alias = select(aliases.c.order_id).where(
-        or_(aliases.c.id == text, aliases.c.id.endswith(f":{text}", autoescape=True))
+        or_(aliases.c.id == text, aliases.c.id.endswith(alias_suffix(text), autoescape=True))
     )
     own = select(orders.c.id).where(
         orders.c.source.in_(everywhere), or_(orders.c.order_id == text, orders.c.key == text)

@@ -4,11 +4,10 @@ An invoice and the payment of it, of one customer, one currency and one amount; 
 the several payments that add up to it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
@@ -22,23 +21,24 @@ from bridge.store.tables import match_groups, orders
 _APART = timedelta(days=1)
 # Nobody pays one invoice by more payments than that.
 _MOST_PARTS = 12
+# The columns of an order that may be no other's half, as `facing` sets them.
+NO_MATCH: Mapping[str, None] = dict.fromkeys(
+    f"match_{name}" for name in ("group", "also", "side", "amount", "at", "since")
+)
 
 
-def facing(match_candidate: MatchCandidate | None) -> dict[str, Any]:
-    """Give a counterpart the form in which the ledger keeps it beside an order."""
-    fields_of = match_candidate and (
-        match_candidate.group,
-        match_candidate.also,
-        match_candidate.side,
-        str(match_candidate.amount),
-        match_candidate.at,
-        match_candidate.since,
+def facing(record: OrderRecord, match_candidate: MatchCandidate | None) -> OrderRecord:
+    """Note on an order under which groups and side it may be another's other half."""
+    found = match_candidate
+    return replace(
+        record,
+        match_group=found.group if found else None,
+        match_also=found.also if found else None,
+        match_side=found.side if found else None,
+        match_amount=str(found.amount) if found else None,
+        match_at=found.at if found else None,
+        match_since=found.since if found else None,
     )
-    names = ("group", "also", "side", "amount", "at", "since")
-    return {
-        f"match_{name}": value
-        for name, value in zip(names, fields_of or (None,) * len(names), strict=True)
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from bridge.keys import refund_part
 from bridge.store.engine import Store
 from bridge.store.tables import batches, orders, outbox
 
@@ -28,7 +29,6 @@ SANDBOX = "sandbox"
 TEST = "test, not sent"
 # Heap takes so many events in one request.
 BATCH_EVENTS = 1000
-_REFUND = ":refund:"
 _HASH_BYTES = 16
 
 
@@ -193,7 +193,7 @@ def kept_of(keys: Iterable[str]) -> bytes:
 
 def _parts(keys: Iterable[str]) -> frozenset[str]:
     """Give keys, and of those of refunds the refund's own part."""
-    split = [(key, key.partition(_REFUND)[2]) for key in keys]
+    split = [(key, refund_part(key)) for key in keys]
     return frozenset(part for parts in split for part in parts if part)
 
 

@@ -122,7 +122,10 @@ ROOT = Path(__file__).parents[2]
 # Rooms that money passes through. Elsewhere a float is a number of seconds.
 MONEY = [
     *(path for path in (ROOT / "adapters").rglob("*.py") if "api" not in path.parts),
-    *(ROOT / "bridge" / "heap" / f"{name}.py" for name in ("events", "adjustment_events", "form")),
+    *(
+        ROOT / "bridge" / "heap" / f"{name}.py"
+        for name in ("adjustment_events", "context", "events", "form")
+    ),
     *(ROOT / "bridge" / "orders").glob("*.py"),
 ]
 

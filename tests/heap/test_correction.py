@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -10,27 +10,39 @@ import pytest
 from adapters.schema import Order, Units
 from bridge.config import EventNames
 from bridge.heap.adjustment_events import FIGURES, Left, correction
+from bridge.heap.context import EventContext
 from bridge.heap.endpoints import IDENTIFY, TRACK, USERS
 from bridge.heap.identity import Identity
 
-FOUND = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+FOUND = datetime(2026, 11, 23, 9, 52, 9, 5, tzinfo=timezone(timedelta(hours=1)))
+
+
+def context(order: Order, names: EventNames) -> EventContext:
+    return EventContext(
+        order=order,
+        provider="shopify",
+        source="shop",
+        names=names,
+        identity=Identity("ada@example.com"),
+        received_at=FOUND,
+    )
 
 
 def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
-    told = replace(order, shipping=Decimal(4), tax=Decimal(0), discount=Decimal("-1.5"))
+    told = replace(
+        order,
+        shipping=Decimal(4),
+        tax=Decimal(0),
+        discount=Decimal("-1.5"),
+        order_name="#1001",
+    )
     units = Units(line_id="11", quantity=Decimal(2), amount=Decimal("22.50"))
     figures = {name: getattr(told, name) for name in FIGURES}
     made, left = correction(
-        told,
+        context(told, EventNames(change="Changed")),
         figures,
         Decimal("20.50"),
         [Left(units, told.lines[0], Decimal("21.50"))],
-        context=[("order_name", "#1001")],
-        at=datetime(2026, 11, 23, 9, 52, 9, 5, tzinfo=timezone(timedelta(hours=1))),
-        provider="shopify",
-        source="shop",
-        names=EventNames(change="Changed"),
-        identity=Identity("ada@example.com"),
     )
     assert (made.key, made.kind) == (
         "shopify:example.myshopify.com:450789469:change:0",
@@ -54,6 +66,7 @@ def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
             "revenue": Decimal("-20.50"),
             "reason": "other",
             "order_name": "#1001",
+            "order_placed_at": "2026-11-20T10:00:00+00:00",
         },
     }
     assert left.key == "shopify:example.myshopify.com:450789469:change:0:item:11"
@@ -72,6 +85,7 @@ def test_a_correction_takes_back_what_the_order_told(order: Order) -> None:
         "amount": Decimal("22.50"),
         "net_sales": Decimal("-21.50"),
         "order_name": "#1001",
+        "order_placed_at": "2026-11-20T10:00:00+00:00",
     }
 
 
@@ -82,18 +96,8 @@ def test_there_is_no_correction_without_money_or_name(
     order: Order, total: Decimal, name: str
 ) -> None:
     free = replace(order, total=total)
-    made = correction(
-        free,
-        {"total": free.total},
-        free.total,
-        (),
-        context=(),
-        at=FOUND,
-        provider="shopify",
-        source="shop",
-        names=EventNames(change=name),
-        identity=Identity("ada@example.com"),
-    )
+    figures = {"total": free.total}
+    made = correction(context(free, EventNames(change=name)), figures, free.total, ())
     assert made == ()
 
 

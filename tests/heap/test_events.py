@@ -12,21 +12,29 @@ from hypothesis import strategies as st
 
 from adapters.schema import LineItem, Order
 from bridge.config import EventNames
+from bridge.heap.context import EventContext
 from bridge.heap.events import HeapEvent, heap_events
 from bridge.heap.identity import Identity
 
 RECEIVED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def events(order: Order, **changed: Any) -> tuple[HeapEvent, ...]:
-    given_: dict[str, Any] = {
-        "provider": "shopify",
-        "source": "shop",
-        "names": EventNames(),
-        "identity": Identity("ada@example.com"),
-        "received_at": RECEIVED,
-    }
-    return heap_events(order, **{**given_, **changed})
+ADA = Identity("ada@example.com")
+
+
+def events(
+    order: Order, *, names: EventNames | None = None, identity: Identity = ADA
+) -> tuple[HeapEvent, ...]:
+    return heap_events(
+        EventContext(
+            order=order,
+            provider="shopify",
+            source="shop",
+            names=names or EventNames(),
+            identity=identity,
+            received_at=RECEIVED,
+        )
+    )
 
 
 def read(event: HeapEvent) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from adapters.schema import (
     Units,
 )
 from bridge.config import EventNames
+from bridge.heap.context import EventContext
 from bridge.heap.identity import Identity
-from bridge.orders.adjustments import AdjustmentContext, adjustments
+from bridge.orders.adjustments import adjustments
 from bridge.store.ledger import OrderRecord
 from bridge.store.outbox import SentKeys
 
@@ -56,17 +57,13 @@ ORDER = Order(
     test=False,
 )
 
-FOLLOW = AdjustmentContext(
+CONTEXT = EventContext(
     order=ORDER,
-    came=(),
-    context=(),
+    provider="example",
+    source="example",
+    names=EventNames(),
+    identity=Identity("kim@example.com"),
     received_at=NOON + timedelta(days=1),
-    voice={
-        "provider": "example",
-        "source": "example",
-        "names": EventNames(),
-        "identity": Identity("kim@example.com"),
-    },
 )
 
 
@@ -162,7 +159,7 @@ def test_each_unit_is_told_once_whatever_becomes_known_first(
     known: list[State | tuple[str, int]] = [life.states[0]]
     for event in [None, *order]:
         known += [event] if event else []
-        record, made = adjustments(record, outcomes(known), SentKeys() | keys, FOLLOW)
+        record, made = adjustments(record, outcomes(known), SentKeys() | keys, CONTEXT)
         assert len({one.key for one in made} - keys) == len(made)
         keys |= {one.key for one in made}
         for one in made:
@@ -181,10 +178,10 @@ def test_gift_cards_of_a_refund_that_failed_are_repaid_by_the_next_one() -> None
     first = Refund(id="r1", at=NOON, amount=card.net_price, currency="EUR", items=(units,))
     failed = RefundStep(kind="failed", n=1, at=NOON, amount=card.net_price)
     again = Refund(id="r2", at=NOON + timedelta(hours=1), amount=card.net_price, currency="EUR")
-    follow = replace(FOLLOW, order=order)
+    context = replace(CONTEXT, order=order)
     record, keys, revenue = OrderRecord(1, "example", NOON), set[str](), ZERO
     for found in ([first], [replace(first, steps=(failed,))], [first, again]):
-        record, made = adjustments(record, found, SentKeys() | keys, follow)
+        record, made = adjustments(record, found, SentKeys() | keys, context)
         keys |= {one.key for one in made}
         reported = [json.loads(one.body, parse_float=Decimal)["properties"] for one in made]
         revenue += sum((one.get("revenue", ZERO) for one in reported), ZERO)
@@ -198,7 +195,7 @@ def test_a_unit_that_left_after_a_refund_is_the_next_refunds() -> None:
     recorded = replace(edited, at=NOON + timedelta(minutes=3), refunds=(("r0", 1), ("r1", 1)))
     record, keys, removed = OrderRecord(1, "example", NOON), set[str](), 0
     for state in (State(NOON), first, edited, recorded):
-        record, made = adjustments(record, outcomes([state]), SentKeys() | keys, FOLLOW)
+        record, made = adjustments(record, outcomes([state]), SentKeys() | keys, CONTEXT)
         keys |= {one.key for one in made}
         removed += sum(one.kind == "refunded_item" for one in made)
     assert removed == 2
