@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from adapters.conventions import Conventions
 from adapters.lookups import Api, Lookup, nothing_known
 from adapters.payload import Payload, parse
 from adapters.schema import Order, Outcome, Refund, Standalone, Wait
@@ -119,6 +120,7 @@ class Adapter:
         only while they are newer than the order's newest event.
     connect(settings): the provider's API for look-ups, None where no key is set; made in the
         worker, never before a fork.
+    conventions: how the provider writes what lies beside its webhooks, such as its credentials.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Adapter:
     remark: Callable[[WebhookEvent], str | None] | None = None
     lasting: Mapping[str, timedelta | None] = field(default_factory=dict)
     one_account: bool = True
+    conventions: Conventions = field(default_factory=Conventions)
 
 
 def meaning(

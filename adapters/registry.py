@@ -4,6 +4,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from adapters.contract import Adapter
+from adapters.conventions import Credential
 from adapters.example import EXAMPLE
 from adapters.shopify import SHOPIFY
 from adapters.stripe import STRIPE
@@ -23,3 +24,17 @@ def adapters() -> dict[str, Adapter]:
         adapter: Adapter = entry.load()
         found.setdefault(adapter.name, adapter)
     return found
+
+
+def providers() -> tuple[Adapter, ...]:
+    """Return the adapters of real providers: all but the example."""
+    return tuple(adapter for adapter in adapters().values() if adapter is not EXAMPLE)
+
+
+def credentials() -> tuple[Credential, ...]:
+    """Return every kind of credential that any provider hands out."""
+    return tuple(
+        credential
+        for adapter in adapters().values()
+        for credential in adapter.conventions.credentials
+    )

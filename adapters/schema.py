@@ -343,7 +343,9 @@ class LookupFact:
 class Person:
     """A customer as the provider names them; none of it may stand in a log or a message.
 
-    id: the provider's id of the customer. order_ids: their orders, by the canonical ids of `Order`.
+    id: the provider's id of the customer.
+    order_ids: their orders, as `ids` of the adapter names them; an `Order.id` only finds an order
+        that was sent.
     """
 
     id: str | None = field(default=None, repr=False)

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from adapters.contract import Adapter
 from adapters.lookups import Api
+from adapters.shopify.conventions import CONVENTIONS
 from adapters.shopify.normalize import ids, linked_ids, normalize
 from adapters.shopify.settings import ShopifySettings
 from adapters.shopify.shape import trimmed
@@ -52,6 +53,7 @@ SHOPIFY = Adapter(
         "Settings > Notifications > Webhooks > Create webhook; topics that are not offered there, "
         "in an app's shopify.app.toml"
     ),
+    conventions=CONVENTIONS,
 )
 
 __all__ = ["SHOPIFY"]

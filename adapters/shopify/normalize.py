@@ -20,7 +20,7 @@ from adapters.shopify.history import ShopifyHistory, history_of
 from adapters.shopify.order import order_of
 from adapters.shopify.refunds import newest_of, refunds_of, units_in
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.shape import kind_of, order_id_of, why_no_order
+from adapters.shopify.shape import alias_of, kind_of, order_id_of, why_no_order
 from adapters.shopify.snapshot import NEVER, PAID, ShopifySnapshot
 from adapters.shopify.totals import Reading, settled, settled_need, with_settled, worth_of
 
@@ -48,7 +48,7 @@ def ids(event: WebhookEvent) -> tuple[str, ...]:
     """
     kind = kind_of(event)
     own = order_id_of(kind, event.payload) if kind else None
-    found = (f"order:{own}",) if own else ()
+    found = (alias_of(own),) if own else ()
     return (*found, f"dispute:{event.payload.id('id')}") if kind == "dispute" else found
 
 
@@ -56,7 +56,7 @@ def linked_ids(events: Sequence[WebhookEvent], known: Known) -> tuple[str, ...]:
     """Name the orders of disputes whose bodies do not say, if they were looked up."""
     disputes = {event.payload.id("id"): event for event in events if kind_of(event) == "dispute"}
     orders = (order_by(event.payload, known.lookup) for event in disputes.values())
-    return tuple(f"order:{own}" for own in orders if own)
+    return tuple(alias_of(own) for own in orders if own)
 
 
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:

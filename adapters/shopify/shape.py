@@ -72,6 +72,11 @@ def order_id_of(kind: Kind, payload: Payload) -> str | None:
     return payload.id_or_none("order_id") if kind == "dispute" else payload.id("order_id")
 
 
+def alias_of(order_id: str) -> str:
+    """Return the alias of an order, as `ids` names it."""
+    return f"order:{order_id}"
+
+
 def why_no_order(event: WebhookEvent) -> str:
     """Say why an event tells nothing of an order, in the operator's words.
 

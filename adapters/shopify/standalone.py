@@ -13,7 +13,7 @@ from adapters.lookups import LookupKey
 from adapters.payload import Payload
 from adapters.schema import Disclosure, Erasure, Ignored, LookupFact, Person, Standalone
 from adapters.shopify.product import product_fact
-from adapters.shopify.shape import why_no_order
+from adapters.shopify.shape import alias_of, why_no_order
 
 _UNINSTALLED = (
     "the app was uninstalled: its webhooks end here; install it again, or take the source out"
@@ -54,11 +54,12 @@ def _compliance(payload: Payload, topic: str, known: Known) -> Standalone:
     if topic == "shop/redact":
         return Erasure(None)
     customer = payload.object("customer")
+    orders = (*payload.ids("orders_to_redact"), *payload.ids("orders_requested"))
     whose = Person(
         id=customer.id_or_none("id"),
         email=customer.text_or_none("email"),
         phone=customer.text_or_none("phone"),
-        order_ids=(*payload.ids("orders_to_redact"), *payload.ids("orders_requested")),
+        order_ids=tuple(alias_of(own) for own in orders),
     )
     if topic == "customers/redact":
         return Erasure(whose)

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from adapters.contract import Adapter
 from adapters.lookups import Api
+from adapters.stripe.conventions import CONVENTIONS
 from adapters.stripe.normalize import linked_ids, normalize
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.snapshot import DECIDING, RETURNING, ids
@@ -42,4 +43,5 @@ STRIPE = Adapter(
     one_account=False,
     samples=files("adapters.stripe") / "samples",
     page="Workbench, Webhooks, Create an event destination, payload style Snapshot",
+    conventions=CONVENTIONS,
 )

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from adapters.stripe.credentials import API_KEYS, CREDENTIALS
+
 # What a line may be told by beside its provider's own fields; names as in schema.LineItem.
 _FACTS = frozenset("sku category brand type variant product_id".split())
 # How what lies beside the keys in Stripe's dashboard begins; with none of it can be read.
-# Seen in Stripe's own documents, November 2026.
-_OTHERS = ("pk_", "whsec_", "we_", "acct_")
+_OTHERS = tuple(one.prefix for one in CREDENTIALS if one.prefix not in API_KEYS)
 
 
 class StripeSettings(BaseModel, frozen=True, extra="forbid"):

@@ -10,22 +10,12 @@ from urllib.parse import urlsplit
 import click
 
 from adapters.contract import Adapter
-from adapters.example import EXAMPLE
-from adapters.registry import adapters
+from adapters.registry import providers
 from bridge.cli import check_database, hosts, paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured
 from bridge.config import Config, Destination, Source
 from bridge.delivery.client import HeapClient
-
-# Without an API key only this event tells which payment belongs to which invoice (Stripe's
-# changelog, basil, 2025-03-31; read November 2026).
-_ASKED = {
-    "stripe": (
-        "{name}: tick invoice_payment.paid wherever invoice events are ticked; without an API key "
-        "nothing else tells which payment belongs to which invoice, and such orders get parked"
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +59,9 @@ def check(url: str | None, *, live: bool, as_json: bool) -> None:
 
 def _first(config: Config, base: str) -> list[ToEnter]:
     """Give what to enter where nothing is configured yet: a provider shows a secret only then."""
-    known = [adapter for adapter in adapters().values() if adapter is not EXAMPLE]
     return [
         _row(adapter, adapter.name, f"{base}/webhooks/{adapter.name}", 0, config.destination)
-        for adapter in known
+        for adapter in providers()
     ]
 
 
@@ -119,9 +108,8 @@ def _base(url: str | None) -> str:
 
 def _notes(config: Config) -> Iterator[str]:
     for source in config.sources.values():
-        keyed = getattr(source.settings, "api_key", None) is not None
-        if not keyed and (asked := _ASKED.get(source.adapter.name)):
-            yield asked.format(name=source.name)
+        for hint in source.adapter.conventions.hints(source.settings):
+            yield f"{source.name}: {hint}"
     if not config.hosted and any(one.is_sandbox for one in config.destinations):
         yield (
             "HEAP_APP_ID is not set: `serve` on loopback delivers to a local sandbox, `web` and "

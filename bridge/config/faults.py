@@ -1,15 +1,15 @@
 """Faults of configuration: collected as they are found, told all at once."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from adapters.registry import credentials
 from bridge.errors import ConfigurationError
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
 _SHOWN = 40
-_LOOKS_SECRET = re.compile(r"(whsec|sk|rk|pk|shp[a-z]{2})_|@")
 
 
 class Unfit(ValueError):
@@ -58,8 +58,19 @@ class ConfigErrors:
 def shown(value: Any) -> str:
     """Make a value fit for a message: cut short, on one line, and never one that looks secret."""
     text = str(value)
-    if _LOOKS_SECRET.search(text):
+    if _secret_forms().search(text):
         return "not shown, because it looks like a secret"
     if len(text) > _SHOWN:
         text = f"{text[:_SHOWN]}…"
     return repr(text)
+
+
+def _secret_forms() -> re.Pattern[str]:
+    """Match every provider's credentials, and what may hold an address or a password."""
+    return re.compile("|".join([*(re.escape(one.prefix) for one in credentials()), "@"]))
+
+
+def either(words: Sequence[str]) -> str:
+    """Write words as alternatives: `a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last

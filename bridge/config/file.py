@@ -108,7 +108,7 @@ class _Table:
         settings = options(
             adapter, given, lambda field: keys_of.get(field, field), self._faults, self._label("")
         )
-        verified_by = self._secrets(adapter.name)
+        verified_by = self._secrets(adapter)
         own = choices.read(self._read)
         if not self._name or self._name in taken:
             return None
@@ -142,14 +142,14 @@ class _Table:
             else:
                 self._fault(key, "unknown; a source knows " + ", ".join(sorted(known)))
 
-    def _secrets(self, provider: str) -> tuple[SecretStr, ...]:
+    def _secrets(self, adapter: Adapter) -> tuple[SecretStr, ...]:
         key = "webhook_secret_env"
         given = self._content.get(key)
         names = given if isinstance(given, list) else [given]
         if given is None or not names:
             self._fault(key, "missing; write the name of the variable that holds the secret")
             return ()
-        return tuple(secret for name in names for secret in self._secret(key, name, provider))
+        return tuple(secret for name in names for secret in self._secret(key, name, adapter))
 
     def _shared(self, adapter: Adapter) -> dict[str, Any]:
         """Give the choices that one variable makes for every source."""
@@ -158,10 +158,10 @@ class _Table:
             {field: name for field, name in shared.items() if name.startswith("BRIDGE_")}
         )
 
-    def _secret(self, key: str, name: Any, provider: str) -> tuple[SecretStr, ...]:
+    def _secret(self, key: str, name: Any, adapter: Adapter) -> tuple[SecretStr, ...]:
         if not (set_ := self._variable(key, name)):
             return ()
-        return self._variables.read(set_, lambda value: secrets(value, provider), default=())
+        return self._variables.read(set_, lambda value: secrets(value, adapter), default=())
 
     def _variable(self, key: str, name: Any) -> str | None:
         """Give the name of a variable that is set; what else it is, is a fault."""

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from adapters.registry import adapters
+from adapters.registry import adapters, providers
 from bridge.config import database, values
-from bridge.config.faults import ConfigErrors
+from bridge.config.faults import ConfigErrors, either
 from bridge.config.file import of_file
+from bridge.config.options import variable
+from bridge.config.order_fields import customer_field, extra_names
 from bridge.config.settings import Config, Destination, EventNames, Source
 from bridge.config.sources import Choices, of_variables
 from bridge.config.variables import Variables
@@ -33,6 +35,7 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
     Raises ConfigurationError with every fault at once.
     """
     faults = ConfigErrors()
+    known = adapters().values()
     variables = Variables(environ, faults)
     url = _database_url(variables, environ, folder, faults)
     choices = Choices(destination=Destination(app_id=None, url=_HEAP)).of_variables(variables)
@@ -55,9 +58,9 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
         alert_url=variables.read("BRIDGE_ALERT_URL", values.alert_url, None),
         heap_api_key=variables.read("HEAP_API_KEY", values.api_key, None),
         erase_at_heap=variables.read("BRIDGE_ERASE_AT_HEAP", values.erase_at_heap, default=False),
-        customer_id_field=variables.read("BRIDGE_CUSTOMER_ID_FIELD", values.customer_field, None),
+        customer_id_field=variables.read("BRIDGE_CUSTOMER_ID_FIELD", customer_field(known), None),
         hash_identity=variables.read("BRIDGE_HASH_IDENTITY", values.switch, default=False),
-        extra_properties=variables.read("BRIDGE_EXTRA_PROPERTIES", values.extra_names, default=()),
+        extra_properties=variables.read("BRIDGE_EXTRA_PROPERTIES", extra_names(known), default=()),
         user_properties=variables.read("HEAP_USER_PROPERTIES", values.switch, default=False),
         identify=variables.read("HEAP_IDENTIFY", values.switch, default=False),
         payload_days=variables.read("BRIDGE_PAYLOAD_DAYS", _DAYS, 30),
@@ -78,8 +81,10 @@ def load(environ: Mapping[str, str], folder: Path, *, to_heap: bool = False) -> 
     if config.erase_at_heap and config.heap_api_key is None:
         faults.warn("BRIDGE_ERASE_AT_HEAP", "no user is deleted at Heap before HEAP_API_KEY is set")
     if not sources:
-        faults.warn("no source", "set STRIPE_WEBHOOK_SECRET or SHOPIFY_WEBHOOK_SECRET")
-    variables.warn_of_misspelled(("BRIDGE_", "HEAP_", "STRIPE_", "SHOPIFY_"))
+        secrets = [variable(adapter, "webhook_secret") for adapter in providers()]
+        faults.warn("no source", f"set {either(secrets)}")
+    prefixes = (variable(adapter, "") for adapter in known)
+    variables.warn_of_misspelled(("BRIDGE_", "HEAP_", *prefixes))
     return replace(config, warnings=tuple(faults.warnings))
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from adapters.contract import Adapter
-from bridge.config.faults import ConfigErrors, shown
+from bridge.config.faults import ConfigErrors, either, shown
 from bridge.config.values import api_url
 
 # What means the same for every provider has one variable for all.
@@ -67,8 +67,7 @@ def _wanted(name: str, info: FieldInfo) -> str:
     kind = info.annotation
     usual = "" if info.default is None else f" ({_usual(info.default)} is usual)"
     if get_origin(kind) is Literal:
-        words = [str(word) for word in get_args(kind)]
-        return f"{', '.join(words[:-1])} or {words[-1]}{usual}"
+        return f"{either([str(word) for word in get_args(kind)])}{usual}"
     if kind is bool:
         return f"on or off{usual}"
     if kind is int:

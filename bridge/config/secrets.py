@@ -1,38 +1,25 @@
 """Read webhook secrets, and see the commonest mistakes in them without showing any."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import SecretStr
 
+from adapters.contract import Adapter
+from adapters.conventions import Credential
+from adapters.registry import credentials
 from bridge.config.faults import Unfit
 
-# How the other credentials of each provider begin, and what they are.
-# Seen in the providers' own documents, November 2026.
-_MISTAKEN = {
-    "stripe": {
-        "sk_": "a Stripe secret key",
-        "rk_": "a Stripe restricted key",
-        "pk_": "a Stripe publishable key",
-        "we_": "the id of a webhook endpoint",
-        "shpss_": "a Shopify client secret",
-    },
-    "shopify": {
-        "whsec_": "a Stripe webhook secret",
-        "shpat_": "a Shopify access token",
-        "shpca_": "a Shopify access token",
-    },
-}
 
-
-def secrets(value: Any, provider: str) -> tuple[SecretStr, ...]:
+def secrets(value: Any, adapter: Adapter) -> tuple[SecretStr, ...]:
     """Read one or more secrets, separated by commas. Raises Unfit, never with the value."""
     entries = [entry.strip() for entry in str(value).split(",")]
     for entry in entries:
-        _look_at(entry, provider)
+        _look_at(entry, adapter)
     return tuple(SecretStr(entry) for entry in entries)
 
 
-def _look_at(entry: str, provider: str) -> None:
+def _look_at(entry: str, adapter: Adapter) -> None:
     if not entry:
         raise Unfit("an entry between commas is empty; write secret,secret", secret=True)
     if entry[0] in "\"'" or entry[-1] in "\"'":
@@ -43,9 +30,17 @@ def _look_at(entry: str, provider: str) -> None:
             "several are separated by commas",
             secret=True,
         )
-    for beginning, kind in _MISTAKEN.get(provider, {}).items():
-        if entry.startswith(beginning):
+    for other in _others(adapter):
+        if entry.startswith(other.prefix):
             raise Unfit(
-                f"this is {kind} ({beginning}…), not the secret that signs {provider}'s webhooks",
+                f"this is {other.title} ({other.prefix}…), not the secret that signs "
+                f"{adapter.name}'s webhooks",
                 secret=True,
             )
+
+
+def _others(adapter: Adapter) -> Iterator[Credential]:
+    """Return what cannot be its webhook secret; nothing if it does not say how its own look."""
+    own = adapter.conventions.credentials
+    signing = {one.prefix for one in own if one.signs_webhooks}
+    return (one for one in credentials() if own and one.prefix not in signing)

@@ -76,12 +76,13 @@ class Choices:
         verified_by: tuple[SecretStr, ...],
         settings: BaseModel,
     ) -> Source:
-        """Make a source with these choices; a shop that its settings name is its account."""
+        """Make a source with these choices; its settings may name its account."""
+        account = adapter.conventions.account_setting
         return Source(
             name=name,
             adapter=adapter,
             secrets=verified_by,
-            account=getattr(settings, "shop", None),
+            account=getattr(settings, account) if account else None,
             settings=settings,
             destination=self.destination,
             since=self.since,
@@ -106,11 +107,12 @@ def _of_variables(
         return variable(adapter, field)
 
     secret = called("webhook_secret")
-    verified_by = variables.read(secret, lambda value: secrets(value, adapter.name), default=())
+    verified_by = variables.read(secret, lambda value: secrets(value, adapter), default=())
     given = variables.some({field: called(field) for field in adapter.settings.model_fields})
     settings = options(adapter, given, called, faults)
     if verified_by:
         return choices.source(adapter.name, adapter, verified_by, settings)
-    if "shop" in given and not variables.text(secret):
-        faults.warn(called("shop"), f"has no effect without {secret}")
+    account = adapter.conventions.account_setting
+    if account in given and not variables.text(secret):
+        faults.warn(called(account), f"has no effect without {secret}")
     return None

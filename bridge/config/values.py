@@ -21,9 +21,6 @@ _DIGITS = re.compile(r"[0-9]{1,30}")
 # Heap cuts names of events at this length.
 _NAME_LENGTH = 1023
 
-_PLAIN = ("tags", "payment_gateway_names", "shipping_country")
-_OF_SHOP = re.compile(r"(note_attributes|metadata)\.[^,\s][^,]{0,99}")
-
 
 def whole(wanted: str, low: int, high: int) -> Callable[[Any], int]:
     """Make a reader of whole numbers from low to high."""
@@ -43,26 +40,6 @@ def switch(value: Any) -> bool:
     if word not in _ON | _OFF:
         raise Unfit("on or off")
     return word in _ON
-
-
-def customer_field(value: Any) -> str:
-    """Read where the shop's own customer id stands."""
-    if value != "customer_id" and not _is_of_shop(str(value)):
-        raise Unfit("customer_id, note_attributes.NAME or metadata.NAME")
-    return str(value)
-
-
-def extra_names(value: Any) -> tuple[str, ...]:
-    """Read the names of values to copy, separated by commas; nothing but these can be named."""
-    names = tuple(name for part in str(value).split(",") if (name := part.strip()))
-    if not all(name in _PLAIN or _is_of_shop(name) for name in names):
-        raise Unfit(f"note_attributes.NAME, metadata.NAME, {', '.join(_PLAIN)}, by commas")
-    return tuple(dict.fromkeys(names))
-
-
-def _is_of_shop(name: str) -> bool:
-    """Whether it names a field of the shop's own; `x_NAME` is what Heap takes as a name."""
-    return _OF_SHOP.fullmatch(name) is not None and name.isprintable()
 
 
 def api_key(value: Any) -> str:

@@ -34,8 +34,7 @@ def product(line: LineItem) -> list[tuple[str, Value]]:
         ("category", line.category),
         ("brand", line.brand),
         ("type", line.type),
-        # Shopify's word for a product without variants, which says nothing about the thing sold.
-        ("variant", None if line.variant == "Default Title" else line.variant),
+        ("variant", line.variant),
         ("sku", line.sku),
         ("bundle_id", line.bundle_id),
         ("bundle_name", line.bundle_name),

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from adapters.conventions import Conventions
 from bridge.config import Config
 from bridge.delivery.deletion import MOST_USERS, Deletion, NotDeleted
 from bridge.logs import logger
@@ -64,7 +65,7 @@ class Eraser:
 
     def _slice(self, connection: Connection, demand: Demand) -> bool:
         """Go through one slice of one table; False once all is done."""
-        traces = PiiMatcher(demand.whose)
+        traces = PiiMatcher(demand.whose, self._customer_keys(demand.source))
         if demand.state == "asked":
             found = scrub.in_inbox(
                 connection, demand.source, traces, demand.cursor, demand.event_id
@@ -104,6 +105,12 @@ class Eraser:
         allowed = demand.kind == "customer" and self.config.erase_at_heap
         state = "approved" if allowed else "waiting"
         return {"state": state, "whose": None, "due_at": self.clock()}
+
+    def _customer_keys(self, name: str) -> tuple[str, ...]:
+        """Return the keys under which bodies of a source, configured or not, name a customer."""
+        source = self.config.sources.get(name)
+        conventions = source.adapter.conventions if source else Conventions()
+        return conventions.customer_keys
 
     def _nameless(self, demand: Demand) -> Callable[[bytes, str], bytes]:
         """Give what writes an order's events without the person."""
@@ -154,7 +161,9 @@ class Eraser:
         """Gather what is stored of a customer who asked."""
 
         def work(connection: Connection) -> str:
-            orders, alone = data_export.of_person(connection, export.source, export.whose)
+            orders, alone = data_export.of_person(
+                connection, export.source, export.whose, self._customer_keys(export.source)
+            )
             stored = {
                 "source": export.source,
                 "request": export.request,

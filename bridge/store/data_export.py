@@ -13,10 +13,10 @@ from bridge.store.tables import inbox, orders, outbox
 
 
 def of_person(
-    connection: Connection, source: str, whose: Person | None
+    connection: Connection, source: str, whose: Person | None, customer_keys: Iterable[str]
 ) -> tuple[list[int], list[int]]:
     """Find all that is a person's own: orders, and webhooks that belong to none."""
-    traces = PiiMatcher(whose)
+    traces = PiiMatcher(whose, customer_keys)
     rows = set(named(connection, source, whose.order_ids if whose else ()))
     alone: list[int] = []
     after: int | None = 0

@@ -2,21 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from adapters.schema import Person
 
-_CUSTOMER = ("customer", "customer_id", "customerId")
+# Keys of our own records; a body's are the adapter's to name.
+_CUSTOMER_ID = "customer_id"
 _ADDRESS = "email"
 
 
 class PiiMatcher:
-    """How a person is recognised in what is stored; whose None means everybody."""
+    """How a person is recognised in what is stored; whose None means everybody.
 
-    def __init__(self, whose: Person | None) -> None:
+    customer_keys: keys under which the provider's bodies name their customer.
+    """
+
+    def __init__(self, whose: Person | None, customer_keys: Iterable[str] = ()) -> None:
         self.whose = whose
+        self._customer_keys = frozenset({_CUSTOMER_ID, *customer_keys})
         email = (whose.email or "").strip() if whose else ""
         self._address = email.casefold()
         self._email = _whole(email) if email else None
@@ -39,13 +44,29 @@ class PiiMatcher:
         things = _objects(stored or b"")
         return any(self._is_customers(thing) or self._is_addressed(thing) for thing in things)
 
+    def is_ordered(self, name: str | None) -> bool:
+        """Whether it is the alias or canonical ID of an order that was named as the person's."""
+        return bool(self.whose and name in self.whose.order_ids)
+
+    def is_id(self, text: str) -> bool:
+        """Whether it is the customer's ID."""
+        return bool(self.whose and self.whose.id and text == self.whose.id)
+
     def blanked(self, stored: bytes) -> bytes:
         """Give what is stored without the person's address, as good JSON as it was."""
         return self._email.sub(b"removed", stored) if self._email else stored
 
     def _is_customers(self, thing: dict[str, Any]) -> bool:
-        own = self.whose.id if self.whose else None
-        return bool(own and any(_names(thing.get(key), own) for key in _CUSTOMER))
+        values = (thing[key] for key in self._customer_keys & thing.keys())
+        return any(self._names(value) for value in values)
+
+    def _names(self, value: Any) -> bool:
+        """Whether a value is the customer: by address, or by ID, bare, global, or in an object."""
+        if isinstance(value, dict):
+            value = value.get("id")
+        text = str(value).strip()
+        is_address = bool(self._address) and text.casefold() == self._address
+        return is_address or self.is_id(text.rpartition("/")[2])
 
     def _is_addressed(self, thing: dict[str, Any]) -> bool:
         """Whether the address stands where an order says who bought, not in a text or attribute."""
@@ -77,10 +98,3 @@ def _objects(raw: bytes | str) -> Iterator[dict[str, Any]]:
             open_ += value.values()
         elif isinstance(value, list):
             open_ += value
-
-
-def _names(value: Any, own: str) -> bool:
-    """Whether a value is a customer's id: bare, as a global id, or inside the customer."""
-    if isinstance(value, dict):
-        value = value.get("id")
-    return str(value).rpartition("/")[2] == own

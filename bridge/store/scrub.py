@@ -1,13 +1,13 @@
 """Finding and removing what is stored of one customer, or of a whole shop, a slice at a time."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, true, update
+from sqlalchemy import Connection, Row, delete, or_, select, true, update
 
-from bridge.store.engine import Store
+from bridge.store.engine import Store, short
 from bridge.store.erasures import User
 from bridge.store.outbox import SANDBOX, hashed
 from bridge.store.pii import PiiMatcher
@@ -26,7 +26,12 @@ from bridge.store.tables import (
 )
 
 # Keys of an order's record that say who bought.
-PERSONAL = ("email", "customer_id", "carried", "extra", "counterpart")
+PERSONAL = ("email", "customer_id", "attribution", "extra", "match_candidate")
+# Columns of the ledger by which the buyer, or the order's other half, is recognised.
+_OF_WHOM = (
+    *("match_group", "match_also", "match_side", "match_amount", "match_at", "match_since"),
+    *("identity", "identity_hash"),
+)
 # By which of them Heap was told whose an event is.
 _FIELDS = ("identity", "user_id")
 ERASED = "erased: its customer's data was removed before it was sent"
@@ -77,19 +82,30 @@ def in_inbox(
 def in_records(connection: Connection, source: str, traces: PiiMatcher, after: int) -> ScrubMatches:
     """Look through a slice of the orders."""
     rows = connection.execute(
-        select(orders.c.id, orders.c.sent_order)
+        select(
+            orders.c.id,
+            orders.c.key,
+            orders.c.sent_order,
+            orders.c.identity,
+            orders.c.identity_hash,
+        )
         .where(orders.c.source == source, orders.c.id > after)
         .order_by(orders.c.id)
         .limit(SLICE)
     ).all()
-    return ScrubMatches(
-        rows[-1].id if rows else None, frozenset(row.id for row in rows if traces(row.sent_order))
+    theirs = (
+        row.id
+        for row in rows
+        # One that was scrubbed already has no user.
+        if traces(row.sent_order)
+        or ((row.identity or row.identity_hash) and traces.is_ordered(row.key))
     )
+    return ScrubMatches(rows[-1].id if rows else None, frozenset(theirs))
 
 
 def named(connection: Connection, source: str, order_ids: Sequence[str]) -> frozenset[int]:
-    """Find orders by the ids that their provider gives them."""
-    ids = [f"order:{own}" for own in order_ids]
+    """Find orders by their aliases."""
+    ids = [short(own) for own in order_ids]
     found = select(aliases.c.order_id).where(aliases.c.source == source, aliases.c.id.in_(ids))
     return frozenset(connection.execute(found).scalars())
 
@@ -113,7 +129,8 @@ def is_theirs(connection: Connection, row: int, traces: PiiMatcher) -> bool:
     (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
     if traces.owned(order.sent_order) or traces(order.identity):
         return True
-    if row in named(connection, order.source, traces.whose.order_ids):
+    named_so = named(connection, order.source, traces.whose.order_ids)
+    if traces.is_ordered(order.key) or row in named_so:
         return True
     came = select(inbox.c.body).where(inbox.c.order_id == row, inbox.c.body.is_not(None))
     return any(traces.owned(body) for body in connection.execute(came).scalars())
@@ -140,6 +157,7 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
     """
     (order,) = connection.execute(select(orders).where(orders.c.id == row)).all()
     sent_order = json.loads(order.sent_order) if order.sent_order else {}
+    _drop_groups(connection, order, sent_order.get("match_candidate") or {})
     for key in PERSONAL:
         sent_order.pop(key, None)
     pseudonym = f"{sent_order.get('account')}:order:{sent_order.get('id')}"
@@ -168,9 +186,7 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
         connection.execute(delete(match_groups).where(match_groups.c.name == lock_of(which)))
     mine = update(batches).where(batches.c.order_id == row)
     connection.execute(mine.values(identity=hashed(pseudonym)))
-    names = ("group", "side", "amount", "at", "since")
-    of_whom = (*(f"counterpart_{name}" for name in names), "identity", "identity_hash")
-    values: dict[str, Any] = dict.fromkeys(of_whom)
+    values: dict[str, Any] = dict.fromkeys(_OF_WHOM)
     values["expired"] = order.expired or "payloads"
     if order.sent_order:
         values["sent_order"] = json.dumps(sent_order, ensure_ascii=False)
@@ -186,6 +202,13 @@ def scrub(connection: Connection, row: int, nameless: Callable[[bytes, str], byt
 def _user(pair: Sequence[str]) -> User:
     field, which = pair
     return field, which
+
+
+def _drop_groups(connection: Connection, order: Row[Any], candidate: Mapping[str, Any]) -> None:
+    """Remove the locks whose names contain whom an order's other half would be of."""
+    names = {order.match_group, order.match_also, candidate.get("group"), candidate.get("also")}
+    theirs = match_groups.c.name.in_([name for name in names if name])
+    connection.execute(delete(match_groups).where(match_groups.c.source == order.source, theirs))
 
 
 def _drop_asides(connection: Connection, row: int) -> None:
@@ -207,7 +230,7 @@ def scrub_rest(connection: Connection, source: str, traces: PiiMatcher) -> None:
     """Remove a person from what was looked up and what was handed over."""
     rows = connection.execute(select(lookup_cache).where(lookup_cache.c.source == source)).all()
     for row in rows:
-        if traces(row.body) or traces(row.id):
+        if traces(row.body) or traces(row.id) or traces.is_id(row.id):
             same = [
                 lookup_cache.c[name] == getattr(row, name) for name in ("account", "kind", "id")
             ]

@@ -1,4 +1,4 @@
-"""Payload files as they lie about in repositories and exports: whose they are, under what topic."""
+"""Payload files from repositories and exports: which provider's they are, under which topic."""
 
 from collections.abc import Mapping
 from csv import DictReader
@@ -9,27 +9,11 @@ from typing import Any
 import simplejson
 
 from adapters.contract import Adapter
-from adapters.registry import adapters
+from adapters.conventions import FileBody
+from adapters.registry import adapters, providers
 
 _INDEX = "index.tsv"
-
-# File name prefix, as in `order__paid.json` -> the Shopify topic such a body comes under.
-_SHOPIFY_TOPICS: Mapping[str, str] = {
-    "order": "orders/create",
-    "checkout": "checkouts/create",
-    "draft_order": "draft_orders/create",
-    "order_edit": "orders/edited",
-    "refund": "refunds/create",
-    "transaction": "order_transactions/create",
-}
-# Bare Stripe object -> the event that brings it in its final state.
-_STRIPE_EVENTS: Mapping[str, str] = {
-    "charge": "charge.succeeded",
-    "checkout.session": "checkout.session.completed",
-    "invoice": "invoice.paid",
-    "invoice_payment": "invoice_payment.paid",
-    "payment_intent": "payment_intent.succeeded",
-}
+_UNKNOWN = "not a webhook body: of no provider that is known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,78 +30,55 @@ class Body:
 
 
 def read(path: Path) -> Body | str:
-    """Find out whose payload a file is, and make the webhook body of it; else say what it is."""
-    raw = path.read_bytes()
+    """Return the webhook that a file stands for; else say what the file is.
+
+    A folder that is named like an adapter says whose its files are; else their content does.
+    """
+    raw, topic = path.read_bytes(), _indexed_topic(path)
+    value = _object(raw)
+    owner = _owner(path)
+    for adapter in [owner] if owner else adapters().values():
+        found = _found(adapter, path, value, topic) if value is not None else None
+        if isinstance(found, str):
+            return found
+        if found:
+            return _body(adapter, found, raw)
+    # The adapter is to say what is wrong with it.
+    return Body(owner, topic, raw) if owner else _UNKNOWN
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
     try:
         value = simplejson.loads(raw, use_decimal=True)
     except (ValueError, RecursionError):
-        value = None
-    name = _provider(path, value)
-    if name is None:
-        return "not a webhook body: of no provider that is known"
-    adapter = adapters()[name]
-    if not isinstance(value, dict):
-        # The adapter is to say what is wrong with it.
-        return Body(adapter, "", raw)
-    return _stripe(adapter, value, raw) if name == "stripe" else _shopify(adapter, path, value, raw)
-
-
-def _provider(path: Path, value: Any) -> str | None:
-    for part in reversed(path.resolve().parent.parts):
-        if part in ("stripe", "shopify"):
-            return part
-    if not isinstance(value, dict):
         return None
-    if value.get("object") in ("event", *_STRIPE_EVENTS):
-        return "stripe"
-    marks = ("line_items", "financial_status", "admin_graphql_api_id", "order")
-    return "shopify" if any(mark in value for mark in marks) else None
+    return value if isinstance(value, dict) else None
 
 
-def _stripe(adapter: Adapter, value: dict[str, Any], raw: bytes) -> Body | str:
-    kind = value.get("object")
-    if "type" in value and ("data" in value or kind in ("event", "v2.core.event")):
-        return Body(adapter, str(value["type"]), raw)
-    if not isinstance(kind, str) or kind not in _STRIPE_EVENTS:
-        return f"not a webhook body: a bare {kind or 'object'}"
-    topic = _STRIPE_EVENTS[kind]
-    event = {
-        "id": f"evt_corpus_{value.get('id')}",
-        "object": "event",
-        "type": topic,
-        "created": value.get("created") or 0,
-        "livemode": value.get("livemode", False),
-        "data": {"object": value},
-    }
-    return Body(
-        adapter,
-        topic,
-        simplejson.dumps(event, use_decimal=True).encode(),
-        f"a bare {kind}, taken as {topic}",
-    )
+def _owner(path: Path) -> Adapter | None:
+    known = {adapter.name: adapter for adapter in providers()}
+    folders = reversed(path.resolve().parent.parts)
+    return next((known[name] for name in folders if name in known), None)
 
 
-def _shopify(adapter: Adapter, path: Path, value: dict[str, Any], raw: bytes) -> Body | str:
-    topic = _indexed_topic(path) or _SHOPIFY_TOPICS.get(path.name.partition("__")[0], "")
-    match list(value.items()):
-        case [(str(key), dict(inner))] if key in _SHOPIFY_TOPICS and key != "order_edit":
-            body = simplejson.dumps(inner, use_decimal=True).encode()
-            return Body(adapter, topic or _SHOPIFY_TOPICS[key], body, f"wrapped in {key!r}")
-        case [(str(key), list())]:
-            return f"not a webhook body: a list of {key}"
-    if not topic and "order_id" not in value and "financial_status" in value:
-        topic = _SHOPIFY_TOPICS["order"]
-    return Body(adapter, topic, raw)
+def _found(
+    adapter: Adapter, path: Path, value: Mapping[str, Any], topic: str
+) -> FileBody | str | None:
+    from_file = adapter.conventions.from_file
+    return from_file(value, path.name, topic) if from_file else None
 
 
-def _indexed_topic(path: Path) -> str | None:
-    """Return the topic of a file by the `index.tsv` beside it, where that names one."""
+def _body(adapter: Adapter, found: FileBody, raw: bytes) -> Body:
+    if found.value is not None:
+        raw = simplejson.dumps(found.value, use_decimal=True).encode()
+    return Body(adapter, found.topic, raw, found.difference)
+
+
+def _indexed_topic(path: Path) -> str:
+    """Return the topic of a file by the `index.tsv` beside it; empty if it names none."""
     index = path.with_name(_INDEX)
     if not index.is_file():
-        return None
+        return ""
     with index.open(encoding="utf-8", newline="") as lines:
-        for row in DictReader(lines, delimiter="\t"):
-            if row.get("file") == path.name:
-                topic = row.get("topic") or ""
-                return topic if "/" in topic and "*" not in topic else None
-    return None
+        rows = DictReader(lines, delimiter="\t")
+        return next((row.get("topic") or "" for row in rows if row.get("file") == path.name), "")

@@ -1,11 +1,14 @@
 """The whole configuration as an operator sets it, and what he is told where it is wrong."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from adapters import registry
+from adapters.conventions import Conventions, Credential
 from adapters.shopify import SHOPIFY
 from adapters.shopify.settings import ShopifySettings
 from adapters.stripe import STRIPE
@@ -237,7 +240,7 @@ WRONG = [
         (
             "BRIDGE_CUSTOMER_ID_FIELD",
             field,
-            f"customer_id, note_attributes.NAME or metadata.NAME; it is {field!r}",
+            f"customer_id, metadata.NAME or note_attributes.NAME; it is {field!r}",
         )
         for field in ("email", "metadata.", "note_attributes", "tags", "metadata.a\tb")
     ),
@@ -246,8 +249,8 @@ WRONG = [
             "BRIDGE_EXTRA_PROPERTIES",
             names,
             (
-                "note_attributes.NAME, metadata.NAME, tags, payment_gateway_names, "
-                f"shipping_country, by commas; it is {names!r}"
+                "metadata.NAME, note_attributes.NAME, shipping_country, tags, "
+                f"payment_gateway_names, by commas; it is {names!r}"
             ),
         )
         for names in ("email", "tags,customer.email", "metadata.", "metadata.a\x07")
@@ -389,6 +392,11 @@ MISTAKEN = [
         "this is a Stripe secret key (sk_…), not the secret that signs stripe's webhooks",
     ),
     (
+        "STRIPE",
+        "shpss_canary4711",
+        "this is a Shopify client secret (shpss_…), not the secret that signs stripe's webhooks",
+    ),
+    (
         "SHOPIFY",
         CANARY,
         "this is a Stripe webhook secret (whsec_…), not the secret that signs shopify's webhooks",
@@ -407,6 +415,44 @@ def test_a_mistaken_secret_is_recognised_and_never_shown(
 ) -> None:
     name = f"{provider}_WEBHOOK_SECRET"
     assert faults({name: value}, tmp_path) == (f"{name}: {sentence}",)
+
+
+def test_what_a_new_adapter_states_is_known_everywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    conventions = Conventions(
+        credentials=(Credential("acme_key_", "an Acme key"),),
+        account_setting="shop",
+        order_fields=("attributes.NAME", "floor"),
+    )
+    acme = replace(SHOPIFY, name="acme", conventions=conventions)
+    monkeypatch.setitem(registry.adapters(), "acme", acme)
+    environ = {
+        "ACME_WEBHOOK_SECRET": "a-secret",
+        "ACME_SHOP": "example.myshopify.com",
+        "BRIDGE_CUSTOMER_ID_FIELD": "attributes.member",
+        "BRIDGE_EXTRA_PROPERTIES": "floor,attributes.shelf",
+    }
+    config = load(environ, tmp_path)
+    assert config.sources["acme"].account == "example.myshopify.com"
+    assert config.customer_id_field == "attributes.member"
+    assert config.extra_properties == ("floor", "attributes.shelf")
+    assert load({}, tmp_path).warnings == (
+        "no source: set STRIPE_WEBHOOK_SECRET, SHOPIFY_WEBHOOK_SECRET or ACME_WEBHOOK_SECRET",
+    )
+    unfit = {"ACME_WEBHOOK_SECRET": "acme_key_1", "STRIPE_WEBHOOK_SECRET": "acme_key_1"}
+    sentences = [
+        f"{name}_WEBHOOK_SECRET: this is an Acme key (acme_key_…), not the secret that signs "
+        f"{name.lower()}'s webhooks"
+        for name in ("STRIPE", "ACME")
+    ]
+    hidden = "PORT: a port, 1 to 65535; it is not shown, because it looks like a secret"
+    assert set(faults({**unfit, "PORT": "acme_key_1"}, tmp_path)) == {*sentences, hidden}
+
+
+def test_an_adapter_that_states_no_credentials_takes_any_secret(tmp_path: Path) -> None:
+    config = load({"EXAMPLE_WEBHOOK_SECRET": CANARY}, tmp_path)
+    assert secrets(config.sources["example"]) == [CANARY]
 
 
 def test_no_repr_shows_a_secret(tmp_path: Path) -> None:

@@ -1,16 +1,14 @@
 """What customers may demand: nothing is left of them here, Heap is asked on the operator's word."""
 
 import json
-from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from bridge.sandbox.deletion import API_KEY
 from bridge.store import erasures
-from bridge.store.tables import metadata
 from bridge.tools.samples import SHOP
 from tests.flow.lives import Life
+from tests.flow.traces import traces
 
 ADA, BOB = "shopper1@example.com", "shopper2@example.com"
 
@@ -23,19 +21,6 @@ def redact(number, *, email=None, orders=True):
         "customer": {"id": 7_000 + number, "email": email, "phone": None},
         "orders_to_redact": [life.id] if orders else [],
     }
-
-
-def traces(rig, text):
-    """Count where a text is left: every table in full, and the bytes of SQLite's files."""
-    found = 0
-    for table in metadata.tables.values():
-        rows = rig.store.read(lambda c, t=table: c.execute(select(t)).all())
-        found += sum(text.lower() in repr(tuple(row)).lower() for row in rows)
-    if rig.store.on_sqlite:
-        file = Path(rig.store.engine.url.database)
-        for one in (file, file.with_name(f"{file.name}-wal")):
-            found += one.exists() and text.lower().encode() in one.read_bytes().lower()
-    return found
 
 
 def posted(rig, *lives, until=3):

@@ -24,7 +24,8 @@ from bridge.store.tables import (
 )
 from bridge.tools.samples import SHOP
 from tests.flow.lives import Life
-from tests.flow.test_erasure import redact, traces
+from tests.flow.test_erasure import redact
+from tests.flow.traces import traces
 
 ADA = "shopper1@example.com"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -13,8 +13,9 @@ from bridge.store.outbox import hashed
 from bridge.store.tables import batches, orders
 from bridge.worker.run import begin
 from tests.flow.lives import TOTAL, Life
-from tests.flow.test_erasure import redact, traces
+from tests.flow.test_erasure import redact
 from tests.flow.test_races import on_postgresql, together
+from tests.flow.traces import traces
 
 PROPERTIES, IDENTIFY = "/api/add_user_properties", "/api/v1/identify"
 APP, ADA = "1234567890", "shopper1@example.com"

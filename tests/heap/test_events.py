@@ -179,7 +179,6 @@ def test_the_tax_inside_prices_is_told_only_where_it_is_mixed(
 @pytest.mark.parametrize(
     ("given_", "sent"),
     [
-        ({"variant": "Default Title"}, {}),
         ({"name": "  "}, {}),
         ({"name": "ü" * 1500}, {"name": "ü" * 1023}),
         ({"name": "a\x00b"}, {"name": "a\x00b"}),
@@ -188,7 +187,7 @@ def test_the_tax_inside_prices_is_told_only_where_it_is_mixed(
         ({"discount_codes": (" ", "X")}, {"discount_code": "X"}),
         ({"discount": Decimal("NaN")}, {}),
     ],
-    ids=["default", "blank", "long", "nul", "surrogate", "no codes", "blank code", "no number"],
+    ids=["blank", "long", "nul", "surrogate", "no codes", "blank code", "no number"],
 )
 def test_a_line_says_nothing_where_there_is_nothing_to_say(
     order: Order, line: LineItem, given_: dict[str, Any], sent: dict[str, str]

@@ -1,11 +1,13 @@
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.conventions import Conventions, FileBody
 from adapters.registry import adapters
 from bridge.tools.corpus import main
 
@@ -81,6 +83,28 @@ def test_a_bare_object_of_stripe_is_taken_as_its_event(tmp_path: Path, lines: Li
         "stripe/a.json: not a webhook body: a bare invoice, taken as invoice.paid; "
         "ignored: the invoice is not paid"
     )
+
+
+def test_an_adapter_says_itself_what_its_files_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lines: Lines
+) -> None:
+    def from_file(value: Mapping[str, Any], name: str, topic: str) -> FileBody | str | None:
+        return FileBody(topic, value["inner"], f"{name} wrapped") if "inner" in value else None
+
+    plain = replace(adapters()["example"], name="plain")
+    wrapping = replace(plain, name="wrapping", conventions=Conventions(from_file=from_file))
+    for adapter in (plain, wrapping):
+        monkeypatch.setitem(adapters(), adapter.name, adapter)
+    body = json.loads(sample("example", "guest-in-yen").read_text())
+    write(tmp_path / "mixed" / "a.json", {"inner": body})
+    write(tmp_path / "plain" / "b.json", body)
+    write(tmp_path / "wrapping" / "c.json", body)
+
+    assert lines(tmp_path)[1][:3] == [
+        "mixed/a.json: not a webhook body: a.json wrapped; order of 4620 JPY, 1 lines",
+        "plain/b.json: order of 4620 JPY, 1 lines",
+        "wrapping/c.json: order of 4620 JPY, 1 lines",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b"], ["no such folder"]])
