@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from adapters.contract import Adapter
 from adapters.lookups import Api
-from adapters.shopify.normalize import ids, linked_ids, normalize
+from adapters.shopify.normalize import ids, normalize
 from adapters.shopify.settings import ShopifySettings
 from adapters.shopify.shape import trimmed
 from adapters.shopify.standalone import standalone
@@ -38,7 +38,6 @@ SHOPIFY = Adapter(
     ids=ids,
     normalize=normalize,
     alone=standalone,
-    linked_ids=linked_ids,
     notice=notice,
     remark=trimmed,
     settings=ShopifySettings,

@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
 from adapters.lookups import ABSENT, LookupKey
-from adapters.schema import Ignored, LineItem, Order, Outcome, Parked, Wait
+from adapters.schema import (
+    LONGEST_WAIT,
+    Ignored,
+    LineItem,
+    Order,
+    Outcome,
+    Parked,
+    Wait,
+    with_linked,
+)
 from adapters.shopify.current import current_totals, moved
 from adapters.shopify.disputes import need_of, order_by
 from adapters.shopify.edits import as_placed, is_edited
@@ -27,8 +36,6 @@ from adapters.shopify.totals import Reading, settled, settled_need, with_settled
 _NEVER_PLACED = frozenset({"voided", "expired"})
 # No edit is waited for longer than so many times `settle_seconds`.
 _MOST_PAUSES = 30
-# Shopify tries a webhook for hours; an order that was to come has come by then.
-_ORDER_WAIT = timedelta(hours=72)
 _ORDER_UNKNOWN = (
     "order unknown: a refund of an order that no webhook told of; change the order in the shop's "
     "admin, a tag will do, so that orders/updated tells of it, or leave it where the order was "
@@ -52,13 +59,6 @@ def ids(event: WebhookEvent) -> tuple[str, ...]:
     return (*found, f"dispute:{event.payload.id('id')}") if kind == "dispute" else found
 
 
-def linked_ids(events: Sequence[WebhookEvent], known: Known) -> tuple[str, ...]:
-    """Name the orders of disputes whose bodies do not say, if they were looked up."""
-    disputes = {event.payload.id("id"): event for event in events if kind_of(event) == "dispute"}
-    orders = (order_by(event.payload, known.lookup) for event in disputes.values())
-    return tuple(f"order:{own}" for own in orders if own)
-
-
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:
     """Make the order of its states, once one of them shows that it counts, and what became of it.
 
@@ -68,8 +68,22 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     it until the order has been quiet for `settle_seconds`.
     Raises MalformedPayload where an order counts and none of its states can be read.
     """
-    settings: ShopifySettings = known.settings
     history = history_of(events)
+    return with_linked(_meaning(history, known), _linked_ids(history, known))
+
+
+def _linked_ids(history: ShopifyHistory, known: Known) -> tuple[str, ...]:
+    """Name the orders that lookups found for disputes whose bodies name none, and the disputes."""
+    nameless = (one.body for one in history.disputes if not one.body.id_or_none("order_id"))
+    found = ((body.id("id"), order_by(body, known.lookup)) for body in nameless)
+    named = (
+        own for dispute, order in found if order for own in (f"order:{order}", f"dispute:{dispute}")
+    )
+    return tuple(dict.fromkeys(named))
+
+
+def _meaning(history: ShopifyHistory, known: Known) -> tuple[Outcome, ...] | Wait:
+    settings: ShopifySettings = known.settings
     if not history.states:
         return _without_a_state(history, known)
     counting = [state for state in history.states if _counts(state.status, settings)]
@@ -231,10 +245,10 @@ def _without_an_order(history: ShopifyHistory, since: datetime, known: Known) ->
     """Wait for the order that a refund or a lost dispute belongs to."""
     nameless = [one for one in history.disputes if not one.body.id_or_none("order_id")]
     if not nameless:
-        return Wait("its order", since + _ORDER_WAIT, (Parked(_ORDER_UNKNOWN),))
+        return Wait("its order", since + LONGEST_WAIT, (Parked(_ORDER_UNKNOWN),))
     lookup_keys = [need_of(one.body) for one in nameless] if known.settings.is_keyed else []
     missing = tuple(lookup_key for lookup_key in lookup_keys if known.lookup(lookup_key) is None)
-    return Wait("the order of its dispute", since + _ORDER_WAIT, (Parked(_NO_ORDER),), missing)
+    return Wait("the order of its dispute", since + LONGEST_WAIT, (Parked(_NO_ORDER),), missing)
 
 
 def _counts(status: str, settings: ShopifySettings) -> bool:

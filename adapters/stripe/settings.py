@@ -1,6 +1,7 @@
 """What an operator decides about a Stripe source."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
@@ -70,6 +71,11 @@ class StripeSettings(BaseModel, frozen=True, extra="forbid"):
     def _is_a_map(cls, text: str) -> str:
         _pairs(text)
         return text
+
+    @property
+    def settle_time(self) -> timedelta:
+        """How long an order waits for its siblings."""
+        return timedelta(seconds=self.settle_seconds)
 
     @property
     def metadata_keys(self) -> Mapping[str, str]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Ignored
-from adapters.stripe.asked import StripeLookups
+from adapters.stripe.lookups import StripeLookups
+from adapters.stripe.webhook import DECIDING, HINTING, RETURNING
 
 _PREFIX = "v1."
 _GONE = "a thin event of something that Stripe has no more"
@@ -41,7 +42,17 @@ def related(payload: Payload) -> str | None:
     return named.id_or_none("id") if named else None
 
 
-def as_snapshot(event: WebhookEvent, asked: StripeLookups) -> WebhookEvent | Ignored | None:
+def reports_money(event: WebhookEvent) -> bool:
+    """Whether a thin event reports money, so that what it names is worth a lookup.
+
+    A link is not: with a key links are looked up from either side.
+    """
+    payload = event.payload
+    telling = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING, *HINTING)
+    return telling and topic_of(payload) != "invoice_payment.paid"
+
+
+def as_snapshot(event: WebhookEvent, lookups: StripeLookups) -> WebhookEvent | Ignored | None:
     """Make the snapshot event that says what a thin one is about, in its state of the look-up.
 
     Asked by event, not by object, so that a later event shows a later state. None where it is not
@@ -49,11 +60,11 @@ def as_snapshot(event: WebhookEvent, asked: StripeLookups) -> WebhookEvent | Ign
     """
     payload = event.payload
     own = payload.id("id")
-    answer = asked.essential("event", own)
+    answer = lookups.essential("event", own)
     if answer is None:
-        return None if asked.waits_for("event", own) else Ignored(_GONE)
-    thing = answer.raw("related")
-    if not isinstance(thing, dict):
+        return None if lookups.waits_for("event", own) else Ignored(_GONE)
+    object_ = answer.raw("related")
+    if not isinstance(object_, dict):
         return Ignored(_GONE)
     body = {
         "id": own,
@@ -61,7 +72,7 @@ def as_snapshot(event: WebhookEvent, asked: StripeLookups) -> WebhookEvent | Ign
         "type": topic_of(payload),
         "created": payload.raw("created"),
         "livemode": payload.flag("livemode"),
-        "data": {"object": thing},
+        "data": {"object": object_},
     }
     return replace(event, body=json.dumps(body, default=str).encode(), account=_named(event))
 
