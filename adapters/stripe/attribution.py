@@ -30,7 +30,7 @@ _HEAP_REFERENCE = re.compile(
 
 
 def attribution_of(history: StripeHistory) -> Attribution | None:
-    """Read what an order carries; only a session or payment intent is bought in a browser.
+    """Return what an order carries; only a session or payment intent is bought in a browser.
 
     So is a subscription's start, if the shop wrote on the subscription. A renewal is not: what its
     subscription carries is of the day on which that began.
@@ -66,11 +66,13 @@ def extra_of(history: StripeHistory, names: Iterable[str]) -> tuple[tuple[str, s
 def _value(history: StripeHistory, name: str) -> str | None:
     where, _, own = name.partition(".")
     if where == "metadata":
-        told = (metadata.text_or_none(own) for metadata in history.metadata(*_SOLD))
-        return next(filter(None, told), None)
+        values = (metadata.text_or_none(own) for metadata in history.metadata(*_SOLD))
+        return next(filter(None, values), None)
     if name == "shipping_country":
-        told = (_country(object_, path) for object_ in history.objects(*_SOLD) for path in _SHIPPED)
-        return next(filter(None, told), None)
+        values = (
+            _country(object_, path) for object_ in history.objects(*_SOLD) for path in _SHIPPED
+        )
+        return next(filter(None, values), None)
     return None
 
 
@@ -86,9 +88,9 @@ def _pairs(history: StripeHistory) -> Iterator[tuple[object, object]]:
         yield from ((name, one.raw(name)) for name in sorted(one.keys()))
     for session in history.objects("session"):
         reference = session.text_or_none("client_reference_id") or ""
-        if told := _HEAP_REFERENCE.fullmatch(reference):
-            yield "heap_user_id", told["user"]
-            yield "heap_session_id", told["session"]
+        if heap := _HEAP_REFERENCE.fullmatch(reference):
+            yield "heap_user_id", heap["user"]
+            yield "heap_session_id", heap["session"]
             # The link was opened from the shop's page when Stripe made the session.
             if made := session.time_or_none("created"):
                 yield "heap_time", int(made.timestamp())

@@ -53,14 +53,14 @@ def followed(
     """Put behind an order its refunds, by time, and where it stands; the order stays as it is.
 
     later: the refunds and disputes of the set. Without an order they are ignored with it, or wait
-    for it where nothing in the set could have told of it.
+    for it if nothing in the set could have shown it.
     lookups: remembers what is not known yet of the refunds; None without a key.
     Raises MalformedPayload where money that went back has no amount, currency or time.
     """
     if isinstance(sale, Wait):
         held = _behind(sale.otherwise, history, later, lookups, known)
         return held if isinstance(held, Wait) else replace(sale, otherwise=held)
-    if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(history):
+    if not any(isinstance(outcome, Order) for outcome in sale) and not _has_its_sale(history):
         return unsold(later, partial=known.partial) if gone_back((), later, (), None) else sale
     return _behind(sale, history, later, lookups, known)
 
@@ -69,24 +69,24 @@ def refunded(
     sold: Order,
     shown: tuple[StripeSnapshot, ...],
     later: Sequence[StripeSnapshot],
-    told: Sequence[Refund],
+    sent: Sequence[Refund],
     lookups: StripeLookups | None,
 ) -> tuple[Outcome, ...]:
     """Give the refunds of an order that was sent and whose own events are gone, not all perhaps.
 
     What is left of them would make less of the order than it was, so it says nothing of its sums.
-    told: the refunds that Heap was told of.
+    sent: the refunds that Heap was sent.
     """
     payments = captured_charges(shown)
-    back = gone_back(shown, later, payments, lookups, told)
-    known = {refund.id for refund in told}
+    back = gone_back(shown, later, payments, lookups, sent)
+    known = {refund.id for refund in sent}
     unclear = {*back.unclear}
     if not payments:
-        # The charge that would tell is gone.
+        # The charge that would show it is gone.
         rest = sold.uncaptured
         unclear |= {one.id for one in back.refunds if one.amount == rest and one.id not in known}
-    sent = [one for one in back.refunds if one.id not in unclear]
-    found: tuple[Outcome, ...] = tuple(_with_units(sold, sent, collected_in(sold)))
+    clear = [one for one in back.refunds if one.id not in unclear]
+    found: tuple[Outcome, ...] = tuple(_with_units(sold, clear, collected_in(sold)))
     return (*found, _parked(later, unclear)) if unclear else found
 
 
@@ -105,8 +105,8 @@ def unsold(later: Sequence[StripeSnapshot], *, partial: bool = False) -> tuple[O
     return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))
 
 
-def _is_told(history: StripeHistory) -> bool:
-    """Whether the set holds what tells that the order does not count."""
+def _has_its_sale(history: StripeHistory) -> bool:
+    """Whether the set holds what shows that the order does not count."""
     return bool(
         history.invoice
         or (history.session and history.sells_once)
@@ -129,12 +129,12 @@ def _behind(
     if order is None:
         return outcomes
     back = gone_back(history.snapshots, later, history.payments, lookups)
-    # Units leave the lines that Heap was told of, which a key set since may tell otherwise.
+    # Units leave the lines that Heap was sent, which a key set since may describe otherwise.
     refunds = _with_units(known.sold or order, back.refunds, collected_in(order))
     found = (*outcomes, *refunds, _standing(order, history))
     if back.unclear:
-        told = (seen for seen in later if seen.object.id("id") in back.unclear)
-        until = max(seen.received_at for seen in told) + LONGEST_WAIT
+        doubtful = (seen for seen in later if seen.object.id("id") in back.unclear)
+        until = max(seen.received_at for seen in doubtful) + LONGEST_WAIT
         return Wait(_EVIDENCE, until, (*found, _parked(later, back.unclear)))
     if lookups is None and (short := unlisted_refunds(history.snapshots, later)):
         return (*found, Parked(_UNLISTED, _keys(short)))
@@ -186,24 +186,24 @@ def _state(order: Order) -> str:
 
 
 def _with_units(order: Order, refunds: Sequence[Refund], collected: Decimal) -> list[Refund]:
-    """Give the refund with which all money is back all units; no other tells which units left.
+    """Give the refund with which all money is back all units; no other says which units left.
 
     collected: the money that came in. A refund that failed later keeps its units: they were sent
     when it succeeded, and each leaves once.
     """
     units = () if any(line.unknown for line in order.lines) else _units(order)
-    back, told = ZERO, []
+    back, found = ZERO, []
     for refund in refunds:
         if refund.items:
-            # So it was told; all units are gone with it.
+            # So it was sent; all units are gone with it.
             units = ()
         alike = refund.currency == order.currency
         whole = alike and collected > 0 and back + refund.amount >= collected
-        told.append(replace(refund, items=units) if whole and units else refund)
+        found.append(replace(refund, items=units) if whole and units else refund)
         units = () if whole else units
         if alike:
             back += refund.total_back
-    return told
+    return found
 
 
 def _units(order: Order) -> tuple[Units, ...]:

@@ -16,7 +16,7 @@ from adapters.money import ZERO, rounded
 from adapters.schema import Refund, RefundStep
 from adapters.stripe.money import currency_of
 from adapters.stripe.settlement import added_up, booked
-from adapters.stripe.snapshot import StripeSnapshot, made_at, newest
+from adapters.stripe.snapshot import StripeSnapshot, made_at
 
 _REASON = "dispute"
 _OVER = frozenset({"lost", "prevented"})
@@ -57,13 +57,13 @@ def _takes(seen: StripeSnapshot) -> bool:
 
 
 def _refund(losses: Sequence[StripeSnapshot], withdrawn: Sequence[_DisputeMove]) -> Refund:
-    object_ = newest(losses).object
-    money = currency_of(object_)
+    dispute = max(losses, key=lambda state: state.rank).object
+    money = currency_of(dispute)
     settled = added_up([(move.amount.copy_negate(), move.currency) for move in withdrawn])
     return Refund(
-        id=object_.id("id"),
+        id=dispute.id("id"),
         at=made_at(losses),
-        amount=money.major(object_.integer("amount")),
+        amount=money.major(dispute.integer("amount")),
         currency=money.code,
         reason=_REASON,
         settlement_total=settled[0] if settled else None,

@@ -26,9 +26,9 @@ def enriched(
     What is missing `lookups` remembers. later: the refunds of the order.
     """
     given = _given(history, lookups)
-    objects = {object_.id_or_none("id"): object_ for object_ in _listed(history)}
+    rows = {row.id_or_none("id"): row for row in _listed(history)}
     lines = tuple(
-        _described(line, objects[line.id], given, lookups, settings) if line.id in objects else line
+        _described(line, rows[line.id], given, lookups, settings) if line.id in rows else line
         for line in order.lines
     )
     codes = [*given.values(), *(code for line in lines for code in line.discount_codes)]
@@ -58,19 +58,19 @@ def _listed(history: StripeHistory) -> Iterator[Payload]:
 
 def _described(
     line: LineItem,
-    object_: Payload,
+    row: Payload,
     given: Mapping[str, str | None],
     lookups: StripeLookups,
     settings: StripeSettings,
 ) -> LineItem:
     """Add the product's facts: each from the line's metadata, else the price's or the product's."""
-    price = _price(object_)
-    product = _product(object_, price, lookups)
-    told = [found for found in (object_, price, product) if found]
+    price = _price(row)
+    product = _product(row, price, lookups)
+    sources = [found for found in (row, price, product) if found]
     facts: dict[str, Any] = {
         field: value
         for field, key in settings.metadata_keys.items()
-        if (value := _in_metadata(told, key))
+        if (value := _in_metadata(sources, key))
     }
     if price and (code := price.text_or_none("lookup_key")):
         facts.setdefault("sku", code)
@@ -78,25 +78,25 @@ def _described(
         facts.setdefault("variant", variant)
     if product and (name := product.text_or_none("name")):
         facts["name"] = name
-    codes = dict.fromkeys(filter(None, _codes_on(object_, given, lookups)))
+    codes = dict.fromkeys(filter(None, _codes_on(row, given, lookups)))
     return replace(line, discount_codes=tuple(codes), **facts)
 
 
-def _price(object_: Payload) -> Payload | None:
+def _price(row: Payload) -> Payload | None:
     """Find a line's price where it is expanded; an invoice's stands under pricing.
 
     Before 2020 there were plans in its place.
     """
-    pricing = object_.object_or_none("pricing")
+    pricing = row.object_or_none("pricing")
     details = pricing.object_or_none("price_details") if pricing else None
     expanded = details.object_or_none("price") if details else None
-    return expanded or object_.object_or_none("price") or object_.object_or_none("plan")
+    return expanded or row.object_or_none("price") or row.object_or_none("plan")
 
 
-def _product(object_: Payload, price: Payload | None, lookups: StripeLookups) -> Payload | None:
-    pricing = object_.object_or_none("pricing")
+def _product(row: Payload, price: Payload | None, lookups: StripeLookups) -> Payload | None:
+    pricing = row.object_or_none("pricing")
     details = pricing.object_or_none("price_details") if pricing else None
-    for source in (details, price, object_.object_or_none("plan")):
+    for source in (details, price, row.object_or_none("plan")):
         if source and (expanded := source.object_or_none("product")):
             return expanded
         if source and (own := source.id_or_none("product")):
@@ -104,9 +104,9 @@ def _product(object_: Payload, price: Payload | None, lookups: StripeLookups) ->
     return None
 
 
-def _in_metadata(objects: Iterable[Payload], key: str) -> str | None:
-    for object_ in objects:
-        metadata = object_.object_or_none("metadata")
+def _in_metadata(sources: Iterable[Payload], key: str) -> str | None:
+    for source in sources:
+        metadata = source.object_or_none("metadata")
         if metadata and (value := metadata.text_or_none(key)):
             return value
     return None
@@ -128,24 +128,24 @@ def _given(history: StripeHistory, lookups: StripeLookups) -> dict[str, str | No
     return found
 
 
-def _discounts(object_: Payload) -> list[Payload]:
+def _discounts(sold: Payload) -> list[Payload]:
     """Find the discounts of the whole: listed, else in a session's breakdown."""
-    details = object_.object_or_none("total_details")
+    details = sold.object_or_none("total_details")
     breakdown = details.object_or_none("breakdown") if details else None
-    told = breakdown.objects_or_empty("discounts") if breakdown else []
-    inside = [discount for entry in told if (discount := entry.object_or_none("discount"))]
-    return object_.objects_or_empty("discounts") or inside
+    listed = breakdown.objects_or_empty("discounts") if breakdown else []
+    inside = [discount for entry in listed if (discount := entry.object_or_none("discount"))]
+    return sold.objects_or_empty("discounts") or inside
 
 
 def _codes_on(
-    object_: Payload, given: Mapping[str, str | None], lookups: StripeLookups
+    row: Payload, given: Mapping[str, str | None], lookups: StripeLookups
 ) -> Iterator[str | None]:
     """Give the codes that took something off a line."""
-    for entry in object_.objects_or_empty("discounts"):
+    for entry in row.objects_or_empty("discounts"):
         discount = entry.object_or_none("discount") or entry
         if entry.integer_or_none("amount") != 0:
             yield _code(discount, lookups)
-    for entry in object_.objects_or_empty("discount_amounts"):
+    for entry in row.objects_or_empty("discount_amounts"):
         if entry.integer_or_none("amount"):
             yield given.get(entry.id_or_none("discount") or "")
 
@@ -185,7 +185,7 @@ def order_count(
 
     A guest is known by the email of the session. Test orders and live ones are counted apart.
     None where it is not known: without an email, for a guest's payment without a session, and
-    where what Stripe told does not hold this order itself and so is older than it.
+    if what Stripe answered does not hold this order itself and so is older than it.
 
     own: the order's canonical id. renewals: whether they count as orders.
     """
@@ -218,10 +218,10 @@ def _lists(history: StripeHistory, lookups: StripeLookups, email: str) -> list[P
 
 
 def _purchases(lists: Iterable[Payload], *, live: bool, renewals: bool) -> dict[str, datetime]:
-    """Join what is told several times; canonical id -> when it was paid."""
-    invoices = [object_ for told in lists for object_ in _of(told, "invoices", live=live)]
-    sessions = [object_ for told in lists for object_ in _of(told, "sessions", live=live)]
-    charges = [object_ for told in lists for object_ in _of(told, "charges", live=live)]
+    """Join what is listed several times; canonical id -> when it was paid."""
+    invoices = [one for answer in lists for one in _of(answer, "invoices", live=live)]
+    sessions = [one for answer in lists for one in _of(answer, "sessions", live=live)]
+    charges = [one for answer in lists for one in _of(answer, "charges", live=live)]
     billed = {intent: invoice.id("id") for invoice in invoices for intent in _intents(invoice)}
     paid = {invoice.id("id"): _paid_at(invoice) for invoice in invoices}
     for charge in charges:
@@ -245,8 +245,8 @@ def _purchases(lists: Iterable[Payload], *, live: bool, renewals: bool) -> dict[
     return {key: made for key, made in paid.items() if key not in left_out}
 
 
-def _of(told: Payload, key: str, *, live: bool) -> Iterator[Payload]:
-    return (object_ for object_ in told.objects_or_empty(key) if object_.flag("livemode") == live)
+def _of(answer: Payload, key: str, *, live: bool) -> Iterator[Payload]:
+    return (one for one in answer.objects_or_empty(key) if one.flag("livemode") == live)
 
 
 def _intents(invoice: Payload) -> Iterator[str]:

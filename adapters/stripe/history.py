@@ -85,7 +85,7 @@ class StripeHistory:
 
     @property
     def placed_at(self) -> datetime:
-        """When it was paid; never later than the receipt of the event that tells it.
+        """When it was paid; never later than the receipt of the event that shows it.
 
         The invoice's paid_at, else when the charge was made, else the first event that shows it
         paid. Raises MalformedPayload for a charge without `created`.
@@ -99,15 +99,15 @@ class StripeHistory:
             if payment.snapshot.kind == "charge":
                 return payment.snapshot.cap(payment.snapshot.object.time("created"))
         for seen in self.states:
-            # One that took money tells its time under any topic, such as charge.updated.
+            # One that took money shows its time under any topic, such as charge.updated.
             made = seen.object.time_or_none("created") if seen.kind == "charge" else None
             if made and captured_of(seen.object):
                 return seen.cap(made)
-        return self.told_at
+        return self.reported_at
 
     @property
-    def told_at(self) -> datetime:
-        """When Stripe first told that it was paid: a bank debit days after it was placed."""
+    def reported_at(self) -> datetime:
+        """When Stripe first reported that it was paid: a bank debit days after it was placed."""
         return min(seen.cap(seen.created) for seen in self.snapshots if seen.taken)
 
     @property
@@ -178,7 +178,7 @@ class StripeHistory:
     def collected(self) -> int:
         """The money that came in for its invoice, minor units; of an open one, what was captured.
 
-        An overpayment may be told only by a later state (invoice.overpaid), so the most counts.
+        An overpayment may be shown only by a later state (invoice.overpaid), so the most counts.
         """
         bill = self.invoice
         if bill is None or not is_paid(bill.object):
@@ -202,9 +202,9 @@ class StripeHistory:
         bill = self.invoice.object if self.invoice else None
         if bill is None or bill.flag("paid_out_of_band"):
             return 0
-        told = bill.integer_or_none("amount_paid_off_stripe") or 0
+        outside = bill.integer_or_none("amount_paid_off_stripe") or 0
         records = sum(link.integer_or_none("amount_paid") or 0 for link in self._records)
-        return self.collected - max(told, records)
+        return self.collected - max(outside, records)
 
     @property
     def is_linked(self) -> bool:

@@ -144,7 +144,7 @@ def invoice_sums(invoice: Payload, name: str | None, collected: int | None = Non
     total_taxes, and from tax_amounts to taxes on the line, with basil (2025-03-31).
     """
     lines = invoice_lines(invoice)
-    # Whether the invoice's own sum of taxes holds shipping's differs; the figures tell.
+    # Whether the invoice's own sum of taxes holds shipping's differs; the figures show which.
     readings = [_sums(invoice, lines, tax, name, collected) for tax in _taxes(invoice, lines)]
     for sums in readings:
         if not sums.difference():
@@ -161,11 +161,11 @@ def _sums(
     collected: int | None,
 ) -> Sums:
     money, total = currency_of(invoice), invoice.integer("total")
-    told = _told(lines)
-    shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax, told)
+    stated = _tax_of_lines(lines)
+    shipping, shipping_tax = _shipping(invoice.object_or_none("shipping_cost"), tax, stated)
     goods = total - (shipping or 0) - (tax.whole - tax.included if tax else 0)
     discount = _discount(invoice, lines, goods)
-    goods_tax = _goods_tax(tax, told, shipping_tax)
+    goods_tax = _goods_tax(tax, stated, shipping_tax)
     if lines is None:
         lump = unknown_line(
             money,
@@ -194,28 +194,28 @@ def _sums(
 def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]:
     """Give what all tax may be, the likeliest first: the total shows which it is.
 
-    The invoice's own sum, or its lines' and its shipping's, whose place may be untold; the latter
+    The invoice's own sum, or its lines' and its shipping's, whose place may be unknown; the latter
     first where the invoice's sum is the lines' alone. `tax`, before 2019, was on top of prices.
     """
-    cost, told = invoice.object_or_none("shipping_cost"), _told(lines)
+    cost, stated = invoice.object_or_none("shipping_cost"), _tax_of_lines(lines)
     own = read_tax(invoice, "total_taxes", "total_tax_amounts")
     found: list[Tax | None] = [own] if own else []
     if lines and any(line.tax for line in lines):
         goods = _sum(line.tax for line in lines if line.tax)
-        guess = _shipping(cost, own or goods, told)[1]
+        guess = _shipping(cost, own or goods, stated)[1]
         flipped = Tax(guess.whole, guess.whole - guess.included)
         by_lines = [_sum((goods, guess)), _sum((goods, flipped))]
-        found = [*by_lines, *found] if guess.whole and own == told else [*found, *by_lines]
+        found = [*by_lines, *found] if guess.whole and own == stated else [*found, *by_lines]
     whole = invoice.integer_or_none("tax")
     return found or [None if whole is None else Tax(whole, 0)]
 
 
-def _shipping(cost: Payload | None, tax: Tax | None, told: Tax | None) -> tuple[int | None, Tax]:
+def _shipping(cost: Payload | None, tax: Tax | None, stated: Tax | None) -> tuple[int | None, Tax]:
     """Give shipping as the shopper was charged, and its tax.
 
     That is amount_total where its tax is inside the price, else amount_subtotal. Its own taxes are
     in the payload only at times; without them its tax is what all tax has beyond that of the lines
-    (`told`), else placed where all other tax is.
+    (`stated`), else placed where all other tax is.
     """
     if cost is None:
         return None, Tax(0, 0)
@@ -223,8 +223,8 @@ def _shipping(cost: Payload | None, tax: Tax | None, told: Tax | None) -> tuple[
     whole = cost.integer_or_none("amount_tax") or 0
     if own:
         inside = bool(own.included)
-    elif tax and told and tax.whole - told.whole == whole:
-        inside = tax.included - told.included == whole
+    elif tax and stated and tax.whole - stated.whole == whole:
+        inside = tax.included - stated.included == whole
     else:
         inside = tax is not None and tax.whole != 0 and tax.included == tax.whole
     before, after = (cost.integer_or_none(key) for key in ("amount_subtotal", "amount_total"))
@@ -243,23 +243,27 @@ def _discount(invoice: Payload, lines: tuple[Line, ...] | None, goods: int) -> i
     on_lines = sum(line.discount for line in lines or ())
     listed = invoice.objects_or_empty("total_discount_amounts")
     spent = billing_credits(invoice, "total_pretax_credit_amounts")
-    told = max(on_lines, sum(entry.integer("amount") for entry in listed) + spent)
-    if told or "total_discount_amounts" in invoice or invoice.object_or_none("discount") is None:
-        return told
+    discount = max(on_lines, sum(entry.integer("amount") for entry in listed) + spent)
+    if (
+        discount
+        or "total_discount_amounts" in invoice
+        or invoice.object_or_none("discount") is None
+    ):
+        return discount
     subtotal = invoice.integer_or_none("subtotal") or 0
     before = sum(line.gross for line in lines) if lines else subtotal
     return max(before - goods, 0)
 
 
-def _goods_tax(tax: Tax | None, told: Tax | None, shipping: Tax) -> Tax | None:
-    """Give the goods' part of the tax: what all lines tell, else all but shipping's."""
-    if told or tax is None:
-        return told
+def _goods_tax(tax: Tax | None, stated: Tax | None, shipping: Tax) -> Tax | None:
+    """Give the goods' part of the tax: what all lines state, else all but shipping's."""
+    if stated or tax is None:
+        return stated
     return Tax(max(tax.whole - shipping.whole, 0), max(tax.included - shipping.included, 0))
 
 
-def _told(lines: tuple[Line, ...] | None) -> Tax | None:
-    """Give the tax of the goods where every line tells its own."""
+def _tax_of_lines(lines: tuple[Line, ...] | None) -> Tax | None:
+    """Return the tax of the goods if every line states its own."""
     if not lines or not all(line.tax for line in lines):
         return None
     return _sum(line.tax for line in lines if line.tax)

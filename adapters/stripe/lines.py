@@ -14,9 +14,12 @@ from adapters.stripe.totals import Tax, where_taxed
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, in minor units; `tax` None where the line does not tell it."""
+    """One line, in minor units.
 
-    object: Payload
+    row: what it was read from. tax: None if the line does not state it.
+    """
+
+    row: Payload
     gross: int
     discount: int
     tax: Tax | None
@@ -36,7 +39,7 @@ def invoice_lines(invoice: Payload) -> tuple[Line, ...] | None:
     listed = invoice.object_or_none("lines")
     if listed is None or listed.flag("has_more") or "data" not in listed:
         return None
-    return tuple(_line(object_) for object_ in listed.objects("data")) or None
+    return tuple(_line(row) for row in listed.objects("data")) or None
 
 
 def has_all_lines(invoice: Payload) -> bool:
@@ -55,22 +58,22 @@ def session_lines(session: Payload) -> tuple[Line, ...] | None:
     listed = session.object_or_none("line_items")
     if listed is None or listed.flag("has_more"):
         return None
-    return tuple(_session_line(object_) for object_ in listed.objects("data")) or None
+    return tuple(_session_line(row) for row in listed.objects("data")) or None
 
 
-def read_tax(object_: Payload, *keys: str) -> Tax | None:
+def read_tax(taxed: Payload, *keys: str) -> Tax | None:
     """Add up the first of these lists that is there: `taxes` since basil, `tax_amounts` before."""
     for key in keys:
-        if isinstance(object_.raw(key), list):
+        if isinstance(taxed.raw(key), list):
             entries = [
-                (entry.integer("amount"), _inside(entry)) for entry in object_.objects_or_empty(key)
+                (entry.integer("amount"), _inside(entry)) for entry in taxed.objects_or_empty(key)
             ]
             whole = sum(amount for amount, _ in entries)
             return Tax(whole, sum(amount for amount, inside in entries if inside))
     return None
 
 
-def billing_credits(object_: Payload, key: str) -> int:
+def billing_credits(billed: Payload, key: str) -> int:
     """Add up the billing credits that were spent on an invoice or one of its lines, minor units.
 
     They are taken off before tax, like a discount. The list names discounts again, which are
@@ -78,7 +81,7 @@ def billing_credits(object_: Payload, key: str) -> int:
     """
     return sum(
         entry.integer_or_none("amount") or 0
-        for entry in object_.objects_or_empty(key)
+        for entry in billed.objects_or_empty(key)
         if entry.text_or_none("type") == "credit_balance_transaction"
     )
 
@@ -92,9 +95,7 @@ def share_discount(lines: tuple[Line, ...], discount: int) -> tuple[Line, ...]:
     rest = discount - sum(line.discount for line in lines)
     if rest <= 0:
         return lines
-    weights = [
-        Decimal(0 if line.object.raw("discountable") is False else line.net) for line in lines
-    ]
+    weights = [Decimal(0 if line.row.raw("discountable") is False else line.net) for line in lines]
     if not any(weight > 0 for weight in weights):
         weights = [Decimal(line.net) for line in lines]
     shares = allocate(Decimal(rest), weights, 0)
@@ -107,40 +108,40 @@ def share_discount(lines: tuple[Line, ...], discount: int) -> tuple[Line, ...]:
 def line_items(lines: Sequence[Line], money: Currency) -> tuple[LineItem, ...]:
     """Turn lines into items, with ids of their own.
 
-    An id that comes twice (one subscription, two plans; before 2019-12) is told apart by its place
-    among its equals. Raises MalformedPayload where a line has no id.
+    An id that comes twice (one subscription, two plans; before 2019-12) is distinguished by its
+    place among its equals. Raises MalformedPayload if a line has no id.
     """
     items, times = [], dict[str, int]()
     for line in lines:
         # Shapes of 2019 keep today's id beside the subscription's.
-        own = line.object.id_or_none("unique_id") or line.object.id("id")
+        own = line.row.id_or_none("unique_id") or line.row.id("id")
         times[own] = times.get(own, 0) + 1
         items.append(_item(line, own if times[own] == 1 else f"{own}#{times[own]}", money))
     return tuple(items)
 
 
-def _line(object_: Payload) -> Line:
-    discount = sum(_amounts(object_, "discount_amounts"))
-    tax = read_tax(object_, "taxes", "tax_amounts")
-    spent = billing_credits(object_, "pretax_credit_amounts")
-    return Line(object_, object_.integer("amount"), discount + spent, tax)
+def _line(row: Payload) -> Line:
+    discount = sum(_amounts(row, "discount_amounts"))
+    tax = read_tax(row, "taxes", "tax_amounts")
+    spent = billing_credits(row, "pretax_credit_amounts")
+    return Line(row, row.integer("amount"), discount + spent, tax)
 
 
-def _session_line(object_: Payload) -> Line:
-    gross, discount = object_.integer("amount_subtotal"), object_.integer_or_none("amount_discount")
-    tax = object_.integer_or_none("amount_tax") or 0
+def _session_line(row: Payload) -> Line:
+    gross, discount = row.integer("amount_subtotal"), row.integer_or_none("amount_discount")
+    tax = row.integer_or_none("amount_tax") or 0
     net = gross - (discount or 0)
-    on_top = object_.integer("amount_total") - net
-    return Line(object_, gross, discount or 0, Tax(tax, min(max(tax - on_top, 0), max(tax, 0))))
+    on_top = row.integer("amount_total") - net
+    return Line(row, gross, discount or 0, Tax(tax, min(max(tax - on_top, 0), max(tax, 0))))
 
 
 def _item(line: Line, own: str, money: Currency) -> LineItem:
-    object_ = line.object
-    quantity = _quantity(object_)
+    row = line.row
+    quantity = _quantity(row)
     return LineItem(
         id=own,
-        product_id=_product(object_) or f"line:{own}",
-        name=object_.text_or_none("description"),
+        product_id=_product(row) or f"line:{own}",
+        name=row.text_or_none("description"),
         quantity=quantity,
         price=_price(line, quantity, money),
         gross_price=money.major(line.gross),
@@ -152,10 +153,10 @@ def _item(line: Line, own: str, money: Currency) -> LineItem:
     )
 
 
-def _quantity(object_: Payload) -> Decimal:
+def _quantity(row: Payload) -> Decimal:
     """Give the units sold, one where Stripe says null; `quantity` is cut to whole ones."""
     for key in ("quantity_decimal", "quantity"):
-        units = object_.decimal_or_none(key)
+        units = row.decimal_or_none(key)
         if units is not None:
             return Decimal(int(units)) if units == units.to_integral_value() else units
     return Decimal(1)
@@ -167,7 +168,7 @@ def _price(line: Line, quantity: Decimal, money: Currency) -> Decimal | None:
     Tiers, packages and prorations have a unit price that times the quantity is another amount;
     there it is the line's total divided by the quantity.
     """
-    unit = _unit_amount(line.object)
+    unit = _unit_amount(line.row)
     if unit is not None and abs(unit * quantity - line.gross) < 1:
         whole = unit == unit.to_integral_value()
         return money.major(int(unit)) if whole else unit.normalize().scaleb(-money.places)
@@ -177,9 +178,9 @@ def _price(line: Line, quantity: Decimal, money: Currency) -> Decimal | None:
     return money.major(round(Fraction(line.gross) / Fraction(quantity)))
 
 
-def _unit_amount(object_: Payload) -> Decimal | None:
+def _unit_amount(row: Payload) -> Decimal | None:
     for key in ("pricing", "price", "plan"):
-        if source := object_.object_or_none(key):
+        if source := row.object_or_none(key):
             for name in ("unit_amount_decimal", "unit_amount", "amount_decimal", "amount"):
                 unit = source.decimal_or_none(name)
                 if unit is not None:
@@ -187,16 +188,16 @@ def _unit_amount(object_: Payload) -> Decimal | None:
     return None
 
 
-def _product(object_: Payload) -> str | None:
+def _product(row: Payload) -> str | None:
     """Find the product's id, else the price's.
 
     They stand under pricing since basil, before it under price, before 2020 under plan.
     """
-    pricing = object_.object_or_none("pricing")
+    pricing = row.object_or_none("pricing")
     sources = (
         pricing.object_or_none("price_details") if pricing else None,
-        object_.object_or_none("price"),
-        object_.object_or_none("plan"),
+        row.object_or_none("price"),
+        row.object_or_none("plan"),
     )
     found = [source for source in sources if source]
     products = [source.id_or_none("product") for source in found]
@@ -206,9 +207,9 @@ def _product(object_: Payload) -> str | None:
 
 def _inside(entry: Payload) -> bool:
     rate = entry.object_or_none("rate")
-    told = entry.text_or_none("tax_behavior") == "inclusive" or entry.flag("inclusive")
-    return told or (rate is not None and rate.flag("inclusive"))
+    inclusive = entry.text_or_none("tax_behavior") == "inclusive" or entry.flag("inclusive")
+    return inclusive or (rate is not None and rate.flag("inclusive"))
 
 
-def _amounts(object_: Payload, key: str) -> list[int]:
-    return [entry.integer("amount") for entry in object_.objects_or_empty(key)]
+def _amounts(row: Payload, key: str) -> list[int]:
+    return [entry.integer("amount") for entry in row.objects_or_empty(key)]

@@ -1,4 +1,4 @@
-"""What belongs to an order beside its events: found at Stripe, from whichever side was told."""
+"""What belongs to an order beside its events: found at Stripe, from whichever side was reported."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -48,7 +48,7 @@ def gathered(
 def paid_before(
     later: Sequence[StripeSnapshot], lookups: StripeLookups
 ) -> tuple[StripeSnapshot, ...]:
-    """Look up what refunds and disputes give back whose order no webhook has told of."""
+    """Look up what refunds and disputes give back whose order no webhook has reported."""
     found = {}
     for because in sorted(later, key=lambda one: one.rank):
         paid_by: Kind = "charge" if any(because.links["charge"]) else "payment_intent"
@@ -82,17 +82,17 @@ def _invoices(history: StripeHistory, lookups: StripeLookups) -> Iterator[_Found
         if not seen:
             lookups.essential("invoice_lines", own)
             yield from _one("invoice", lookups.essential("invoice", own))
-        elif not any(one.looked_up for one in seen) and _has_more_to_tell(seen[0].object):
+        elif not any(one.looked_up for one in seen) and _has_details(seen[0].object):
             yield from _one("invoice", lookups.describing("invoice", own))
         bill = history.invoice
         if not history.links["payment_intent"] and not history.links["charge"]:
             # A subscription's payment adds only how it was settled.
-            ask = (
+            look_up = (
                 lookups.describing
                 if bill and is_of_subscription(bill.object)
                 else lookups.essential
             )
-            yield from _each("invoice_payment", ask("invoice_payments_of_invoice", own))
+            yield from _each("invoice_payment", look_up("invoice_payments_of_invoice", own))
         elif bill and bill.taken and history.is_paid_by_more:
             # So do the other payments of one that was paid in parts.
             listed = lookups.describing("invoice_payments_of_invoice", own)
@@ -130,21 +130,21 @@ def _payment(history: StripeHistory, intent: str, lookups: StripeLookups) -> Ite
     }
     if {"charge", "payment_intent"} <= kinds:
         return
-    # A paid invoice tells the money and the time itself.
+    # A paid invoice states the money and the time itself.
     billed = history.invoice and history.invoice.taken
-    ask = lookups.describing if billed else lookups.essential
-    object_ = ask("payment_intent", intent)
+    look_up = lookups.describing if billed else lookups.essential
+    object_ = look_up("payment_intent", intent)
     yield from _one("payment_intent", object_)
     yield from _one("charge", object_.object_or_none("latest_charge") if object_ else None)
 
 
 def _with_lines(history: StripeHistory, lookups: StripeLookups) -> tuple[StripeSnapshot, ...]:
-    """Put all lines into the object that tells what was bought."""
+    """Put all lines into the object that says what was bought."""
     invoice, session = history.invoice, history.session
     if invoice:
         own = invoice.object.id("id")
-        ask = lookups.describing if has_all_lines(invoice.object) else lookups.essential
-        return _put(history, "invoice", "lines", own, ask("invoice_lines", own))
+        look_up = lookups.describing if has_all_lines(invoice.object) else lookups.essential
+        return _put(history, "invoice", "lines", own, look_up("invoice_lines", own))
     if not lookups.is_whole and history.links["invoice"]:
         return history.snapshots
     if session:
@@ -181,7 +181,7 @@ def _seen(history: StripeHistory, kind: Kind, own: str) -> list[StripeSnapshot]:
     return [one for one in alike if one.object.id_or_none("id") == own]
 
 
-def _has_more_to_tell(invoice: Payload) -> bool:
+def _has_details(invoice: Payload) -> bool:
     """Whether a webhook's invoice names discounts and taxes that only a look-up spells out."""
     cost = invoice.object_or_none("shipping_cost")
     taxed = cost is not None and bool(cost.integer_or_none("amount_tax"))

@@ -42,9 +42,9 @@ def sold(
     if invoice and _is_paid(history, invoice, linked=linked):
         return _of_invoice(history, invoice, settings, linked=linked)
     paid = history.payments or (session and session.taken)
-    # One that tells no amounts leaves them to its payment.
-    told = session and (has_sums(session.object) or not history.payments)
-    if session and history.sells_once and paid and told:
+    # One without amounts leaves them to its payment.
+    has_figures = session and (has_sums(session.object) or not history.payments)
+    if session and history.sells_once and paid and has_figures:
         return (_of_session(history, session, settings),)
     if history.payments:
         return _of_payment(history, settings, linked=linked)
@@ -123,7 +123,7 @@ def _of_payment(
 
 
 def _payment_sums(history: StripeHistory) -> Sums:
-    """Read the lines that the shop told with a payment intent, else one for all goods."""
+    """Read the lines that the shop sent with a payment intent, else one for all goods."""
     payments, tip = history.payments, history.tip
     listed = (
         intent_sums(state.object, payments, tip)
@@ -202,8 +202,8 @@ def _counterpart(
         also=f"{history.account}|{groups[1]}|{money.code}" if groups[1:] else None,
         side=side,
         amount=money.major(minor),
-        at=history.told_at,
-        since=min(billed_at or history.told_at, history.told_at),
+        at=history.reported_at,
+        since=min(billed_at or history.reported_at, history.reported_at),
     )
 
 
@@ -223,7 +223,7 @@ def _wait(what: str, history: StripeHistory, time: timedelta, otherwise: Outcome
 
 
 def _why_not(history: StripeHistory) -> str:
-    """Say why the set makes no order yet, by the object that tells most."""
+    """Say why the set makes no order yet, by the object that says most."""
     if history.invoice:
         bill = history.invoice.object
         if is_paid(bill) and (credit := credit_given(bill)):

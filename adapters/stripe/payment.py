@@ -70,7 +70,7 @@ def captured_charges(snapshots: Iterable[StripeSnapshot]) -> tuple[Payment, ...]
 def bare_sums(payments: tuple[Payment, ...], name: str | None, tip: int | None = None) -> Sums:
     """Make the sums of an order of which nothing but its payments is known.
 
-    What was for goods, shipping and tax cannot be told apart: one line carries all that was
+    What was for goods, shipping and tax cannot be distinguished: one line carries all that was
     ordered but the tip, and subtotal, shipping, tax and discount are left out. Several payments (of
     an invoice paid in parts) add up.
     """
@@ -114,17 +114,17 @@ def _payment(snapshot: StripeSnapshot) -> Payment:
 def intent_sums(intent: Payload, payments: Sequence[Payment], tip: int | None) -> Sums | None:
     """Read the lines that a look-up put into a payment intent; None where it has none.
 
-    Whether tax is inside the prices the lines do not say: the amount paid tells, else it is taken
-    to be on top and the order marked. Raises MalformedPayload where a line has no cost.
+    The lines do not say whether tax is inside the prices: the amount paid shows it, else it is
+    taken to be on top and the order marked. Raises MalformedPayload if a line has no cost.
     """
     listed = intent.object_or_none("line_items")
-    objects = listed.objects("data") if listed else []
-    if not objects:
+    rows = listed.objects("data") if listed else []
+    if not rows:
         return None
     details = intent.object_or_none("amount_details")
     money = payments[0].currency
     discount = details.integer_or_none("discount_amount") if details else None
-    lines = share_discount(tuple(_line(object_) for object_ in objects), discount or 0)
+    lines = share_discount(tuple(_line(row) for row in rows), discount or 0)
     tax = sum(line.tax.whole for line in lines if line.tax)
     tax = tax or _amount(details, "tax", "total_tax_amount") or 0
     shipping = _amount(details, "shipping", "amount")
@@ -146,11 +146,11 @@ def intent_sums(intent: Payload, payments: Sequence[Payment], tip: int | None) -
     return sums.marked(f"amount departs from its parts by {difference}") if difference else sums
 
 
-def _line(object_: Payload) -> Line:
-    gross = object_.integer("unit_cost") * (object_.integer_or_none("quantity") or 1)
-    whole = _amount(object_, "tax", "total_tax_amount")
+def _line(row: Payload) -> Line:
+    gross = row.integer("unit_cost") * (row.integer_or_none("quantity") or 1)
+    whole = _amount(row, "tax", "total_tax_amount")
     tax = None if whole is None else Tax(whole, 0)
-    return Line(object_, gross, object_.integer_or_none("discount_amount") or 0, tax)
+    return Line(row, gross, row.integer_or_none("discount_amount") or 0, tax)
 
 
 def _items(lines: tuple[Line, ...], money: Currency, *, inside: bool) -> tuple[LineItem, ...]:
@@ -161,15 +161,15 @@ def _items(lines: tuple[Line, ...], money: Currency, *, inside: bool) -> tuple[L
     return tuple(
         replace(
             item,
-            name=line.object.text_or_none("product_name"),
+            name=line.row.text_or_none("product_name"),
             sku=code,
             product_id=code or item.product_id,
         )
         for item, line in zip(line_items(placed, money), lines, strict=True)
-        for code in (line.object.text_or_none("product_code"),)
+        for code in (line.row.text_or_none("product_code"),)
     )
 
 
-def _amount(object_: Payload | None, key: str, inner: str) -> int | None:
-    child = object_.object_or_none(key) if object_ else None
+def _amount(row: Payload | None, key: str, inner: str) -> int | None:
+    child = row.object_or_none(key) if row else None
     return child.integer_or_none(inner) if child else None

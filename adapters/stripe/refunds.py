@@ -11,7 +11,7 @@ from adapters.stripe.lookups import StripeLookups
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment
 from adapters.stripe.settlement import booked, booked_as, released_of
-from adapters.stripe.snapshot import StripeSnapshot, made_at, newest
+from adapters.stripe.snapshot import StripeSnapshot, made_at
 
 _FAILED = frozenset({"failed", "canceled"})
 # Stripe's own word for an authorization that ran out.
@@ -22,7 +22,7 @@ _NEVER_CAPTURED = "expired_uncaptured_charge"
 class GoneBack:
     """The money that went back, the oldest first.
 
-    unclear: refunds, by ID, that may be what a partial capture released; nothing shown tells.
+    unclear: refunds, by ID, that may be what a partial capture released; nothing shows which.
     """
 
     refunds: tuple[Refund, ...]
@@ -49,8 +49,8 @@ def gone_back(
     before = {refund.id: refund for refund in sent}
     refunds, disputes = _by_id(later, "refund"), _by_id(later, "dispute")
     # Without a refund nobody needs to ask how a charge was booked.
-    lookups = lookups if refunds else None
-    released = [released_of(payment, shown, later, lookups) for payment in payments]
+    bookings = lookups if refunds else None
+    released = [released_of(payment, shown, later, bookings) for payment in payments]
     releases = {one.refund for one in released}
     unclear = {own for one in released if one.as_refund is None for own in one.alike}
     unclear -= before.keys()
@@ -73,16 +73,16 @@ def listed_refunds(
     """Look up the refunds of charges that say more went back than the refunds of the set.
 
     Charges stopped listing them with API 2022-11-15: an endpoint that ticks only charge.refunded
-    is told none of them. Before, they listed the newest ten (`has_more`).
+    receives none of them. Before, they listed the newest ten (`has_more`).
     """
     found: list[StripeSnapshot] = []
-    for seen, back, told in _short(shown, later):
+    for seen, back, known in _short(shown, later):
         own = seen.object.id("id")
         listed = lookups.essential("refunds_of_charge", f"{own}@{back}")
         found += [
             replace(seen, kind="refund", object=object_, looked_up=True)
             for object_ in (listed.objects_or_empty("data") if listed else ())
-            if object_.id("id") not in told
+            if object_.id("id") not in known
         ]
     return found
 
@@ -132,10 +132,10 @@ def _refunded(
     states: Sequence[StripeSnapshot], lookups: StripeLookups | None, before: Mapping[str, Refund]
 ) -> Refund | None:
     """Read a refund that succeeded, also one that failed since; None if it never did."""
-    object_ = newest(states).object
-    sent = before.get(object_.id("id"))
+    latest = max(states, key=lambda state: state.rank).object
+    sent = before.get(latest.id("id"))
     shown = {status for seen in states for status in (seen.status, seen.before("status"))}
-    reason = object_.text_or_none("reason")
+    reason = latest.text_or_none("reason")
     if not (sent or "succeeded" in shown) or reason == _NEVER_CAPTURED:
         return None
     failed_at = [
@@ -143,11 +143,11 @@ def _refunded(
         for seen in states
         if seen.status in _FAILED or seen.topic == "refund.failed"
     ]
-    money = currency_of(object_)
+    money = currency_of(latest)
     refund = Refund(
-        id=object_.id("id"),
+        id=latest.id("id"),
         at=made_at(states),
-        amount=money.major(object_.integer("amount")),
+        amount=money.major(latest.integer("amount")),
         currency=money.code,
         reason=reason,
     )

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-# What a line may be told by beside its provider's own fields; names as in schema.LineItem.
+# What a line may be described by beside its provider's own fields; names as in schema.LineItem.
 _FACTS = frozenset("sku category brand type variant product_id".split())
 # How what lies beside the keys in Stripe's dashboard begins; with none of it can be read.
 # Seen in Stripe's own documents, November 2026.

@@ -90,7 +90,7 @@ def released_of(
     later: Iterable[StripeSnapshot],
     lookups: StripeLookups | None,
 ) -> Released:
-    """Find out whether a payment's uncaptured rest was told as a refund, and as which.
+    """Find out whether a payment's uncaptured rest was reported as a refund, and as which.
 
     shown: the order's other objects. later: its refunds. lookups: looks up how the charge was
     booked; None without a key, or if nobody should ask.
@@ -173,21 +173,21 @@ def _books(entry: Payload, payment: Payment, minor: int) -> bool:
 def _by_states(
     payment: Payment, charges: Sequence[StripeSnapshot], refunds: Sequence[Payload]
 ) -> bool | None:
-    """Tell by how much the charge says was refunded, once it was captured.
+    """Decide by how much the charge says was refunded, once it was captured.
 
     Less than the rest: there is no release. More than was captured, or the rest at the very moment
     of the capture: there is one. Else it may be either.
     """
     back = {
-        (seen.topic == "charge.captured" and not seen.looked_up, told)
+        (seen.topic == "charge.captured" and not seen.looked_up, refunded)
         for seen in charges
-        if (told := seen.object.integer_or_none("amount_refunded")) is not None
+        if (refunded := seen.object.integer_or_none("amount_refunded")) is not None
         and captured_of(seen.object) == payment.captured
     }
     back.add((False, max(sum(one.integer("amount") for one in refunds), payment.released)))
-    if any(told > payment.captured for _, told in back):
+    if any(refunded > payment.captured for _, refunded in back):
         return True
-    if any(told < payment.released for _, told in back):
+    if any(refunded < payment.released for _, refunded in back):
         return False
     return True if (True, payment.released) in back else None
 
@@ -244,7 +244,7 @@ def _entries(
 def _release(
     payment: Payment, refund: str | None, later: Sequence[StripeSnapshot], lookups: StripeLookups
 ) -> Booked | None:
-    """Find the booking of what was released; its refund is looked up if no event told of it."""
+    """Find the booking of what was released; its refund is looked up if no event showed it."""
     states = [one.object for one in later if one.kind == "refund" and one.object.id("id") == refund]
     if refund is None:
         own = payment.snapshot.object.id("id")

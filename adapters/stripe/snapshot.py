@@ -69,7 +69,7 @@ _MARKS = ("id", "amount", "currency", "created")
 _LONGEST_TOPIC = 80
 _UNPAID_CHARGE = frozenset({"failed", "pending"})
 _PAID_SESSION = frozenset({"paid", "no_payment_required"})
-_OF_NO_PURCHASE = "{}: this topic tells of no order"
+_OF_NO_ORDER = "{}: this topic tells of no order"
 
 
 @dataclass(frozen=True)  # no slots: what was read once is kept beside the fields
@@ -121,7 +121,7 @@ class StripeSnapshot:
             found[kind] += tuple(_ids_at(self.object, path.split(".")))
         return found
 
-    @cached_property
+    @property
     def status(self) -> str | None:
         """The status of a refund or dispute."""
         return self.object.text_or_none("status")
@@ -139,7 +139,7 @@ class StripeSnapshot:
 
 
 def snapshot_of(event: WebhookEvent) -> StripeSnapshot | Ignored:
-    """Tell which object of an order an event shows, or why it shows none.
+    """Return the object of an order that an event shows, or why it shows none.
 
     Raises MalformedPayload where a snapshot event has no type, time or object, and where a refund
     or dispute has no id.
@@ -150,18 +150,18 @@ def snapshot_of(event: WebhookEvent) -> StripeSnapshot | Ignored:
     topic = payload.text("type")
     kind = next((kind for prefix, kind in _FAMILIES.items() if topic.startswith(prefix)), None)
     if kind is None:
-        return Ignored(_OF_NO_PURCHASE.format(topic[:_LONGEST_TOPIC]))
+        return Ignored(_OF_NO_ORDER.format(topic[:_LONGEST_TOPIC]))
     object_ = payload.object("data").object("object")
     if kind == "session" and object_.text_or_none("mode") == "setup":
         return Ignored("a session of mode setup saves a card and sells nothing")
     if kind in AFTER:
-        object_.id("id")  # each is told apart by it
-    if reason := of_no_purchase(kind, object_):
+        object_.id("id")  # each is known by it
+    if reason := _of_no_order(kind, object_):
         return Ignored(reason)
     return StripeSnapshot(kind, topic, object_, event, payload.time("created"))
 
 
-def of_no_purchase(kind: Kind, object_: Payload) -> str | None:
+def _of_no_order(kind: Kind, object_: Payload) -> str | None:
     """Say why money moved for no order; None if it may belong to one.
 
     A charge with `source_transfer` is what a platform passes on to a connected account, and its
@@ -182,9 +182,9 @@ def of_no_purchase(kind: Kind, object_: Payload) -> str | None:
 
 
 def within(seen: StripeSnapshot) -> Iterator[StripeSnapshot]:
-    """Give an object, and the charges and refunds it carries, until 2022-11-15.
+    """Yield an object, and the charges and refunds it carries, until 2022-11-15.
 
-    A payment intent listed its charges: they tell the address and the time of payment also where
+    A payment intent listed its charges: they have the address and the time of payment even if
     no charge event is ticked. A charge listed its refunds.
     """
     yield seen
@@ -195,19 +195,17 @@ def within(seen: StripeSnapshot) -> Iterator[StripeSnapshot]:
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Give every id under which an event knows its order, best first, with its account before.
+    """Return every ID under which an event knows its order, best first, with its account before.
 
-    A thin event knows the object it names and no more. Empty where the event belongs to none.
-    Raises MalformedPayload as `sight` does.
+    A thin event knows the object it names and no more. Empty if it belongs to none.
+    Raises MalformedPayload as `snapshot_of` does.
     """
     account = account_of(event)
     if reports_money(event):
         named = related(event.payload)
         return (f"{account}:{named}",) if named else ()
     seen = snapshot_of(event)
-    if isinstance(seen, Ignored):
-        return ()
-    return ids_in(account, [seen])
+    return () if isinstance(seen, Ignored) else ids_in(account, [seen])
 
 
 def ids_in(
@@ -230,7 +228,7 @@ def _not_a_snapshot(payload: Payload) -> str | None:
     if topic in {"ping", "v2.core.event_destination.ping"}:
         return "a ping: the destination works"
     if topic.startswith("v2."):
-        return _OF_NO_PURCHASE.format(topic[:_LONGEST_TOPIC])
+        return _OF_NO_ORDER.format(topic[:_LONGEST_TOPIC])
     if payload.raw("object") == "v2.core.event" or topic.startswith("v1."):
         return (
             "this endpoint sends thin events: choose Snapshot as the destination's payload style, "
@@ -258,11 +256,6 @@ def _ids_at(object_: Payload, path: list[str]) -> Iterator[str]:
             yield from _ids_at(item, rest)
     elif child := object_.object_or_none(key):
         yield from _ids_at(child, rest)
-
-
-def newest(states: Iterable[StripeSnapshot]) -> StripeSnapshot:
-    """Return the newest of several states of one object."""
-    return max(states, key=lambda state: state.rank)
 
 
 def made_at(states: Iterable[StripeSnapshot]) -> datetime:

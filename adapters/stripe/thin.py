@@ -1,4 +1,4 @@
-"""Thin events: they name what they tell of, and a look-up makes snapshot events of them."""
+"""Thin events: they name an object, and a lookup makes snapshot events of them."""
 
 import json
 from dataclasses import replace
@@ -32,12 +32,12 @@ def is_thin(payload: Payload) -> bool:
 
 
 def topic_of(payload: Payload) -> str:
-    """Give the topic of the snapshot event that tells the same."""
+    """Give the topic of the snapshot event that reports the same."""
     return payload.text("type").removeprefix(_PREFIX)
 
 
 def related(payload: Payload) -> str | None:
-    """Give the id of the object that a thin event tells of."""
+    """Give the id of the object that a thin event is about."""
     named = payload.object_or_none("related_object")
     return named.id_or_none("id") if named else None
 
@@ -48,8 +48,8 @@ def reports_money(event: WebhookEvent) -> bool:
     A link is not: with a key links are looked up from either side.
     """
     payload = event.payload
-    telling = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING, *HINTING)
-    return telling and topic_of(payload) != "invoice_payment.paid"
+    reporting = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING, *HINTING)
+    return reporting and topic_of(payload) != "invoice_payment.paid"
 
 
 def as_snapshot(event: WebhookEvent, lookups: StripeLookups) -> WebhookEvent | Ignored | None:
