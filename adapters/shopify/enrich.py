@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from adapters.contract import Known
-from adapters.lookups import ABSENT, Lookup, LookupKey
+from adapters.lookups import ABSENT, Json, Lookup, LookupKey
 from adapters.payload import Payload
 from adapters.schema import GIFT_CARD, CurrentTotals, LineItem, Order, Outcome, Wait
-from adapters.shopify.product import is_whole
 from adapters.shopify.settings import ShopifySettings
 
 # Kind of look-up -> the operator's words.
@@ -139,3 +138,36 @@ def is_last(told: Payload, own: str) -> bool:
     last = customer.object_or_none("lastOrder") if customer else None
     named = last.id_or_none("id") if last else None
     return named is not None and named.rpartition("/")[2] == own
+
+
+# --- products ------------------------------------------------------------------------------------
+
+
+_GID = "gid://shopify/Product/"
+
+
+def product_fact(payload: Payload) -> tuple[str, Json] | None:
+    """Read the body of a webhook about a product: its id, and what a look-up would have answered.
+
+    The body's own fields say that it is a product, because the topic is not signed.
+    None where it is anything else; it never raises.
+    """
+    own = payload.id_or_none("id")
+    gid = payload.text_or_none("admin_graphql_api_id") or ""
+    if own is None or not (gid.startswith(_GID) or "product_type" in payload):
+        return None
+    body: Json = {
+        name: payload.text_or_none(key)
+        for name, key in (("productType", "product_type"), ("vendor", "vendor"))
+        if key in payload
+    }
+    category = payload.object_or_none("category")
+    name = category.text_or_none("full_name") if category else None
+    if name or ("category" in payload and payload.raw("category") is None):
+        body["category"] = {"fullName": name} if name else None
+    return own, body
+
+
+def is_whole(fact: Payload) -> bool:
+    """Whether a product's fact tells type and category, be it that it has none."""
+    return "productType" in fact and "category" in fact

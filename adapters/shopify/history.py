@@ -9,8 +9,7 @@ from adapters.payload import Payload
 from adapters.schema import Cancellation
 from adapters.shopify.disputes import Dispute, dispute_of
 from adapters.shopify.repayments import ReportedRefund
-from adapters.shopify.shape import kind_of
-from adapters.shopify.snapshot import NEVER, ShopifySnapshot, refunds_told, snapshot_of
+from adapters.shopify.snapshot import NEVER, ShopifySnapshot, kind_of, refunds_told, snapshot_of
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

@@ -1,19 +1,87 @@
-"""The lines of a Shopify order, as they were ordered.
+"""The lines of a Shopify order, as they were ordered: goods, their discounts, and tips.
 
 `quantity` and `price` stay those of the order; units that were removed or refunded later lower
-`current_quantity` alone. `price` is of one unit before discounts, with tax where the shop's prices
+`current_quantity` alone. `price` is of one unit before discounts, with tax if the shop's prices
 contain it. A line has no category, type or image in any API version. What was bought as a bundle
-is told by its components, which bear the prices, and the group that holds them together.
-Source: Shopify's LineItem reference and samples, API 2023-07 to 2026-07, read 2026-11.
+is reported as its components, which have the prices, and the group that holds them together.
+
+`discount_applications` holds what was applied (a code, an automatic discount, a title given by
+hand); `discount_allocations` of a line holds how much of which application fell on it, to the minor
+unit. A line's own `total_discount` is "0.00" on most discounted lines and is not read if a line has
+allocations.
+
+A tip is no goods: `total_tip_received` counts it beside them, and so does `total_price`. If it is
+in `line_items` as well, as the one kind of line with a `tip_payment_gateway` or a
+`tip_payment_method`, it is taken out of them, so that its money counts once. A line on which both
+are null is no tip: bodies that list every field have them so on goods.
+Source: Shopify's LineItem and DiscountApplication references and samples, API 2023-07 to 2026-07,
+whose two `tip_payment_` fields are "present only on tips", and real orders, read 2026-11.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from adapters.money import ZERO, allocate, digits
 from adapters.payload import Payload
 from adapters.schema import GIFT_CARD, LineItem, TaxesIncluded
-from adapters.shopify.discounts import Codes, allocated
+
+# --- discounts -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The discount codes of one order.
+
+    all: what the shopper typed, in Shopify's order, each once.
+    by_application: place in `discount_applications` -> code, for applications that are codes.
+    """
+
+    all: tuple[str, ...]
+    by_application: Mapping[int, str]
+
+    def on(self, line: Payload) -> tuple[str, ...]:
+        """Give the codes of which a share fell on this line."""
+        places = {
+            allocation.integer_or_none("discount_application_index")
+            for allocation in line.objects_or_empty("discount_allocations")
+        }
+        return _once(code for place, code in self.by_application.items() if place in places)
+
+
+def codes_of(payload: Payload) -> Codes:
+    """Read the codes of an order.
+
+    Automatic discounts and titles given by hand are no codes. `discount_codes`, which mixes such
+    titles with codes and says nothing of lines, is read only where there are no applications.
+    """
+    applications = payload.raw("discount_applications")
+    if not isinstance(applications, list):
+        plain = (code.text_or_none("code") for code in payload.objects_or_empty("discount_codes"))
+        return Codes(all=_once(code for code in plain if code), by_application={})
+    by_application = {}
+    for place, fields in enumerate(applications):
+        application = Payload(fields if isinstance(fields, dict) else {})
+        code = application.text_or_none("code")
+        if code and application.raw("type") == "discount_code":
+            by_application[place] = code
+    return Codes(all=_once(by_application.values()), by_application=by_application)
+
+
+def allocated(line: Payload) -> Decimal:
+    """Give all that was taken off a line or a shipping line, over all its units."""
+    amounts = (
+        allocation.decimal_or_none("amount")
+        for allocation in line.objects_or_empty("discount_allocations")
+    )
+    return sum((amount for amount in amounts if amount is not None), ZERO)
+
+
+def _once(codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(codes))
+
+
+# --- lines ----------------------------------------------------------------------------------------
 
 # The one variant of a product without variants; webhooks mostly send null in its place.
 _NO_VARIANT = "Default Title"
@@ -155,3 +223,50 @@ def _tax_of(row: Payload) -> Decimal | None:
         return None
     prices = (tax.decimal_or_none("price") for tax in row.objects_or_empty("tax_lines"))
     return sum((price for price in prices if price is not None), ZERO)
+
+
+# --- tips ----------------------------------------------------------------------------------------
+
+
+_MARKS = ("tip_payment_gateway", "tip_payment_method")
+# A body that was made without the marks still has the title that Shopify gives such a line.
+_TITLE = "Tip"
+
+
+def is_tip(row: Payload) -> bool:
+    """Whether a line is a tip."""
+    if any(row.raw(mark) is not None for mark in _MARKS):
+        return True
+    return row.raw("title") == _TITLE and row.id_or_none("product_id") is None
+
+
+def without_tips(payload: Payload) -> Payload:
+    """Give an order's body with its tips in `total_tip_received` alone."""
+    rows = payload.objects_or_empty("line_items")
+    tips = [row for row in rows if is_tip(row)]
+    if not tips:
+        return payload
+    lines = payload.raw("line_items")
+    kept = [line for line in lines if not (isinstance(line, dict) and is_tip(Payload(line)))]
+    made = payload.replaced("line_items", kept)
+    if not payload.decimal_or_none("total_tip_received"):
+        made = made.replaced("total_tip_received", _sum(tips, _net))
+    figures = {"total_line_items_price": _gross, "subtotal_price": _net}
+    for key, figure in figures.items():
+        stated = payload.decimal_or_none(key)
+        if stated is not None and stated == _sum(rows, figure):
+            made = made.replaced(key, stated - _sum(tips, figure))
+    return made
+
+
+def _gross(row: Payload) -> Decimal:
+    price, quantity = row.decimal_or_none("price"), row.integer_or_none("quantity")
+    return ZERO if price is None or quantity is None else price * quantity
+
+
+def _net(row: Payload) -> Decimal:
+    return _gross(row) - allocated(row)
+
+
+def _sum(rows: Sequence[Payload], figure: Callable[[Payload], Decimal]) -> Decimal:
+    return sum((figure(row) for row in rows), ZERO)

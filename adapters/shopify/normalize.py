@@ -23,14 +23,17 @@ from adapters.schema import (
 )
 from adapters.shopify.current import current_totals, moved
 from adapters.shopify.disputes import need_of, order_by
-from adapters.shopify.edits import as_placed, is_edited
 from adapters.shopify.enrich import enriched
 from adapters.shopify.history import ShopifyHistory, history_of
-from adapters.shopify.order import order_of
+from adapters.shopify.order import as_placed, is_edited, order_of
 from adapters.shopify.refunds import newest_of, refunds_of, units_in
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.shape import kind_of, order_id_of, why_no_order
-from adapters.shopify.snapshot import NEVER, PAID, ShopifySnapshot
+from adapters.shopify.snapshot import (
+    NEVER,
+    PAID,
+    ShopifySnapshot,
+    why_no_order,
+)
 from adapters.shopify.totals import Reading, settled, settled_need, with_settled, worth_of
 
 _NEVER_PLACED = frozenset({"voided", "expired"})
@@ -46,17 +49,6 @@ _NO_ORDER = (
     "the scope read_shopify_payments_disputes so that the bridge can look it up, then replay it"
 )
 _NOT_SENT = "its order was not sent, and the webhooks that told of it have expired"
-
-
-def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Name the order that an event tells of; nothing where it tells of none.
-
-    Raises MalformedPayload for a body that cannot be read and for an order without an id.
-    """
-    kind = kind_of(event)
-    own = order_id_of(kind, event.payload) if kind else None
-    found = (f"order:{own}",) if own else ()
-    return (*found, f"dispute:{event.payload.id('id')}") if kind == "dispute" else found
 
 
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:

@@ -13,9 +13,9 @@ from adapters.payload import Payload
 from adapters.schema import LineItem, Order, Refund, Units
 from adapters.shopify.disputes import with_disputes
 from adapters.shopify.history import ShopifyHistory
+from adapters.shopify.lines import is_tip
 from adapters.shopify.parts import of_shop, shipping_in, tax_in
 from adapters.shopify.repayments import Repaid, ReportedRefund, repaid
-from adapters.shopify.tips import is_tip
 
 
 def units_in(refunds: Iterable[Payload]) -> dict[str, int]:

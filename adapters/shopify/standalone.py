@@ -12,8 +12,8 @@ from adapters.contract import Known, WebhookEvent
 from adapters.lookups import LookupKey
 from adapters.payload import Payload
 from adapters.schema import Disclosure, Erasure, Ignored, LookupFact, Person, Standalone
-from adapters.shopify.product import product_fact
-from adapters.shopify.shape import why_no_order
+from adapters.shopify.enrich import product_fact
+from adapters.shopify.snapshot import why_no_order
 
 _UNINSTALLED = (
     "the app was uninstalled: its webhooks end here; install it again, or take the source out"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from adapters.contract import SignedRequest, WebhookEvent
 from adapters.errors import SignatureInvalid, SignatureMissing
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.shape import DELETED
+from adapters.shopify.snapshot import DELETED
 from adapters.signing import digest, same, sha256, to_base64
 
 # Deliveries of the newer "Events" family carry the names without `x-` (generally available since
