@@ -91,7 +91,7 @@ def lines_of(payload: Payload, currency: str, codes: Codes) -> tuple[LineItem, .
     """Make the line items of an order.
 
     Raises MalformedPayload with the line's path where id, price or quantity is missing, and where
-    two lines have one id, because their events could not be told apart.
+    two lines have one id, because their events could not be distinguished.
     """
     rows = payload.objects("line_items")
     gross = [row.decimal("price") * row.integer("quantity") for row in rows]
@@ -191,9 +191,9 @@ def _bundles(payload: Payload) -> Mapping[str, str | None]:
     return {own: group.text_or_none("title") for group in groups if (own := _own(group, "id"))}
 
 
-def _own(thing: Payload, key: str) -> str | None:
+def _own(payload: Payload, key: str) -> str | None:
     """Give an id that may be written as a number or as a global id."""
-    return (thing.id_or_none(key) or "").rpartition("/")[2] or None
+    return (payload.id_or_none(key) or "").rpartition("/")[2] or None
 
 
 def _discounts(
@@ -213,9 +213,9 @@ def _discounts(
     rest = off - sum(own, ZERO)
     if rest < 0:
         own, rest = [ZERO] * len(rows), off
-    weights = [whole - told for whole, told in zip(gross, own, strict=True)]
+    weights = [whole - taken_off for whole, taken_off in zip(gross, own, strict=True)]
     shares = allocate(rest, weights, places)
-    return [told + share for told, share in zip(own, shares, strict=True)]
+    return [taken_off + share for taken_off, share in zip(own, shares, strict=True)]
 
 
 def _tax_of(row: Payload) -> Decimal | None:

@@ -54,9 +54,9 @@ _NOT_SENT = "its order was not sent, and the webhooks that told of it have expir
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:
     """Make the order of its states, once one of them shows that it counts, and what became of it.
 
-    The order is as its earliest state tells it, so that it is the same in whatever order they come;
-    what has changed since is told by its standing, its refunds and its cancellation. Where that
-    state cannot be read, the next that can stands for it. An edit waits for the other webhooks of
+    The order is as its earliest state shows it, so that it is the same in whatever order they come;
+    what has changed since is in its current totals, its refunds and its cancellation. If that
+    state cannot be read, the next that can takes its place. An edit waits for the other webhooks of
     it until the order has been quiet for `settle_seconds`.
     Raises MalformedPayload where an order counts and none of its states can be read.
     """
@@ -85,12 +85,12 @@ def _meaning(history: ShopifyHistory, known: Known) -> tuple[Outcome, ...] | Wai
     order = known.sold or _with_email(as_placed(first, history), newest)
     lines = _readings(order, newest)
     refunds = refunds_of(order, history, lines, known.refunds)
-    gone = units_in(one.thing for one in newest_of(history.refunds).values())
+    gone = units_in(one.payload for one in newest_of(history.refunds).values())
     states = history.to_the_end()
     worth, lookup_keys = _worth(states, order, known)
     standing = current_totals(order, states, worth, newest, gone)
     edited = standing is not None and moved(order, standing)
-    # What was sent may have been told another standing before.
+    # For what was sent, other totals may have been sent before.
     stands = (standing,) if standing and (edited or known.sold) else ()
     outcomes = (order, *refunds, *history.cancellations(), *stands)
     edited = edited or is_edited(history.states[0], order)
@@ -125,7 +125,7 @@ def _readable(states: Sequence[ShopifySnapshot], known: Known) -> tuple[Order, O
 
 
 def _with_email(order: Order, newest: Order) -> Order:
-    """Take the shopper from a later state where the first did not tell."""
+    """Take the shopper from a later state if the first did not name one."""
     email = order.email or newest.email
     customer_id = order.customer_id or newest.customer_id
     if (email, customer_id) == (order.email, order.customer_id):
@@ -152,16 +152,16 @@ def _worth(
     answer = known.lookup(lookup_key) if lookup_key else ABSENT
     if answer is None:
         return worth, (lookup_key,) if lookup_key else ()
-    told = None if answer is ABSENT else settled(answer)
-    return (with_settled(states, worth, told) if told else worth), ()
+    money = None if answer is ABSENT else settled(answer)
+    return (with_settled(states, worth, money) if money else worth), ()
 
 
 def _shown(states: Sequence[ShopifySnapshot], worth: Sequence[Reading | None]) -> datetime:
-    """Tell when the first webhook came that showed the order as it stands now."""
+    """Return when the first webhook came that showed the order as it stands now."""
     totals = [one and one.worth for one in worth]
     shown = [(total, state.units) for state, total in zip(states, totals, strict=True)]
     now = shown[-1]
-    return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
+    return min(state.received_at for state, one in zip(states, shown, strict=True) if one == now)
 
 
 def _of_unknown_units(
@@ -173,13 +173,13 @@ def _of_unknown_units(
         for own, units in gone.items()
         if units > max((line.quantity for line in lines.get(own, ())), default=0)
     }
-    return [one.received_at for one in history.refunds if more & units_in([one.thing]).keys()]
+    return [one.received_at for one in history.refunds if more & units_in([one.payload]).keys()]
 
 
 def _counted(
     found: tuple[Outcome, ...] | Wait, history: ShopifyHistory
 ) -> tuple[Outcome, ...] | Wait:
-    """Take the order's place among the customer's where a webhook told it and no look-up did."""
+    """Take the order's place among the customer's if a webhook has it and no lookup does."""
     if isinstance(found, Wait):
         held = _counted(found.otherwise, history)
         return replace(found, otherwise=held) if isinstance(held, tuple) else found
@@ -200,9 +200,9 @@ def _wait_for_the_rest(
     history: ShopifyHistory,
     settings: ShopifySettings,
 ) -> Wait:
-    """Wait until the order is quiet, so that it is told the same in whatever order they come.
+    """Wait until the order is quiet, so that the same is sent in whatever order they come.
 
-    since: when what is waited about was first shown; an order that is never quiet is told in time.
+    since: when what is waited about was first shown; an order that is never quiet is sent in time.
     """
     pause = timedelta(seconds=settings.settle_seconds)
     until = min(max(history.heard_at or since, since) + pause, since + _MOST_PAUSES * pause)
@@ -217,7 +217,7 @@ def _without_a_state(history: ShopifyHistory, known: Known) -> tuple[Outcome, ..
         lines = {line.id: (line,) for line in known.sold.lines}
         refunds = refunds_of(known.sold, history, lines, known.refunds)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *history.cancellations())
-        gone = units_in(one.thing for one in newest_of(history.refunds).values())
+        gone = units_in(one.payload for one in newest_of(history.refunds).values())
         unknown = _of_unknown_units(history, lines, gone)
         if not unknown:
             return found

@@ -1,4 +1,4 @@
-"""A Shopify order in the common form, from one body that tells the whole of it.
+"""A Shopify order in the common form, from one body that holds the whole of it.
 
 Plain amounts are in the shop's currency, `currency`; what the shopper saw stands only in the
 `_set` fields under `presentment_money`. `total_price` and `subtotal_price` are those of the time
@@ -35,7 +35,7 @@ def order_of(payload: Payload, account: str, extra: Iterable[str] = ()) -> Order
     account: the shop's domain. extra: names of the values that the operator asked for.
     Raises MalformedPayload with its path where id, currency, total_price, a time or a line's id,
     price or quantity is missing or unreadable; nothing else can fail.
-    Figures that contradict each other are kept as told and named in `contradiction`.
+    Figures that contradict each other are kept as stated and named in `contradiction`.
     """
     currency = _currency(payload)
     codes = codes_of(payload)
@@ -219,7 +219,7 @@ def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
 def is_edited(state: ShopifySnapshot, order: Order) -> bool:
     """Whether the earliest state that is known has more on it than was placed.
 
-    order: as it is to be told, or was.
+    order: as it is to be sent, or was.
     """
     placed = state.payload.decimal_or_none("total_line_items_price")
     return placed is not None and _gross(order.lines) > placed
@@ -228,7 +228,7 @@ def is_edited(state: ShopifySnapshot, order: Order) -> bool:
 def as_placed(order: Order, history: ShopifyHistory) -> Order:
     """Take out of an order what edits had added before its earliest state was made.
 
-    It stays as it is where no webhook told of an edit, or where that does not lead to what the
+    It stays as it is if no webhook reported an edit, or if that does not lead to what the
     lines cost when it was placed.
     """
     state = history.states[0]

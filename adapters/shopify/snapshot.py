@@ -32,10 +32,10 @@ _STATUSES = ("pending", "authorized", "partially_paid", "paid", "partially_refun
 
 @dataclass(frozen=True, slots=True)
 class ShopifySnapshot:
-    """The order as one webhook tells it.
+    """The order as one webhook shows it.
 
     at: the body's updated_at; a body without one stands behind all others. payload: without tips.
-    units: of each line those it ever had, and those that left; where the body tells.
+    units: of each line those it ever had, and those that left; if the body says.
     rank: its place among the states, the same in whatever order they arrived.
     deleted_at: when the order itself was deleted; None while it is there.
     """
@@ -149,7 +149,7 @@ def _late(status: str, event: WebhookEvent) -> tuple[int, str]:
 # --- what a body is ------------------------------------------------------------------------------
 
 
-# What tells of an order: its whole state; a refund, payment or dispute of it; an edit; that it is
+# What shows an order: its whole state; a refund, payment or dispute of it; an edit; that it is
 # the last of its customer's; that it is gone.
 Kind = Literal["order", "refund", "transaction", "dispute", "edit", "summary", "deletion"]
 
@@ -200,7 +200,7 @@ def kind_of(event: WebhookEvent) -> Kind | None:
 
 
 def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Name the order that an event tells of; nothing where it tells of none.
+    """Name the order that an event is about; nothing if it is about none.
 
     Raises MalformedPayload for a body that cannot be read and for an order without an id.
     """
@@ -211,7 +211,7 @@ def ids(event: WebhookEvent) -> tuple[str, ...]:
 
 
 def order_id_of(kind: Kind, payload: Payload) -> str | None:
-    """Name the order that a body of this kind tells of.
+    """Name the order that a body of this kind is about.
 
     None where a customer has no last one, and where a dispute does not say.
 
@@ -227,7 +227,7 @@ def order_id_of(kind: Kind, payload: Payload) -> str | None:
 
 
 def why_no_order(event: WebhookEvent) -> str:
-    """Say why an event tells nothing of an order, in the operator's words.
+    """Say why an event shows no order, in the operator's words.
 
     Raises MalformedPayload for a body that came under a topic of whole orders and is neither an
     order nor anything else that is known.

@@ -80,8 +80,8 @@ def errors_of(body: Json) -> list[Json]:
 def codes(errors: Iterable[Json]) -> list[str]:
     """Give the code of each error, empty where it has none that is one."""
     extensions = [error.get("extensions") for error in errors]
-    told = [one.get("code") if isinstance(one, dict) else None for one in extensions]
-    return [code if isinstance(code, str) and _CODE.fullmatch(code) else "" for code in told]
+    found = [one.get("code") if isinstance(one, dict) else None for one in extensions]
+    return [code if isinstance(code, str) and _CODE.fullmatch(code) else "" for code in found]
 
 
 def refusal(kind: str, code: str) -> LookupFailed:
@@ -127,20 +127,20 @@ def without_denied(data: Json, errors: Iterable[Json], depth: int) -> Iterator[s
 
 def _all_empty(data: Json, depth: int) -> list[str | None]:
     """Take every null field out of the things; gives nothing where no thing has one."""
-    things: list[Any] = [data]
+    values: list[Any] = [data]
     for _ in range(depth):
-        things = [
+        values = [
             inner
-            for thing in things
-            for inner in (thing.values() if isinstance(thing, dict) else thing or ())
+            for value in values
+            for inner in (value.values() if isinstance(value, dict) else value or ())
         ]
     names: list[str | None] = []
-    for thing in things:
-        if isinstance(thing, dict):
-            empty = [name for name, value in thing.items() if value is None]
+    for value in values:
+        if isinstance(value, dict):
+            empty = [name for name, inner in value.items() if inner is None]
             names += [name if _CODE.fullmatch(name) else "a field" for name in empty]
             for name in empty:
-                del thing[name]
+                del value[name]
     return names
 
 
@@ -162,5 +162,5 @@ def _taken_out(data: Any, steps: list[Any], depth: int) -> str | None:
 
 
 def _retry_after(answer: requests.Response) -> float | None:
-    told = answer.headers.get("Retry-After", "").strip()
-    return float(told) if _SECONDS.fullmatch(told) else None
+    seconds = answer.headers.get("Retry-After", "").strip()
+    return float(seconds) if _SECONDS.fullmatch(seconds) else None

@@ -110,11 +110,11 @@ class Minted:
                 f"{spoken(answer)}): look at {self.variables}, and whether the app is installed "
                 "in this shop and both belong to one organisation"
             )
-        told = Payload(parsed(answer))
-        token = told.text_or_none("access_token")
+        granted = Payload(parsed(answer))
+        token = granted.text_or_none("access_token")
         if token is None or not (token.isascii() and token.isprintable()):
             raise TryAgain(NOT_SHOPIFY.format(answer.status_code))
-        life = float(told.decimal_or_none("expires_in") or _DAY)
+        life = float(granted.decimal_or_none("expires_in") or _DAY)
         self._token = SecretStr(token)
         self._until = asked_at + max(life - _EARLY, life / 2)
         return token

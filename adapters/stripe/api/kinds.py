@@ -85,10 +85,10 @@ def _booking(
     """Look up the balance transaction of something that may have none yet: then ask again."""
 
     def look_up(ask: Ask, own: str) -> Json | None:
-        thing = ask.one(retrieve(ask), own, {"expand": ["balance_transaction"]})
-        if thing is None:
+        object_ = ask.one(retrieve(ask), own, {"expand": ["balance_transaction"]})
+        if object_ is None:
             return None
-        entry: Json | None = thing.get("balance_transaction")
+        entry: Json | None = object_.get("balance_transaction")
         if entry is None:
             raise TryAgain("Stripe has not booked it yet")
         return entry
