@@ -63,7 +63,7 @@ def dispute_of(event: WebhookEvent) -> Dispute:
 
 
 def need_of(dispute: Payload) -> LookupKey:
-    """Name the look-up of a dispute."""
+    """Name the lookup of a dispute."""
     return LookupKey(KIND, dispute.id("id"))
 
 

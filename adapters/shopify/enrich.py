@@ -10,7 +10,7 @@ from adapters.payload import Payload
 from adapters.schema import GIFT_CARD, CurrentTotals, LineItem, Order, Outcome, Wait
 from adapters.shopify.settings import ShopifySettings
 
-# Kind of look-up -> the operator's words.
+# Kind of lookup -> the operator's words.
 _WORDS = {
     "product": "its products",
     "order": "its place among the customer's orders",
@@ -115,7 +115,7 @@ def _described(line: LineItem, product: str | None, lookups: _ShopifyLookups) ->
 
 
 def _order_count(order: Order, lookups: _ShopifyLookups) -> int | None:
-    """Tell which of the customer's orders this is; None where that is not certain.
+    """Return which of the customer's orders this is; None where that is not certain.
 
     The customer's number of orders is that of now: it says which one this is only while this is
     the last. A guest's order is nobody's first.
@@ -147,7 +147,7 @@ _GID = "gid://shopify/Product/"
 
 
 def product_fact(payload: Payload) -> tuple[str, Json] | None:
-    """Read the body of a webhook about a product: its id, and what a look-up would have answered.
+    """Read the body of a webhook about a product: its id, and what a lookup would have answered.
 
     The body's own fields say that it is a product, because the topic is not signed.
     None where it is anything else; it never raises.

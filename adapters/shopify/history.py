@@ -44,7 +44,7 @@ class ShopifyHistory:
         return (Cancellation(deleted[0], "deleted"),) if deleted else ()
 
     def to_the_end(self) -> list[ShopifySnapshot]:
-        """Give the states, and one of the end where the order was deleted."""
+        """Return the states, and one of the end where the order was deleted."""
         if not (deleted := self._deleted()):
             return self.states
         at, event = deleted
@@ -56,7 +56,7 @@ class ShopifyHistory:
         return min(deletions, key=lambda pair: pair[0], default=None)
 
     def order_count(self) -> int | None:
-        """Give which of the customer's orders it is: the number of them while it was the last."""
+        """Return which of the customer's orders it is: the number of them while it was the last."""
         latest = max(
             self.summaries,
             key=lambda one: one.time_or_none("occurredAt") or _LONG_AGO,

@@ -41,7 +41,7 @@ class Codes:
     by_application: Mapping[int, str]
 
     def on(self, line: Payload) -> tuple[str, ...]:
-        """Give the codes of which a share fell on this line."""
+        """Return the codes of which a share fell on this line."""
         places = {
             allocation.integer_or_none("discount_application_index")
             for allocation in line.objects_or_empty("discount_allocations")
@@ -69,7 +69,7 @@ def codes_of(payload: Payload) -> Codes:
 
 
 def allocated(line: Payload) -> Decimal:
-    """Give all that was taken off a line or a shipping line, over all its units."""
+    """Return all that was taken off a line or a shipping line, over all its units."""
     amounts = (
         allocation.decimal_or_none("amount")
         for allocation in line.objects_or_empty("discount_allocations")
@@ -121,7 +121,7 @@ def lines_of(payload: Payload, currency: str, codes: Codes) -> tuple[LineItem, .
 
 
 def taxes_included(payload: Payload) -> TaxesIncluded | None:
-    """Tell whether the order's prices contain tax; None where it does not say."""
+    """Return whether the order's prices contain tax; None where it does not say."""
     flag = payload.raw("taxes_included")
     if not isinstance(flag, bool):
         return None
@@ -192,14 +192,14 @@ def _bundles(payload: Payload) -> Mapping[str, str | None]:
 
 
 def _own(payload: Payload, key: str) -> str | None:
-    """Give an id that may be written as a number or as a global id."""
+    """Return an id that may be written as a number or as a global id."""
     return (payload.id_or_none(key) or "").rpartition("/")[2] or None
 
 
 def _discounts(
     payload: Payload, rows: Sequence[Payload], gross: Sequence[Decimal], places: int
 ) -> Sequence[Decimal | None]:
-    """Give each line's discount: Shopify's own figures, else its share of the goods' discount."""
+    """Return each line's discount: Shopify's own figures, else its share of the goods' discount."""
     if any("discount_allocations" in row for row in rows):
         return [allocated(row) if "discount_allocations" in row else None for row in rows]
     # Bodies of old API versions, and subscriptions that leave the allocations out.
@@ -241,7 +241,7 @@ def is_tip(row: Payload) -> bool:
 
 
 def without_tips(payload: Payload) -> Payload:
-    """Give an order's body with its tips in `total_tip_received` alone."""
+    """Return an order's body with its tips in `total_tip_received` alone."""
     rows = payload.objects_or_empty("line_items")
     tips = [row for row in rows if is_tip(row)]
     if not tips:

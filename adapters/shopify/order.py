@@ -98,7 +98,7 @@ def _email(payload: Payload, customer: Payload | None) -> str | None:
 
 
 def _shipping(payload: Payload) -> tuple[Decimal | None, Decimal | None]:
-    """Give what shipping cost the shopper, and the discount on it.
+    """Return what shipping cost the shopper, and the discount on it.
 
     `discounted_price` is left alone: since API 2024-07 it holds order-wide discounts, before it
     did not. Lines that an edit removed stay in the list.
@@ -121,7 +121,7 @@ def _shipping(payload: Payload) -> tuple[Decimal | None, Decimal | None]:
 def _discount(
     payload: Payload, lines: Sequence[LineItem], shipping_discount: Decimal | None
 ) -> Decimal | None:
-    """Give every discount; where the body leaves the sum out, what its parts make."""
+    """Return every discount; where the body leaves the sum out, what its parts make."""
     stated = payload.decimal_or_none("total_discounts")
     if stated is not None:
         return stated
@@ -137,7 +137,7 @@ def _tax_included(payload: Payload) -> Decimal | None:
 
 
 def _subtotal(payload: Payload, lines: Sequence[LineItem]) -> Decimal | None:
-    """Give the goods after their discounts, before shipping and without any tax."""
+    """Return the goods after their discounts, before shipping and without any tax."""
     goods = payload.decimal_or_none("subtotal_price")
     if goods is None:
         goods = sum((line.net_price for line in lines), ZERO)
@@ -154,7 +154,7 @@ def _subtotal(payload: Payload, lines: Sequence[LineItem]) -> Decimal | None:
 
 
 def duties_in(payload: Payload, when: Literal["original", "current"]) -> Decimal | None:
-    """Give duties and other fees on top of the prices; duties inside them are no part of it."""
+    """Return duties and other fees on top of the prices; duties inside them are no part of it."""
     amounts = [_money(payload, f"{when}_total_additional_fees_set", "shop_money")]
     if not payload.flag("duties_included"):
         amounts.append(_money(payload, f"{when}_total_duties_set", "shop_money"))

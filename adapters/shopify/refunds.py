@@ -88,7 +88,7 @@ def _shipping(order: Order, refund: Payload, amount: Decimal) -> Decimal | None:
 
 
 def _left(refund: Payload) -> Iterable[tuple[str, int, Decimal | None]]:
-    """Give line, units and Shopify's share of each row of a refund; a tip has no units."""
+    """Yield line, units and Shopify's share of each row of a refund; a tip has no units."""
     for row in refund.objects_or_empty("refund_line_items"):
         if (sold := row.object_or_none("line_item")) and is_tip(sold):
             continue

@@ -90,7 +90,7 @@ def snapshot_of(event: WebhookEvent) -> ShopifySnapshot:
 
 
 def refunds_told(states: Sequence[ShopifySnapshot]) -> list[ReportedRefund]:
-    """Give the refunds that stand inside the states of an order."""
+    """Return the refunds that stand inside the states of an order."""
     return [
         ReportedRefund(refund, state.at, state.received_at)
         for state in states
@@ -174,7 +174,7 @@ DELETED = "orders/delete"
 
 
 def kind_of(event: WebhookEvent) -> Kind | None:
-    """Tell what an event says of an order; None where it says nothing of one.
+    """Return what an event shows of an order; None if it shows nothing of one.
 
     The body decides, whatever the topic: the same signed body may arrive first under another
     topic, and is then known when its own delivery comes. Only the deletion, whose body is no more

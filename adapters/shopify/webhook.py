@@ -115,7 +115,7 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _clean(value: str) -> str:
-    """Give a header's value, empty where it is nothing Shopify sends: headers are not signed."""
+    """Return a header's value, empty where it is nothing Shopify sends: headers are not signed."""
     value = value.strip()
     fits = len(value) <= _LONGEST_VALUE and value.isascii() and value.isprintable()
     return value if fits else ""

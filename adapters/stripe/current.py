@@ -72,7 +72,7 @@ def refunded(
     sent: Sequence[Refund],
     lookups: StripeLookups | None,
 ) -> tuple[Outcome, ...]:
-    """Give the refunds of an order that was sent and whose own events are gone, not all perhaps.
+    """Return the refunds of an order that was sent and whose own events are gone, not all perhaps.
 
     What is left of them would make less of the order than it was, so it says nothing of its sums.
     sent: the refunds that Heap was sent.
@@ -186,7 +186,7 @@ def _state(order: Order) -> str:
 
 
 def _with_units(order: Order, refunds: Sequence[Refund], collected: Decimal) -> list[Refund]:
-    """Give the refund with which all money is back all units; no other says which units left.
+    """Let all units leave with the refund that completes the money; no other says which left.
 
     collected: the money that came in. A refund that failed later keeps its units: they were sent
     when it succeeded, and each leaves once.

@@ -1,4 +1,4 @@
-"""What look-ups add to an order that is right already: product facts, codes, email, settlement."""
+"""What lookups add to an order that is right already: product facts, codes, email, settlement."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -116,7 +116,7 @@ def _in_metadata(sources: Iterable[Payload], key: str) -> str | None:
 
 
 def _given(history: StripeHistory, lookups: StripeLookups) -> dict[str, str | None]:
-    """Give the code of each discount of the whole session or invoice, in their order.
+    """Return the code of each discount of the whole session or invoice, in their order.
 
     By the discount's id, of which an invoice's lines name no more; a session's discounts have none.
     """
@@ -140,7 +140,7 @@ def _discounts(sold: Payload) -> list[Payload]:
 def _codes_on(
     row: Payload, given: Mapping[str, str | None], lookups: StripeLookups
 ) -> Iterator[str | None]:
-    """Give the codes that took something off a line."""
+    """Yield the codes that took something off a line."""
     for entry in row.objects_or_empty("discounts"):
         discount = entry.object_or_none("discount") or entry
         if entry.integer_or_none("amount") != 0:

@@ -263,7 +263,7 @@ class StripeHistory:
                     yield metadata
 
     def objects(self, *kinds: Kind) -> Iterable[Payload]:
-        """Give the objects of these kinds, kind by kind."""
+        """Return the objects of these kinds, kind by kind."""
         return (seen.object for kind in kinds for seen in self.states if seen.kind == kind)
 
     def _newest(self, kind: Kind) -> StripeSnapshot | None:
@@ -276,7 +276,7 @@ class StripeHistory:
 
 
 def _strength(snapshot: StripeSnapshot) -> tuple[object, ...]:
-    # Between two states that show the same, the look-up's says more: it is expanded.
+    # Between two states that show the same, the lookup's says more: it is expanded.
     return snapshot.deciding, snapshot.taken, snapshot.looked_up, snapshot.rank
 
 

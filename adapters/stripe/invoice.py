@@ -21,7 +21,7 @@ from adapters.stripe.totals import Sums, Tax, sums_of, unknown_line
 
 
 def payable(invoice: Payload) -> int:
-    """Tell what is left to be paid by credit notes given before it was, minor units.
+    """Return what is left to be paid by credit notes given before it was, minor units.
 
     They leave the invoice's total as it is. Raises MalformedPayload where it has none.
     """
@@ -102,7 +102,7 @@ def is_of_subscription(invoice: Payload) -> bool:
 
 
 def first_of_subscription(invoice: Payload) -> str | None:
-    """Give the subscription that an invoice begins; None where it begins none."""
+    """Return the subscription that an invoice begins; None where it begins none."""
     if invoice.text_or_none("billing_reason") != "subscription_create":
         return None
     parent = invoice.object_or_none("parent")
@@ -192,7 +192,7 @@ def _sums(
 
 
 def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]:
-    """Give what all tax may be, the likeliest first: the total shows which it is.
+    """Return what all tax may be, the likeliest first: the total shows which it is.
 
     The invoice's own sum, or its lines' and its shipping's, whose place may be unknown; the latter
     first where the invoice's sum is the lines' alone. `tax`, before 2019, was on top of prices.
@@ -211,7 +211,7 @@ def _taxes(invoice: Payload, lines: tuple[Line, ...] | None) -> list[Tax | None]
 
 
 def _shipping(cost: Payload | None, tax: Tax | None, stated: Tax | None) -> tuple[int | None, Tax]:
-    """Give shipping as the shopper was charged, and its tax.
+    """Return shipping as the shopper was charged, and its tax.
 
     That is amount_total where its tax is inside the price, else amount_subtotal. Its own taxes are
     in the payload only at times; without them its tax is what all tax has beyond that of the lines
@@ -256,7 +256,7 @@ def _discount(invoice: Payload, lines: tuple[Line, ...] | None, goods: int) -> i
 
 
 def _goods_tax(tax: Tax | None, stated: Tax | None, shipping: Tax) -> Tax | None:
-    """Give the goods' part of the tax: what all lines state, else all but shipping's."""
+    """Return the goods' part of the tax: what all lines state, else all but shipping's."""
     if stated or tax is None:
         return stated
     return Tax(max(tax.whole - shipping.whole, 0), max(tax.included - shipping.included, 0))

@@ -33,7 +33,7 @@ class Line:
 def invoice_lines(invoice: Payload) -> tuple[Line, ...] | None:
     """Read all lines; None where the payload does not hold all of them.
 
-    A webhook carries the first page; the rest costs a look-up. Half an order is never sent.
+    A webhook carries the first page; the rest costs a lookup. Half an order is never sent.
     Raises MalformedPayload where a line is no object or has no amount.
     """
     listed = invoice.object_or_none("lines")
@@ -49,7 +49,7 @@ def has_all_lines(invoice: Payload) -> bool:
 
 
 def session_lines(session: Payload) -> tuple[Line, ...] | None:
-    """Read the lines that a look-up put into a session; None where they are not all there.
+    """Read the lines that a lookup put into a session; None where they are not all there.
 
     amount_subtotal is before discounts and on-top tax; what amount_total has beyond it, less
     discounts, is the tax on top, so the rest of the tax is inside the price.
@@ -87,7 +87,7 @@ def billing_credits(billed: Payload, key: str) -> int:
 
 
 def share_discount(lines: tuple[Line, ...], discount: int) -> tuple[Line, ...]:
-    """Give the lines what of a discount they do not say themselves, by largest remainder.
+    """Share out what of a discount the lines do not state themselves, by largest remainder.
 
     Stripe's own figures per line come first; only what they leave over is shared, over what each
     line still costs. A negative line, and one marked as not discountable, takes no share.
@@ -154,7 +154,7 @@ def _item(line: Line, own: str, money: Currency) -> LineItem:
 
 
 def _quantity(row: Payload) -> Decimal:
-    """Give the units sold, one where Stripe says null; `quantity` is cut to whole ones."""
+    """Return the units sold, one where Stripe says null; `quantity` is cut to whole ones."""
     for key in ("quantity_decimal", "quantity"):
         units = row.decimal_or_none(key)
         if units is not None:
@@ -163,7 +163,7 @@ def _quantity(row: Payload) -> Decimal:
 
 
 def _price(line: Line, quantity: Decimal, money: Currency) -> Decimal | None:
-    """Give the price of one unit: Stripe's own, down to parts of a cent, where it makes the total.
+    """Return the price of one unit: Stripe's own, down to parts of a cent, if it makes the total.
 
     Tiers, packages and prorations have a unit price that times the quantity is another amount;
     there it is the line's total divided by the quantity.

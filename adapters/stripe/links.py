@@ -87,11 +87,8 @@ def _invoices(history: StripeHistory, lookups: StripeLookups) -> Iterator[_Found
         bill = history.invoice
         if not history.links["payment_intent"] and not history.links["charge"]:
             # A subscription's payment adds only how it was settled.
-            look_up = (
-                lookups.describing
-                if bill and is_of_subscription(bill.object)
-                else lookups.essential
-            )
+            subscribed = bill and is_of_subscription(bill.object)
+            look_up = lookups.describing if subscribed else lookups.essential
             yield from _each("invoice_payment", look_up("invoice_payments_of_invoice", own))
         elif bill and bill.taken and history.is_paid_by_more:
             # So do the other payments of one that was paid in parts.
@@ -182,7 +179,7 @@ def _seen(history: StripeHistory, kind: Kind, own: str) -> list[StripeSnapshot]:
 
 
 def _has_details(invoice: Payload) -> bool:
-    """Whether a webhook's invoice names discounts and taxes that only a look-up spells out."""
+    """Whether a webhook's invoice names discounts and taxes that only a lookup spells out."""
     cost = invoice.object_or_none("shipping_cost")
     taxed = cost is not None and bool(cost.integer_or_none("amount_tax"))
     return taxed or bool(invoice.raw("discounts")) or bool(invoice.raw("total_discount_amounts"))

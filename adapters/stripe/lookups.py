@@ -7,7 +7,7 @@ from adapters.lookups import ABSENT, Lookup, LookupKey
 from adapters.payload import Payload
 from adapters.schema import LONGEST_WAIT, Outcome, Parked, Wait
 
-# Kind of look-up -> the operator's words.
+# Kind of lookup -> the operator's words.
 _WORDS = {
     "balance_transaction": "its settlement",
     "booking_of_charge": "its settlement",

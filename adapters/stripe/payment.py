@@ -112,7 +112,7 @@ def _payment(snapshot: StripeSnapshot) -> Payment:
 
 
 def intent_sums(intent: Payload, payments: Sequence[Payment], tip: int | None) -> Sums | None:
-    """Read the lines that a look-up put into a payment intent; None where it has none.
+    """Read the lines that a lookup put into a payment intent; None where it has none.
 
     The lines do not say whether tax is inside the prices: the amount paid shows it, else it is
     taken to be on top and the order marked. Raises MalformedPayload if a line has no cost.

@@ -1,4 +1,4 @@
-"""Checkout Session -> sums. Its webhook carries totals; its line items come by a look-up."""
+"""Checkout Session -> sums. Its webhook carries totals; its line items come by a lookup."""
 
 from dataclasses import dataclass, replace
 
@@ -149,7 +149,7 @@ def _place(net: int, total: int, tax: int, cost: _Shipping) -> _Placed | None:
 def _of_goods(
     tax: int | None, placed: _Placed | None, cost: _Shipping
 ) -> tuple[int | None, int | None]:
-    """Give the goods' share of the tax, and of the tax inside prices; None if unknown."""
+    """Return the goods' share of the tax, and of the tax inside prices; None if unknown."""
     if not tax:
         return tax, 0
     if placed is None:

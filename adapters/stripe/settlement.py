@@ -2,7 +2,7 @@
 
 A balance transaction's `amount` is before Stripe's fees; it is negative for money that went back.
 One just made may have none yet (automatic_async captures, since API 2024-04-10): the charge.updated
-that names it comes later, and a look-up lookups until there is one.
+that names it comes later, and a lookup lookups until there is one.
 A charge that is captured in several parts has a booking for each, named by the state after it.
 Source: Stripe's pages on balance transactions, on multicapture and on asynchronous capture, read
 November 2026.
@@ -30,7 +30,7 @@ def entries_of(
 ) -> list[Payload] | None:
     """Return the balance transactions of a charge or refund; None while one is not known.
 
-    own: its ID. states: as events and look-ups showed it.
+    own: its ID. states: as events and lookups showed it.
     """
     named = (state.id_or_none("balance_transaction") for state in states)
     if ids := sorted(set(filter(None, named))):

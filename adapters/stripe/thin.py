@@ -14,7 +14,7 @@ _GONE = "a thin event of something that Stripe has no more"
 
 
 def account_of(event: WebhookEvent) -> str:
-    """Tell whose event it is: the connected account it names, else `self`.
+    """Return whose event it is: the connected account it names, else `self`.
 
     A thin event, and any of an organisation's, names it as the last part of its `context`, which
     may be a path.
@@ -32,12 +32,12 @@ def is_thin(payload: Payload) -> bool:
 
 
 def topic_of(payload: Payload) -> str:
-    """Give the topic of the snapshot event that reports the same."""
+    """Return the topic of the snapshot event that reports the same."""
     return payload.text("type").removeprefix(_PREFIX)
 
 
 def related(payload: Payload) -> str | None:
-    """Give the id of the object that a thin event is about."""
+    """Return the id of the object that a thin event is about."""
     named = payload.object_or_none("related_object")
     return named.id_or_none("id") if named else None
 
@@ -53,7 +53,7 @@ def reports_money(event: WebhookEvent) -> bool:
 
 
 def as_snapshot(event: WebhookEvent, lookups: StripeLookups) -> WebhookEvent | Ignored | None:
-    """Make the snapshot event that says what a thin one is about, in its state of the look-up.
+    """Make the snapshot event that says what a thin one is about, in its state of the lookup.
 
     Asked by event, not by object, so that a later event shows a later state. None where it is not
     known yet. Raises MalformedPayload for a thin event without an id or type.

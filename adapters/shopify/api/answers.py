@@ -35,7 +35,7 @@ _MULTIPLE_CHOICES, _BAD_REQUEST = 300, 400
 
 
 def trouble(answer: requests.Response) -> LookupFailed | None:
-    """Give the fault of an answer that says nothing of what was asked; None where it does."""
+    """Return the fault of an answer that says nothing of what was asked; None where it does."""
     status = answer.status_code
     if status in _SHUT:
         return KeyRefused(_SHUT[status])
@@ -51,7 +51,7 @@ def trouble(answer: requests.Response) -> LookupFailed | None:
 
 
 def parsed(answer: requests.Response) -> Json:
-    """Give an answer's JSON object; fractions stay text. Raises TryAgain where there is none."""
+    """Return an answer's JSON object; fractions stay text. Raises TryAgain where there is none."""
     try:
         body = json.loads(answer.content, parse_float=str)
     except (ValueError, RecursionError):
@@ -62,7 +62,7 @@ def parsed(answer: requests.Response) -> Json:
 
 
 def spoken(answer: requests.Response) -> str:
-    """Give the code of a refusal with a comma before it, where it has one."""
+    """Return the code of a refusal with a comma before it, where it has one."""
     try:
         code = parsed(answer).get("error")
     except TryAgain:
@@ -71,14 +71,14 @@ def spoken(answer: requests.Response) -> str:
 
 
 def errors_of(body: Json) -> list[Json]:
-    """Give the errors of a GraphQL answer; in an old form they are one text."""
+    """Return the errors of a GraphQL answer; in an old form they are one text."""
     errors = body.get("errors") or []
     listed = errors if isinstance(errors, list) else [errors]
     return [error if isinstance(error, dict) else {} for error in listed]
 
 
 def codes(errors: Iterable[Json]) -> list[str]:
-    """Give the code of each error, empty where it has none that is one."""
+    """Return the code of each error, empty where it has none that is one."""
     extensions = [error.get("extensions") for error in errors]
     found = [one.get("code") if isinstance(one, dict) else None for one in extensions]
     return [code if isinstance(code, str) and _CODE.fullmatch(code) else "" for code in found]
@@ -95,7 +95,7 @@ def refusal(kind: str, code: str) -> LookupFailed:
 
 
 def denied(kind: str, scope: str, errors: Iterable[Json]) -> KeyRefused:
-    """Make the error of a look-up that the app has no leave for.
+    """Make the error of a lookup that the app has no leave for.
 
     scope: which it lacks, where Shopify names none.
     """

@@ -58,7 +58,7 @@ class Bucket:
             self._status.available, self._status.at = left, now
 
     def lacking(self, kind: str, size: int) -> float:
-        """Tell the seconds until the points of such a query are there; 0 where nothing is known."""
+        """Return the seconds until the points of such a query are there; 0 if unknown."""
         status = self._status
         if status is None:
             return 0
@@ -67,7 +67,7 @@ class Bucket:
         return max(lacks / status.restored, 0)
 
     def most(self) -> float:
-        """Tell how many points a query may cost at all."""
+        """Return how many points a query may cost at all."""
         return self._status.most if self._status else math.inf
 
     def learn(self, kind: str, size: int, cost: Payload) -> None:

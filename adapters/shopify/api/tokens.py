@@ -28,10 +28,10 @@ class Tokens(Protocol):
     variables: str
 
     def current(self) -> str:
-        """Give a token that should be taken. Raises LookUpFailed."""
+        """Return a token that should be taken. Raises LookUpFailed."""
 
     def renewed(self) -> str | None:
-        """Give another one for one that was refused; None where there is no other."""
+        """Return another one for one that was refused; None where there is no other."""
 
 
 def tokens(settings: ShopifySettings, connection: ShopConnection, base: str) -> Tokens:
@@ -52,11 +52,11 @@ class Static:
         self._token = token
 
     def current(self) -> str:
-        """Give the token."""
+        """Return the token."""
         return self._token.get_secret_value()
 
     def renewed(self) -> str | None:
-        """Give none: there is no other."""
+        """Return none: there is no other."""
         return None
 
 
@@ -83,13 +83,13 @@ class Minted:
         self._until = 0.0
 
     def current(self) -> str:
-        """Give the token, made anew where its end is near."""
+        """Return the token, made anew where its end is near."""
         if self._token is None or self._clock() >= self._until:
             return self._minted()
         return self._token.get_secret_value()
 
     def renewed(self) -> str | None:
-        """Give a new one, whatever is left of the old one's life."""
+        """Return a new one, whatever is left of the old one's life."""
         return self._minted()
 
     def _minted(self) -> str:

@@ -38,7 +38,7 @@ class TooLarge(LookupFailed):
 
 
 def address(shop: str | None, api_url: str | None) -> str:
-    """Give scheme and host of a shop's API. Raises ValueError for what is no shop's own domain."""
+    """Return scheme and host of a shop's API. Raises ValueError if it is no shop's own domain."""
     if api_url:
         return api_url.rstrip("/")
     domain: str | None = sanitize_shop_domain(shop)
@@ -66,7 +66,7 @@ class ShopifyWire:
         self._noticed: set[str] = set()
 
     def ask(self, kind: Kind, ids: Sequence[str]) -> Json:
-        """Give the data of a query, without the fields that the app has no leave to read.
+        """Return the data of a query, without the fields that the app has no leave to read.
 
         Raises LookUpFailed, and TooLarge where fewer things may be asked for in one query.
         """
@@ -142,7 +142,7 @@ class ShopifyWire:
             )
 
     def _notice(self, words: str) -> None:
-        """Tell the operator something, once."""
+        """Warn the operator, once."""
         if words not in self._noticed:
             self._noticed.add(words)
             log.warning("%s", words)

@@ -32,7 +32,7 @@ class NoSuchPath(TryAgain):
 
 
 def read(answer: object) -> Json:
-    """Give an answer's body as Stripe wrote it; fractions stay text, so that none is rounded.
+    """Return an answer's body as Stripe wrote it; fractions stay text, so that none is rounded.
 
     answer: what a call of the SDK returned. Its own objects are no dicts, and have turned
     fractions (an exchange rate, a percentage) into floats.
@@ -90,7 +90,7 @@ def failure(error: stripe.StripeError, kind: str) -> LookupFailed:
 def _is_live(error: stripe.StripeError) -> bool:
     """Whether Stripe says that it has what was asked for, in live mode: the key is of test mode.
 
-    Test orders under a key of live mode are of no account; they go without look-ups.
+    Test orders under a key of live mode are of no account; they go without lookups.
     """
     return "exists in live mode" in (error.user_message or "")
 
@@ -126,7 +126,7 @@ def _code(error: stripe.StripeError) -> str | None:
 
 
 def _error(error: stripe.StripeError) -> Json | None:
-    """Give what Stripe says of an error; None where what answered is not Stripe."""
+    """Return what Stripe says of an error; None where what answered is not Stripe."""
     body = error.json_body
     found = body.get("error") if isinstance(body, dict) else None
     return found if isinstance(found, dict) else None

@@ -1,6 +1,6 @@
 """What a customer has bought so far: as little of it as counting their orders needs.
 
-Each look-up raises TooMany where that is more than anybody counts.
+Each lookup raises TooMany where that is more than anybody counts.
 """
 
 from collections.abc import Iterable
