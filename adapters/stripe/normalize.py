@@ -38,12 +38,12 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     After an order come its refunds and its current totals, which leave it as it is.
     Raises MalformedPayload if a figure is missing that no order can be right without.
     """
-    reading = _read(events, known)
-    return with_linked(_meaning(reading, known), reading.linked_ids())
+    read = _read(events, known)
+    return with_linked(_meaning(read, known), read.linked_ids())
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _ReadEvents:
     """What the events of an order show, with what was looked up.
 
     named: the IDs that the events themselves name. later: the refunds and disputes.
@@ -79,7 +79,7 @@ class _Reading:
         return () if set(found) <= set(self.named) else tuple(dict.fromkeys(self.named + found))
 
 
-def _read(events: Sequence[WebhookEvent], known: Known) -> _Reading:
+def _read(events: Sequence[WebhookEvent], known: Known) -> _ReadEvents:
     settings: StripeSettings = known.settings
     ordered = sorted(events, key=lambda event: (event.key, event.body))
     lookups = None
@@ -88,12 +88,14 @@ def _read(events: Sequence[WebhookEvent], known: Known) -> _Reading:
     found = [_snapshot(event, lookups) for event in ordered]
     parts = [part for one in found if isinstance(one, StripeSnapshot) for part in within(one)]
     snapshots = tuple(part for part in parts if part.kind not in AFTER)
+    named: tuple[str, ...] = ()
     if lookups:
+        named = tuple(own for pair in zip(ordered, found, strict=True) for own in _named(*pair))
         if known.sold is None and not any(one.taken for one in snapshots):
             snapshots += paid_before([one for one in parts if _reports_refund(one)], lookups)
         snapshots = gathered(snapshots, lookups, renewals=settings.renewals)
-    return _Reading(
-        named=tuple(own for pair in zip(ordered, found, strict=True) for own in _named(*pair)),
+    return _ReadEvents(
+        named=named,
         lookups=lookups,
         snapshots=snapshots,
         later=[part for part in parts if part.kind in AFTER],
@@ -115,7 +117,7 @@ def _snapshot(
 
 
 def _named(event: WebhookEvent, found: StripeSnapshot | Ignored | None) -> tuple[str, ...]:
-    """Return what `ids` returns, without reading a snapshot event once more."""
+    """Return what `ids` returns, without reading a snapshot event again."""
     if isinstance(found, StripeSnapshot) and found.event is event:
         return ids_in(account_of(event), [found])
     return ids(event)
@@ -126,11 +128,11 @@ def _reports_refund(snapshot: StripeSnapshot) -> bool:
     return snapshot.kind in AFTER or snapshot.topic == "charge.refunded"
 
 
-def _meaning(reading: _Reading, known: Known) -> tuple[Outcome, ...] | Wait:
+def _meaning(read: _ReadEvents, known: Known) -> tuple[Outcome, ...] | Wait:
     settings: StripeSettings = known.settings
-    lookups, snapshots, later = reading.lookups, reading.snapshots, reading.later
+    lookups, snapshots, later = read.lookups, read.snapshots, read.later
     if lookups and not lookups.is_whole:
-        return lookups.wait_for_all(reading.first_received_at())
+        return lookups.wait_for_all(read.first_received_at())
     # Apart from what the order waits for: it does not wait for its refunds.
     after = StripeLookups(known.lookup, lookups.account) if lookups else None
     if after:
@@ -146,7 +148,7 @@ def _meaning(reading: _Reading, known: Known) -> tuple[Outcome, ...] | Wait:
     elif later:
         return unsold(later, partial=known.partial)
     else:
-        return (reading.ignored,)
+        return (read.ignored,)
     return _with_refunds(found, after, [*snapshots, *later], settings)
 
 
