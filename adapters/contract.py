@@ -100,7 +100,8 @@ class Adapter:
     ids(event): the ids under which this event knows its order, best first; empty where it
         belongs to none. Ids of different accounts must differ. Raises MalformedPayload.
     normalize(events, known): what the events of ONE order mean together, as a set: neither
-        their order nor repetitions matter. Raises MalformedPayload.
+        their order nor repetitions matter. If lookups show further IDs of the order, LinkedIds is
+        among the outcomes. Raises MalformedPayload.
     settings: the operator's choices, a frozen pydantic model. A field `settle_seconds` is the
         variable STRIPE_SETTLE_SECONDS of the source named like the adapter, and the key
         `settle_seconds` of a source in bridge.toml. Each field has a default and a description.
@@ -110,8 +111,6 @@ class Adapter:
     page: where in the provider's dashboard the webhook's URL is pasted.
     alone(event, known): what an event means that has no ids; None where such are only ignored, as
         `normalize` says. Raises MalformedPayload.
-    linked_ids(events, known): the further ids that look-ups have shown the order to have, in the
-        form of `ids`; what they name is joined before anything is sent.
     notice(headers, settings): what the operator should know of how deliveries come, such as an API
         version other than the one set; None where all is as it should be.
     remark(event): what the operator should know of an event that belongs to an order and can be
@@ -135,7 +134,6 @@ class Adapter:
     page: str
     settings: type[BaseModel] = NoSettings
     connect: Callable[[Any], Api | None] | None = None
-    linked_ids: Callable[[Sequence[WebhookEvent], Known], tuple[str, ...]] | None = None
     alone: Callable[[WebhookEvent, Known], tuple[Standalone, ...]] | None = None
     notice: Callable[[Mapping[str, str], Any], str | None] | None = None
     remark: Callable[[WebhookEvent], str | None] | None = None

@@ -13,8 +13,8 @@ figure. What each amount means is the same for every provider:
   provider makes them differ.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -24,6 +24,9 @@ from adapters.money import ZERO
 TaxesIncluded = Literal["true", "false", "mixed"]
 # `LineItem.type` of a gift card that is sold.
 GIFT_CARD = "gift_card"
+# How long what an order cannot be right without is waited for. Stripe sends an event again for
+# three days, Shopify for hours: what was to come has come by then.
+LONGEST_WAIT = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,8 +375,19 @@ class Disclosure:
     request: str
 
 
+@dataclass(frozen=True, slots=True)
+class LinkedIds:
+    """IDs under which lookups know the order, those of its events among them.
+
+    In the form of the adapter's `ids`. Orders known by any of them are joined before anything is
+    sent.
+    """
+
+    ids: tuple[str, ...]
+
+
 # What the events of one order come to.
-Outcome = Order | Refund | CurrentTotals | Cancellation | Ignored | Parked
+Outcome = Order | Refund | CurrentTotals | Cancellation | Ignored | Parked | LinkedIds
 # What an event comes to that belongs to no order.
 Standalone = LookupFact | Erasure | Disclosure | Ignored
 
@@ -384,11 +398,22 @@ class Wait:
 
     what: what is waited for, in the operator's words.
     until: when the waiting ends; an event or answer that comes earlier starts normalising anew.
-    otherwise: what holds if nothing has come by then.
-    needs: what is to be looked up meanwhile.
+    otherwise: what holds if nothing has come by then; its LinkedIds hold at once.
+    lookup_keys: what is to be looked up meanwhile.
     """
 
     what: str
     until: datetime
     otherwise: tuple[Outcome, ...]
     lookup_keys: tuple[LookupKey, ...] = ()
+
+
+def with_linked(
+    found: tuple[Outcome, ...] | Wait, ids: tuple[str, ...]
+) -> tuple[Outcome, ...] | Wait:
+    """Add the IDs that lookups have shown to what events mean; without any it stays as it is."""
+    if not ids:
+        return found
+    if isinstance(found, Wait):
+        return replace(found, otherwise=(*found.otherwise, LinkedIds(ids)))
+    return (*found, LinkedIds(ids))

@@ -6,9 +6,9 @@ from importlib.resources import files
 from adapters.contract import Adapter
 from adapters.lookups import Api
 from adapters.shopify.conventions import CONVENTIONS
-from adapters.shopify.normalize import ids, linked_ids, normalize
+from adapters.shopify.normalize import normalize
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.shape import trimmed
+from adapters.shopify.snapshot import ids, trimmed
 from adapters.shopify.standalone import standalone
 from adapters.shopify.webhook import SIGNATURE_HEADERS, notice, sign, verify
 
@@ -39,7 +39,6 @@ SHOPIFY = Adapter(
     ids=ids,
     normalize=normalize,
     alone=standalone,
-    linked_ids=linked_ids,
     notice=notice,
     remark=trimmed,
     settings=ShopifySettings,

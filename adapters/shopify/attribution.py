@@ -37,7 +37,7 @@ def _value(payload: Payload, name: str) -> str | None:
     where, _, own = name.partition(".")
     if where == "note_attributes":
         rows = payload.objects_or_empty("note_attributes")
-        # A value may be a number; it is told as text all the same.
+        # A value may be a number; it is text all the same.
         return next((one.id_or_none("value") for one in rows if one.raw("name") == own), None)
     if name == "payment_gateway_names":
         return ",".join(payload.texts(name)) or None

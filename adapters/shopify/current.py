@@ -31,21 +31,21 @@ def current_totals(
     now: Order,
     gone: Mapping[str, int],
 ) -> CurrentTotals | None:
-    """Say where an order stands; None where no state tells what it costs now.
+    """Say where an order stands; None if no state says what it costs now.
 
-    order: as it is to be told, or was. states: in their order. worth: what it is worth by each.
+    order: as it is to be sent, or was. states: in their order. worth: what it is worth by each.
     now: the order as the newest state has it. gone: units that left with refunds, by line, all that
     are known.
     """
-    told = [(one, read) for one, read in zip(states, worth, strict=True) if read is not None]
-    if not told:
+    read = [(one, value) for one, value in zip(states, worth, strict=True) if value is not None]
+    if not read:
         return None
-    telling = [one for one, _ in told]
-    newest, reading = told[-1]
+    shown = [one for one, _ in read]
+    newest, reading = read[-1]
     total = reading.worth
-    stand = _lines(telling, {line.id: line for line in now.lines}, gone)
+    stand = _lines(shown, {line.id: line for line in now.lines}, gone)
     standing = CurrentTotals(
-        at=_since(telling, [read.worth for _, read in told]),
+        at=_since(shown, [value.worth for _, value in read]),
         state=_name(total, newest, order.currency),
         total=total,
         reason=_reason(order, newest, now, total, stand),
@@ -112,11 +112,11 @@ def _taken_out(states: Sequence[ShopifySnapshot], line: str) -> list[int]:
     ]
 
 
-def _since(states: Sequence[ShopifySnapshot], told: Sequence[object]) -> datetime:
-    """Give the moment from which on every state told what the newest does; what each told."""
+def _since(states: Sequence[ShopifySnapshot], values: Sequence[object]) -> datetime:
+    """Return the time since when every state has had the value of the newest."""
     since = states[-1].made_at
-    for state, value in zip(reversed(states), reversed(told), strict=True):
-        if value != told[-1]:
+    for state, value in zip(reversed(states), reversed(values), strict=True):
+        if value != values[-1]:
             break
         since = state.made_at
     return since

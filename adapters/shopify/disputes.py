@@ -1,4 +1,4 @@
-"""Chargebacks: disputes of Shopify Payments, told by disputes/create and disputes/update.
+"""Chargebacks: disputes of Shopify Payments, reported by disputes/create and disputes/update.
 
 The bank takes the money when a chargeback is opened and leaves it there if it is lost, so a lost
 or accepted one is a refund with the reason `dispute`. An inquiry moves no money; nor does one
@@ -32,7 +32,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A dispute as one webhook tells it. at: when that state was made, as far as anybody says."""
+    """A dispute as one webhook shows it. at: when that state was made, as far as anybody says."""
 
     body: Payload
     at: datetime
@@ -63,7 +63,7 @@ def dispute_of(event: WebhookEvent) -> Dispute:
 
 
 def need_of(dispute: Payload) -> LookupKey:
-    """Name the look-up of a dispute."""
+    """Name the lookup of a dispute."""
     return LookupKey(KIND, dispute.id("id"))
 
 
@@ -92,15 +92,15 @@ def with_disputes(
     """
     found = {refund.id: refund for refund in refunds}
     gone = [refund for refund in sent if refund.id not in found]
-    for told in _by_dispute(disputes).values():
-        lost = _refund(order, told)
+    for states in _by_dispute(disputes).values():
+        lost = _refund(order, states)
         if lost is None:
             continue
-        opened = _opened(told)
+        opened = _opened(states)
         if any(_is_booking(one, lost, opened) for one in gone if one.id != lost.id):
             continue
         booked = next((one for one in found.values() if _is_booking(one, lost, opened)), None)
-        if booked and (money[booked.id].through_at or _LONG_AGO) < _decided(told)[0].received_at:
+        if booked and (money[booked.id].through_at or _LONG_AGO) < _decided(states)[0].received_at:
             found[booked.id] = replace(booked, reason=REASON)
             continue
         if booked:
@@ -120,16 +120,16 @@ def _by_dispute(disputes: Sequence[Dispute]) -> dict[str, list[Dispute]]:
     return found
 
 
-def _decided(told: Sequence[Dispute]) -> list[Dispute]:
-    """Return the decisions from the first loss on; what was told in between decides nothing."""
-    over = [one for one in told if one.is_over]
+def _decided(states: Sequence[Dispute]) -> list[Dispute]:
+    """Return the decisions from the first loss on; what was reported in between decides nothing."""
+    over = [one for one in states if one.is_over]
     first = next((place for place, one in enumerate(over) if one.is_lost), len(over))
     return over[first:]
 
 
-def _refund(order: Order, told: Sequence[Dispute]) -> Refund | None:
+def _refund(order: Order, states: Sequence[Dispute]) -> Refund | None:
     """Make the refund of a dispute that was lost; None if it was not."""
-    decided = _decided(told)
+    decided = _decided(states)
     amount = _in_shops(order, decided[0].body) if decided else None
     if not amount:
         return None
@@ -171,8 +171,8 @@ def _in_shops(order: Order, dispute: Payload) -> Decimal | None:
     return rounded(made, digits(order.currency))
 
 
-def _opened(told: Sequence[Dispute]) -> datetime | None:
-    known = (one.body.time_or_none("initiated_at") for one in told)
+def _opened(states: Sequence[Dispute]) -> datetime | None:
+    known = (one.body.time_or_none("initiated_at") for one in states)
     return min((at for at in known if at), default=None)
 
 

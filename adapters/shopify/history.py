@@ -1,4 +1,4 @@
-"""All that the webhooks of one order tell, sorted by what they are."""
+"""All that the webhooks of one order show, sorted by what they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,8 +9,7 @@ from adapters.payload import Payload
 from adapters.schema import Cancellation
 from adapters.shopify.disputes import Dispute, dispute_of
 from adapters.shopify.repayments import ReportedRefund
-from adapters.shopify.shape import kind_of
-from adapters.shopify.snapshot import NEVER, ShopifySnapshot, refunds_told, snapshot_of
+from adapters.shopify.snapshot import NEVER, ShopifySnapshot, kind_of, refunds_told, snapshot_of
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -19,8 +18,8 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class ShopifyHistory:
     """The events of one order, the same for any order and repetition of them.
 
-    states: the order's, the earliest first. refunds: as they were told, those inside states too.
-    moves: transactions told by themselves. disputes: chargebacks and inquiries. edits: the
+    states: the order's, the earliest first. refunds: as reported, those inside states too.
+    moves: transactions reported by themselves. disputes: chargebacks and inquiries. edits: the
     `order_edit` objects. summaries: those that name this order as its customer's last. deletions,
     others: events. heard_at: when the last of all of them came.
     """
@@ -45,25 +44,25 @@ class ShopifyHistory:
         return (Cancellation(deleted[0], "deleted"),) if deleted else ()
 
     def to_the_end(self) -> list[ShopifySnapshot]:
-        """Give the states, and one of the end where the order was deleted."""
+        """Return the states, and one of the end where the order was deleted."""
         if not (deleted := self._deleted()):
             return self.states
         at, event = deleted
         return [*self.states, replace(self.states[-1], at=at, event=event, deleted_at=at)]
 
     def _deleted(self) -> tuple[datetime, WebhookEvent] | None:
-        """Give the first webhook that told of the order's deletion, and when it came."""
-        told = [(one.received_at, one) for one in self.deletions if one.received_at]
-        return min(told, key=lambda pair: pair[0], default=None)
+        """Return the first webhook that reported the order's deletion, and when it came."""
+        deletions = [(one.received_at, one) for one in self.deletions if one.received_at]
+        return min(deletions, key=lambda pair: pair[0], default=None)
 
     def order_count(self) -> int | None:
-        """Give which of the customer's orders it is: the number of them while it was the last."""
-        told = max(
+        """Return which of the customer's orders it is: the number of them while it was the last."""
+        latest = max(
             self.summaries,
             key=lambda one: one.time_or_none("occurredAt") or _LONG_AGO,
             default=None,
         )
-        count = told.integer_or_none("numberOfOrders") if told else None
+        count = latest.integer_or_none("numberOfOrders") if latest else None
         return count if count and count > 0 else None
 
 
@@ -79,7 +78,7 @@ def history_of(events: Sequence[WebhookEvent]) -> ShopifyHistory:
             case "order":
                 history.states.append(snapshot_of(event))
             case "refund":
-                payload.id("id")  # each is told apart by it
+                payload.id("id")  # each is known by it
                 made = payload.time_or_none("processed_at") or payload.time_or_none("created_at")
                 history.refunds.append(ReportedRefund(payload, made or _LONG_AGO, at))
             case "transaction":

@@ -1,19 +1,87 @@
-"""The lines of a Shopify order, as they were ordered.
+"""The lines of a Shopify order, as they were ordered: goods, their discounts, and tips.
 
 `quantity` and `price` stay those of the order; units that were removed or refunded later lower
-`current_quantity` alone. `price` is of one unit before discounts, with tax where the shop's prices
+`current_quantity` alone. `price` is of one unit before discounts, with tax if the shop's prices
 contain it. A line has no category, type or image in any API version. What was bought as a bundle
-is told by its components, which bear the prices, and the group that holds them together.
-Source: Shopify's LineItem reference and samples, API 2023-07 to 2026-07, read 2026-11.
+is reported as its components, which have the prices, and the group that holds them together.
+
+`discount_applications` holds what was applied (a code, an automatic discount, a title given by
+hand); `discount_allocations` of a line holds how much of which application fell on it, to the minor
+unit. A line's own `total_discount` is "0.00" on most discounted lines and is not read if a line has
+allocations.
+
+A tip is no goods: `total_tip_received` counts it beside them, and so does `total_price`. If it is
+in `line_items` as well, as the one kind of line with a `tip_payment_gateway` or a
+`tip_payment_method`, it is taken out of them, so that its money counts once. A line on which both
+are null is no tip: bodies that list every field have them so on goods.
+Source: Shopify's LineItem and DiscountApplication references and samples, API 2023-07 to 2026-07,
+whose two `tip_payment_` fields are "present only on tips", and real orders, read 2026-11.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from adapters.money import ZERO, allocate, digits
 from adapters.payload import Payload
 from adapters.schema import GIFT_CARD, LineItem, TaxesIncluded
-from adapters.shopify.discounts import Codes, allocated
+
+# --- discounts -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The discount codes of one order.
+
+    all: what the shopper typed, in Shopify's order, each once.
+    by_application: place in `discount_applications` -> code, for applications that are codes.
+    """
+
+    all: tuple[str, ...]
+    by_application: Mapping[int, str]
+
+    def on(self, line: Payload) -> tuple[str, ...]:
+        """Return the codes of which a share fell on this line."""
+        places = {
+            allocation.integer_or_none("discount_application_index")
+            for allocation in line.objects_or_empty("discount_allocations")
+        }
+        return _once(code for place, code in self.by_application.items() if place in places)
+
+
+def codes_of(payload: Payload) -> Codes:
+    """Read the codes of an order.
+
+    Automatic discounts and titles given by hand are no codes. `discount_codes`, which mixes such
+    titles with codes and says nothing of lines, is read only where there are no applications.
+    """
+    applications = payload.raw("discount_applications")
+    if not isinstance(applications, list):
+        plain = (code.text_or_none("code") for code in payload.objects_or_empty("discount_codes"))
+        return Codes(all=_once(code for code in plain if code), by_application={})
+    by_application = {}
+    for place, fields in enumerate(applications):
+        application = Payload(fields if isinstance(fields, dict) else {})
+        code = application.text_or_none("code")
+        if code and application.raw("type") == "discount_code":
+            by_application[place] = code
+    return Codes(all=_once(by_application.values()), by_application=by_application)
+
+
+def allocated(line: Payload) -> Decimal:
+    """Return all that was taken off a line or a shipping line, over all its units."""
+    amounts = (
+        allocation.decimal_or_none("amount")
+        for allocation in line.objects_or_empty("discount_allocations")
+    )
+    return sum((amount for amount in amounts if amount is not None), ZERO)
+
+
+def _once(codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(codes))
+
+
+# --- lines ----------------------------------------------------------------------------------------
 
 # The one variant of a product without variants; webhooks mostly send null in its place.
 _NO_VARIANT = "Default Title"
@@ -23,7 +91,7 @@ def lines_of(payload: Payload, currency: str, codes: Codes) -> tuple[LineItem, .
     """Make the line items of an order.
 
     Raises MalformedPayload with the line's path where id, price or quantity is missing, and where
-    two lines have one id, because their events could not be told apart.
+    two lines have one id, because their events could not be distinguished.
     """
     rows = payload.objects("line_items")
     gross = [row.decimal("price") * row.integer("quantity") for row in rows]
@@ -53,7 +121,7 @@ def lines_of(payload: Payload, currency: str, codes: Codes) -> tuple[LineItem, .
 
 
 def taxes_included(payload: Payload) -> TaxesIncluded | None:
-    """Tell whether the order's prices contain tax; None where it does not say."""
+    """Return whether the order's prices contain tax; None where it does not say."""
     flag = payload.raw("taxes_included")
     if not isinstance(flag, bool):
         return None
@@ -123,15 +191,15 @@ def _bundles(payload: Payload) -> Mapping[str, str | None]:
     return {own: group.text_or_none("title") for group in groups if (own := _own(group, "id"))}
 
 
-def _own(thing: Payload, key: str) -> str | None:
-    """Give an id that may be written as a number or as a global id."""
-    return (thing.id_or_none(key) or "").rpartition("/")[2] or None
+def _own(payload: Payload, key: str) -> str | None:
+    """Return an id that may be written as a number or as a global id."""
+    return (payload.id_or_none(key) or "").rpartition("/")[2] or None
 
 
 def _discounts(
     payload: Payload, rows: Sequence[Payload], gross: Sequence[Decimal], places: int
 ) -> Sequence[Decimal | None]:
-    """Give each line's discount: Shopify's own figures, else its share of the goods' discount."""
+    """Return each line's discount: Shopify's own figures, else its share of the goods' discount."""
     if any("discount_allocations" in row for row in rows):
         return [allocated(row) if "discount_allocations" in row else None for row in rows]
     # Bodies of old API versions, and subscriptions that leave the allocations out.
@@ -145,9 +213,9 @@ def _discounts(
     rest = off - sum(own, ZERO)
     if rest < 0:
         own, rest = [ZERO] * len(rows), off
-    weights = [whole - told for whole, told in zip(gross, own, strict=True)]
+    weights = [whole - taken_off for whole, taken_off in zip(gross, own, strict=True)]
     shares = allocate(rest, weights, places)
-    return [told + share for told, share in zip(own, shares, strict=True)]
+    return [taken_off + share for taken_off, share in zip(own, shares, strict=True)]
 
 
 def _tax_of(row: Payload) -> Decimal | None:
@@ -155,3 +223,50 @@ def _tax_of(row: Payload) -> Decimal | None:
         return None
     prices = (tax.decimal_or_none("price") for tax in row.objects_or_empty("tax_lines"))
     return sum((price for price in prices if price is not None), ZERO)
+
+
+# --- tips ----------------------------------------------------------------------------------------
+
+
+_MARKS = ("tip_payment_gateway", "tip_payment_method")
+# A body that was made without the marks still has the title that Shopify gives such a line.
+_TITLE = "Tip"
+
+
+def is_tip(row: Payload) -> bool:
+    """Whether a line is a tip."""
+    if any(row.raw(mark) is not None for mark in _MARKS):
+        return True
+    return row.raw("title") == _TITLE and row.id_or_none("product_id") is None
+
+
+def without_tips(payload: Payload) -> Payload:
+    """Return an order's body with its tips in `total_tip_received` alone."""
+    rows = payload.objects_or_empty("line_items")
+    tips = [row for row in rows if is_tip(row)]
+    if not tips:
+        return payload
+    lines = payload.raw("line_items")
+    kept = [line for line in lines if not (isinstance(line, dict) and is_tip(Payload(line)))]
+    made = payload.replaced("line_items", kept)
+    if not payload.decimal_or_none("total_tip_received"):
+        made = made.replaced("total_tip_received", _sum(tips, _net))
+    figures = {"total_line_items_price": _gross, "subtotal_price": _net}
+    for key, figure in figures.items():
+        stated = payload.decimal_or_none(key)
+        if stated is not None and stated == _sum(rows, figure):
+            made = made.replaced(key, stated - _sum(tips, figure))
+    return made
+
+
+def _gross(row: Payload) -> Decimal:
+    price, quantity = row.decimal_or_none("price"), row.integer_or_none("quantity")
+    return ZERO if price is None or quantity is None else price * quantity
+
+
+def _net(row: Payload) -> Decimal:
+    return _gross(row) - allocated(row)
+
+
+def _sum(rows: Sequence[Payload], figure: Callable[[Payload], Decimal]) -> Decimal:
+    return sum((figure(row) for row in rows), ZERO)

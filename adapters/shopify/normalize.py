@@ -11,24 +11,35 @@ from datetime import datetime, timedelta
 from adapters.contract import Known, WebhookEvent
 from adapters.errors import MalformedPayload
 from adapters.lookups import ABSENT, LookupKey
-from adapters.schema import Ignored, LineItem, Order, Outcome, Parked, Wait
+from adapters.schema import (
+    LONGEST_WAIT,
+    Ignored,
+    LineItem,
+    Order,
+    Outcome,
+    Parked,
+    Wait,
+    with_linked,
+)
 from adapters.shopify.current import current_totals, moved
 from adapters.shopify.disputes import need_of, order_by
-from adapters.shopify.edits import as_placed, is_edited
 from adapters.shopify.enrich import enriched
 from adapters.shopify.history import ShopifyHistory, history_of
-from adapters.shopify.order import order_of
+from adapters.shopify.order import as_placed, is_edited, order_of
 from adapters.shopify.refunds import newest_of, refunds_of, units_in
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.shape import alias_of, kind_of, order_id_of, why_no_order
-from adapters.shopify.snapshot import NEVER, PAID, ShopifySnapshot
+from adapters.shopify.snapshot import (
+    NEVER,
+    PAID,
+    ShopifySnapshot,
+    alias_of,
+    why_no_order,
+)
 from adapters.shopify.totals import Reading, settled, settled_need, with_settled, worth_of
 
 _NEVER_PLACED = frozenset({"voided", "expired"})
 # No edit is waited for longer than so many times `settle_seconds`.
 _MOST_PAUSES = 30
-# Shopify tries a webhook for hours; an order that was to come has come by then.
-_ORDER_WAIT = timedelta(hours=72)
 _ORDER_UNKNOWN = (
     "order unknown: a refund of an order that no webhook told of; change the order in the shop's "
     "admin, a tag will do, so that orders/updated tells of it, or leave it where the order was "
@@ -41,35 +52,31 @@ _NO_ORDER = (
 _NOT_SENT = "its order was not sent, and the webhooks that told of it have expired"
 
 
-def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Name the order that an event tells of; nothing where it tells of none.
-
-    Raises MalformedPayload for a body that cannot be read and for an order without an id.
-    """
-    kind = kind_of(event)
-    own = order_id_of(kind, event.payload) if kind else None
-    found = (alias_of(own),) if own else ()
-    return (*found, f"dispute:{event.payload.id('id')}") if kind == "dispute" else found
-
-
-def linked_ids(events: Sequence[WebhookEvent], known: Known) -> tuple[str, ...]:
-    """Name the orders of disputes whose bodies do not say, if they were looked up."""
-    disputes = {event.payload.id("id"): event for event in events if kind_of(event) == "dispute"}
-    orders = (order_by(event.payload, known.lookup) for event in disputes.values())
-    return tuple(alias_of(own) for own in orders if own)
-
-
 def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ...] | Wait:
     """Make the order of its states, once one of them shows that it counts, and what became of it.
 
-    The order is as its earliest state tells it, so that it is the same in whatever order they come;
-    what has changed since is told by its standing, its refunds and its cancellation. Where that
-    state cannot be read, the next that can stands for it. An edit waits for the other webhooks of
+    The order is as its earliest state shows it, so that it is the same in whatever order they come;
+    what has changed since is in its current totals, its refunds and its cancellation. If that
+    state cannot be read, the next that can takes its place. An edit waits for the other webhooks of
     it until the order has been quiet for `settle_seconds`.
     Raises MalformedPayload where an order counts and none of its states can be read.
     """
-    settings: ShopifySettings = known.settings
     history = history_of(events)
+    return with_linked(_meaning(history, known), _linked_ids(history, known))
+
+
+def _linked_ids(history: ShopifyHistory, known: Known) -> tuple[str, ...]:
+    """Name the orders that lookups found for disputes whose bodies name none, and the disputes."""
+    nameless = (one.body for one in history.disputes if not one.body.id_or_none("order_id"))
+    found = ((body.id("id"), order_by(body, known.lookup)) for body in nameless)
+    named = (
+        own for dispute, order in found if order for own in (alias_of(order), f"dispute:{dispute}")
+    )
+    return tuple(dict.fromkeys(named))
+
+
+def _meaning(history: ShopifyHistory, known: Known) -> tuple[Outcome, ...] | Wait:
+    settings: ShopifySettings = known.settings
     if not history.states:
         return _without_a_state(history, known)
     counting = [state for state in history.states if _counts(state.status, settings)]
@@ -79,12 +86,12 @@ def normalize(events: Sequence[WebhookEvent], known: Known) -> tuple[Outcome, ..
     order = known.sold or _with_email(as_placed(first, history), newest)
     lines = _readings(order, newest)
     refunds = refunds_of(order, history, lines, known.refunds)
-    gone = units_in(one.thing for one in newest_of(history.refunds).values())
+    gone = units_in(one.payload for one in newest_of(history.refunds).values())
     states = history.to_the_end()
     worth, lookup_keys = _worth(states, order, known)
     standing = current_totals(order, states, worth, newest, gone)
     edited = standing is not None and moved(order, standing)
-    # What was sent may have been told another standing before.
+    # For what was sent, other totals may have been sent before.
     stands = (standing,) if standing and (edited or known.sold) else ()
     outcomes = (order, *refunds, *history.cancellations(), *stands)
     edited = edited or is_edited(history.states[0], order)
@@ -119,7 +126,7 @@ def _readable(states: Sequence[ShopifySnapshot], known: Known) -> tuple[Order, O
 
 
 def _with_email(order: Order, newest: Order) -> Order:
-    """Take the shopper from a later state where the first did not tell."""
+    """Take the shopper from a later state if the first did not name one."""
     email = order.email or newest.email
     customer_id = order.customer_id or newest.customer_id
     if (email, customer_id) == (order.email, order.customer_id):
@@ -146,16 +153,16 @@ def _worth(
     answer = known.lookup(lookup_key) if lookup_key else ABSENT
     if answer is None:
         return worth, (lookup_key,) if lookup_key else ()
-    told = None if answer is ABSENT else settled(answer)
-    return (with_settled(states, worth, told) if told else worth), ()
+    money = None if answer is ABSENT else settled(answer)
+    return (with_settled(states, worth, money) if money else worth), ()
 
 
 def _shown(states: Sequence[ShopifySnapshot], worth: Sequence[Reading | None]) -> datetime:
-    """Tell when the first webhook came that showed the order as it stands now."""
+    """Return when the first webhook came that showed the order as it stands now."""
     totals = [one and one.worth for one in worth]
     shown = [(total, state.units) for state, total in zip(states, totals, strict=True)]
     now = shown[-1]
-    return min(s.received_at for s, told in zip(states, shown, strict=True) if told == now)
+    return min(state.received_at for state, one in zip(states, shown, strict=True) if one == now)
 
 
 def _of_unknown_units(
@@ -167,13 +174,13 @@ def _of_unknown_units(
         for own, units in gone.items()
         if units > max((line.quantity for line in lines.get(own, ())), default=0)
     }
-    return [one.received_at for one in history.refunds if more & units_in([one.thing]).keys()]
+    return [one.received_at for one in history.refunds if more & units_in([one.payload]).keys()]
 
 
 def _counted(
     found: tuple[Outcome, ...] | Wait, history: ShopifyHistory
 ) -> tuple[Outcome, ...] | Wait:
-    """Take the order's place among the customer's where a webhook told it and no look-up did."""
+    """Take the order's place among the customer's if a webhook has it and no lookup does."""
     if isinstance(found, Wait):
         held = _counted(found.otherwise, history)
         return replace(found, otherwise=held) if isinstance(held, tuple) else found
@@ -194,9 +201,9 @@ def _wait_for_the_rest(
     history: ShopifyHistory,
     settings: ShopifySettings,
 ) -> Wait:
-    """Wait until the order is quiet, so that it is told the same in whatever order they come.
+    """Wait until the order is quiet, so that the same is sent in whatever order they come.
 
-    since: when what is waited about was first shown; an order that is never quiet is told in time.
+    since: when what is waited about was first shown; an order that is never quiet is sent in time.
     """
     pause = timedelta(seconds=settings.settle_seconds)
     until = min(max(history.heard_at or since, since) + pause, since + _MOST_PAUSES * pause)
@@ -211,7 +218,7 @@ def _without_a_state(history: ShopifyHistory, known: Known) -> tuple[Outcome, ..
         lines = {line.id: (line,) for line in known.sold.lines}
         refunds = refunds_of(known.sold, history, lines, known.refunds)
         found: tuple[Outcome, ...] = (known.sold, *refunds, *history.cancellations())
-        gone = units_in(one.thing for one in newest_of(history.refunds).values())
+        gone = units_in(one.payload for one in newest_of(history.refunds).values())
         unknown = _of_unknown_units(history, lines, gone)
         if not unknown:
             return found
@@ -231,10 +238,10 @@ def _without_an_order(history: ShopifyHistory, since: datetime, known: Known) ->
     """Wait for the order that a refund or a lost dispute belongs to."""
     nameless = [one for one in history.disputes if not one.body.id_or_none("order_id")]
     if not nameless:
-        return Wait("its order", since + _ORDER_WAIT, (Parked(_ORDER_UNKNOWN),))
+        return Wait("its order", since + LONGEST_WAIT, (Parked(_ORDER_UNKNOWN),))
     lookup_keys = [need_of(one.body) for one in nameless] if known.settings.is_keyed else []
     missing = tuple(lookup_key for lookup_key in lookup_keys if known.lookup(lookup_key) is None)
-    return Wait("the order of its dispute", since + _ORDER_WAIT, (Parked(_NO_ORDER),), missing)
+    return Wait("the order of its dispute", since + LONGEST_WAIT, (Parked(_NO_ORDER),), missing)
 
 
 def _counts(status: str, settings: ShopifySettings) -> bool:

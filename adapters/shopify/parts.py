@@ -38,18 +38,18 @@ class Parts:
 class _Piece:
     """One amount of a refund, and the sign with which it counts toward what goes back."""
 
-    thing: Payload
+    payload: Payload
     key: str
     sign: int = 1
     adjusts: bool = False
 
     @property
     def shop(self) -> Decimal:
-        return (of_shop(self.thing, self.key) or ZERO) * self.sign
+        return (of_shop(self.payload, self.key) or ZERO) * self.sign
 
     def pair(self, shop: str, seen: str) -> tuple[Decimal, Decimal] | None:
         """Return the amount in both currencies; None unless its set names just these."""
-        both = self.thing.object_or_none(f"{self.key}_set")
+        both = self.payload.object_or_none(f"{self.key}_set")
         amounts = [
             _amount(both, side, code) if both else None
             for side, code in (("shop_money", shop), ("presentment_money", seen))
@@ -90,7 +90,7 @@ def converted(
 
 def shipping_in(refund: Payload, *, inside: bool) -> Decimal | None:
     """Return the part that is shipping, with its tax if the shop's prices contain tax."""
-    told = [
+    stated = [
         amount
         for row in refund.objects_or_empty("refund_shipping_lines")
         if (amount := of_shop(row, "subtotal_amount")) is not None
@@ -99,30 +99,30 @@ def shipping_in(refund: Payload, *, inside: bool) -> Decimal | None:
         for one in _shipping_adjustments(refund)
         if (amount := of_shop(one, "amount")) is not None
     ]
-    return _sum(told) if told else None
+    return _sum(stated) if stated else None
 
 
 def tax_in(refund: Payload) -> Decimal | None:
     """Return the part that is tax."""
-    told = [of_shop(line, "total_tax") for line in refund.objects_or_empty("refund_line_items")]
-    told += [
+    stated = [of_shop(line, "total_tax") for line in refund.objects_or_empty("refund_line_items")]
+    stated += [
         -amount
         for one in refund.objects_or_empty("order_adjustments")
         if (amount := of_shop(one, "tax_amount")) is not None
     ]
     if not _shipping_adjustments(refund):
         lines = refund.objects_or_empty("refund_shipping_lines")
-        told += [of_shop(line, "tax_amount") for line in lines]
-    known = [amount for amount in told if amount is not None]
+        stated += [of_shop(line, "tax_amount") for line in lines]
+    known = [amount for amount in stated if amount is not None]
     return _sum(known) if known else None
 
 
-def of_shop(thing: Payload, key: str) -> Decimal | None:
+def of_shop(payload: Payload, key: str) -> Decimal | None:
     """Read an amount in the shop's currency: exact in its set, a JSON number beside it."""
-    both = thing.object_or_none(f"{key}_set")
+    both = payload.object_or_none(f"{key}_set")
     shop = both.object_or_none("shop_money") if both else None
     amount = shop.decimal_or_none("amount") if shop else None
-    return thing.decimal_or_none(key) if amount is None else amount
+    return payload.decimal_or_none(key) if amount is None else amount
 
 
 def _pieces(refund: Payload, *, inside: bool) -> Iterator[_Piece]:

@@ -1,4 +1,4 @@
-"""What went back: refunds, told by webhooks of their own and inside every later state of the order.
+"""What went back: refunds, by webhooks of their own and inside every later state of the order.
 
 A refund is made whether or not money moves: its transactions say what went back, its lines which
 units left. Amounts of lines are JSON numbers beside exact `_set` texts; those are read first.
@@ -13,9 +13,9 @@ from adapters.payload import Payload
 from adapters.schema import LineItem, Order, Refund, Units
 from adapters.shopify.disputes import with_disputes
 from adapters.shopify.history import ShopifyHistory
+from adapters.shopify.lines import is_tip
 from adapters.shopify.parts import of_shop, shipping_in, tax_in
 from adapters.shopify.repayments import Repaid, ReportedRefund, repaid
-from adapters.shopify.tips import is_tip
 
 
 def units_in(refunds: Iterable[Payload]) -> dict[str, int]:
@@ -27,9 +27,9 @@ def units_in(refunds: Iterable[Payload]) -> dict[str, int]:
     return found
 
 
-def newest_of(told: Sequence[ReportedRefund]) -> dict[str, ReportedRefund]:
-    """Give the newest telling of each refund, by its id."""
-    return {own: tellings[-1] for own, tellings in _by_refund(told).items()}
+def newest_of(reports: Sequence[ReportedRefund]) -> dict[str, ReportedRefund]:
+    """Return the newest report of each refund, by its id."""
+    return {own: alike[-1] for own, alike in _by_refund(reports).items()}
 
 
 def refunds_of(
@@ -41,39 +41,39 @@ def refunds_of(
     """Make the refunds of an order, the oldest first, lost disputes among them.
 
     lines: the order's, by ID: each as it was sold, then with all units it has had since.
-    sent: what Heap was told of webhooks that have expired.
+    sent: what Heap was sent of webhooks that have expired.
     """
     by_refund = _by_refund(history.refunds)
-    money = {own: repaid(order, told, history.moves) for own, told in by_refund.items()}
-    found = [_refund(order, told, money[own], lines) for own, told in by_refund.items()]
+    money = {own: repaid(order, reports, history.moves) for own, reports in by_refund.items()}
+    found = [_refund(order, reports, money[own], lines) for own, reports in by_refund.items()]
     return with_disputes(order, found, money, history.disputes, sent)
 
 
-def _by_refund(told: Sequence[ReportedRefund]) -> dict[str, list[ReportedRefund]]:
-    """Give the tellings of each refund by its id, the newest last."""
+def _by_refund(reports: Sequence[ReportedRefund]) -> dict[str, list[ReportedRefund]]:
+    """Return the reports of each refund by its id, the newest last."""
     found: dict[str, list[ReportedRefund]] = {}
-    for one in sorted(told, key=lambda one: (one.at, "refund_line_items" in one.thing)):
-        found.setdefault(one.thing.id("id"), []).append(one)
+    for one in sorted(reports, key=lambda one: (one.at, "refund_line_items" in one.payload)):
+        found.setdefault(one.payload.id("id"), []).append(one)
     return found
 
 
 def _refund(
     order: Order,
-    told: Sequence[ReportedRefund],
+    reports: Sequence[ReportedRefund],
     money: Repaid,
     lines: Mapping[str, Sequence[LineItem]],
 ) -> Refund:
-    newest = told[-1]
-    thing = newest.thing
-    at = thing.time_or_none("processed_at") or thing.time_or_none("created_at") or newest.at
+    newest = reports[-1]
+    payload = newest.payload
+    at = payload.time_or_none("processed_at") or payload.time_or_none("created_at") or newest.at
     return Refund(
-        id=thing.id("id"),
-        at=min(at, *(one.received_at for one in told)),
+        id=payload.id("id"),
+        at=min(at, *(one.received_at for one in reports)),
         amount=money.amount,
         currency=order.currency,
-        shipping=_shipping(order, thing, money.amount),
-        tax=tax_in(thing),
-        items=_items(thing, order.currency, lines),
+        shipping=_shipping(order, payload, money.amount),
+        tax=tax_in(payload),
+        items=_items(payload, order.currency, lines),
         steps=money.steps,
     )
 
@@ -88,7 +88,7 @@ def _shipping(order: Order, refund: Payload, amount: Decimal) -> Decimal | None:
 
 
 def _left(refund: Payload) -> Iterable[tuple[str, int, Decimal | None]]:
-    """Give line, units and Shopify's share of each row of a refund; a tip has no units."""
+    """Yield line, units and Shopify's share of each row of a refund; a tip has no units."""
     for row in refund.objects_or_empty("refund_line_items"):
         if (sold := row.object_or_none("line_item")) and is_tip(sold):
             continue
@@ -101,17 +101,17 @@ def _items(
     refund: Payload, currency: str, lines: Mapping[str, Sequence[LineItem]]
 ) -> tuple[Units, ...]:
     found: dict[str, tuple[int, Decimal | None]] = {}
-    for line_id, quantity, told in _left(refund):
+    for line_id, quantity, stated in _left(refund):
         before, share = found.get(line_id, (0, ZERO))
-        whole = None if share is None or told is None else share + told
+        whole = None if share is None or stated is None else share + stated
         found[line_id] = before + quantity, whole
     return tuple(
         Units(
             line_id=line_id,
             quantity=Decimal(quantity),
-            amount=_share(lines.get(line_id, ()), quantity, told, digits(currency)),
+            amount=_share(lines.get(line_id, ()), quantity, stated, digits(currency)),
         )
-        for line_id, (quantity, told) in found.items()
+        for line_id, (quantity, stated) in found.items()
     )
 
 
@@ -120,7 +120,7 @@ def _share(
 ) -> Decimal:
     """Return the units' share of the line's net price: Shopify's own figure if it is one.
 
-    Its figures add up to the line. If it states another thing (tax put in or left out), the share
+    Its figures add up to the line. If it states another figure (tax put in or left out), the share
     is of the line with all its units.
     """
     shares = [line.net_price * quantity / line.quantity for line in readings if line.quantity]

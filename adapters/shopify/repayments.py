@@ -1,7 +1,7 @@
 """What a refund paid back: its transactions that went through, in the shop's currency.
 
 A refund may be paid back in several transactions, such as one to a gift card and one to a card.
-Each is told with the refund, inside every later state of the order, and by itself whenever its
+Each is reported with the refund, inside every later state of the order, and by itself whenever its
 status changes; it is pending, went through or failed, and one that went through may fail later.
 The money is net of what an exchange costs and of fees, so the transaction says how much went back,
 never the refund's lines (seen in microsoft/BCApps #8554 and real refunds, 2026-11).
@@ -24,12 +24,12 @@ _UNDECIDED = frozenset({"pending", "awaiting_response"})
 
 @dataclass(frozen=True, slots=True)
 class ReportedRefund:
-    """A refund, or a transaction, as one webhook tells it.
+    """A refund, or a transaction, as one webhook shows it.
 
     at: when that state was made. received_at: when it came.
     """
 
-    thing: Payload
+    payload: Payload
     at: datetime
     received_at: datetime
 
@@ -50,7 +50,7 @@ class Repaid:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The money of one refund as one body tells it, in the shop's currency.
+    """The money of one refund as one body shows it, in the shop's currency.
 
     undecided: whether any of it has not gone through, be it pending or failed.
     """
@@ -63,20 +63,20 @@ class Moved:
 
 @dataclass(slots=True)
 class _Move:
-    """One transaction of a refund. statuses: all that it was ever told with.
+    """One transaction of a refund. statuses: all that it ever had.
 
     failed_at: when it failed, by the provider. heard_through, heard_failed: when the bridge first
     heard that it went through, or failed.
     """
 
     id: str
-    thing: Payload
+    payload: Payload
     statuses: set[str] = field(default_factory=set)
     failed_at: datetime | None = None
     heard_through: datetime | None = None
     heard_failed: datetime | None = None
 
-    def tell(self, status: str, at: datetime, received_at: datetime) -> None:
+    def note(self, status: str, at: datetime, received_at: datetime) -> None:
         self.statuses.add(status)
         if status in _FAILED:
             at = min(at, received_at)
@@ -101,15 +101,17 @@ class _Move:
         return self.statuses <= _UNDECIDED
 
 
-def repaid(order: Order, told: Sequence[ReportedRefund], moved: Sequence[ReportedRefund]) -> Repaid:
+def repaid(
+    order: Order, reports: Sequence[ReportedRefund], moved: Sequence[ReportedRefund]
+) -> Repaid:
     """Say what a refund paid back.
 
-    told: one refund as it was told, the newest last. moved: transactions told by themselves.
+    reports: of one refund, the newest last. moved: transactions reported by themselves.
     """
-    moves = _moves(told, moved)
+    moves = _moves(reports, moved)
     if any(move.is_pending for move in moves):
         return Repaid(ZERO)
-    amounts = _of_shop(order, told[-1].thing, [move.thing for move in moves])
+    amounts = _of_shop(order, reports[-1].payload, [move.payload for move in moves])
     both = list(zip(moves, amounts, strict=True))
     heard = [move.heard_through for move in moves if move.heard_through]
     return Repaid(
@@ -120,7 +122,7 @@ def repaid(order: Order, told: Sequence[ReportedRefund], moved: Sequence[Reporte
 
 
 def moved_in(order: Order, refund: Payload) -> Moved:
-    """Add up a refund's money as one body tells it."""
+    """Add up a refund's money as one body shows it."""
     moves = _transactions(refund)
     both = list(zip(moves, _of_shop(order, refund, moves), strict=True))
     return Moved(
@@ -170,19 +172,19 @@ def _steps(moves: Sequence[tuple[_Move, Decimal]]) -> tuple[RefundStep, ...]:
     )
 
 
-def _moves(told: Sequence[ReportedRefund], moved: Sequence[ReportedRefund]) -> list[_Move]:
+def _moves(reports: Sequence[ReportedRefund], moved: Sequence[ReportedRefund]) -> list[_Move]:
     """Gather what is known of each transaction of a refund, by its id."""
     found: dict[str, _Move] = {}
-    for one in told:
-        for place, thing in enumerate(_transactions(one.thing)):
-            own = thing.id_or_none("id") or f"place {place}"
-            move = found.setdefault(own, _Move(own, thing))
-            move.tell(_status(thing), one.at, one.received_at)
+    for one in reports:
+        for place, payload in enumerate(_transactions(one.payload)):
+            own = payload.id_or_none("id") or f"place {place}"
+            move = found.setdefault(own, _Move(own, payload))
+            move.note(_status(payload), one.at, one.received_at)
     for one in moved:
-        own = one.thing.id("id")
+        own = one.payload.id("id")
         if own in found:
-            at = one.thing.time_or_none("processed_at") or one.received_at
-            found[own].tell(_status(one.thing), at, one.received_at)
+            at = one.payload.time_or_none("processed_at") or one.received_at
+            found[own].note(_status(one.payload), at, one.received_at)
     return [found[own] for own in sorted(found)]
 
 

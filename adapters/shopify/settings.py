@@ -93,7 +93,7 @@ class ShopifySettings(BaseModel, frozen=True, extra="forbid"):
     @field_validator("access_token")
     @classmethod
     def _token_has_a_shop(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        # A shop that is unfit is not among the data; it is told by itself.
+        # A shop that is unfit is not among the data; it is reported by itself.
         if token and info.data.get("shop", "") is None:
             raise PydanticCustomError("together", "needs {shop} beside it")
         return token

@@ -12,8 +12,8 @@ from adapters.contract import Known, WebhookEvent
 from adapters.lookups import LookupKey
 from adapters.payload import Payload
 from adapters.schema import Disclosure, Erasure, Ignored, LookupFact, Person, Standalone
-from adapters.shopify.product import product_fact
-from adapters.shopify.shape import alias_of, why_no_order
+from adapters.shopify.enrich import product_fact
+from adapters.shopify.snapshot import alias_of, why_no_order
 
 _UNINSTALLED = (
     "the app was uninstalled: its webhooks end here; install it again, or take the source out"
@@ -31,15 +31,15 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def standalone(event: WebhookEvent, known: Known) -> tuple[Standalone, ...]:
-    """Say what an event means that tells nothing of an order. Raises MalformedPayload."""
+    """Say what an event means that is about no order. Raises MalformedPayload."""
     payload, topic = event.payload, event.topic
     if topic in _MARKS:
         return (_compliance(payload, topic, known),)
     if topic == "app/uninstalled":
         is_shop = "myshopify_domain" in payload
         return (Ignored(_UNINSTALLED if is_shop else f"topic {topic}: the body is no shop"),)
-    if told := product_fact(payload):
-        own, body = told
+    if product := product_fact(payload):
+        own, body = product
         at = payload.time_or_none("updated_at") or event.received_at
         return (LookupFact(LookupKey("product", own), body, at or _LONG_AGO),)
     return (Ignored(why_no_order(event)),)

@@ -102,7 +102,7 @@ class Settled:
 
 
 def settled(answer: Payload) -> Settled | None:
-    """Read the answer of the look-up `money`; None if it lacks a figure."""
+    """Read the answer of the lookup `money`; None if it lacks a figure."""
     figures = [
         of_shop(_in_snake_case(answer, key), "amount")
         for key in (
@@ -133,7 +133,7 @@ def worth_of(states: Sequence[ShopifySnapshot], order: Order) -> list[Reading | 
 
 
 def settled_need(states: Sequence[ShopifySnapshot], order: Order) -> LookupKey | None:
-    """Name the look-up that settles the newest state; None if that has but one reading."""
+    """Name the lookup that settles the newest state; None if that has but one reading."""
     newest = next((state for state in reversed(states) if readings(state, order)), None)
     if newest is None or len({one.worth for one in readings(newest, order)}) == 1:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from adapters.contract import SignedRequest, WebhookEvent
 from adapters.errors import SignatureInvalid, SignatureMissing
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.shape import DELETED
+from adapters.shopify.snapshot import DELETED
 from adapters.signing import digest, same, sha256, to_base64
 
 # Deliveries of the newer "Events" family carry the names without `x-` (generally available since
@@ -115,7 +115,7 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _clean(value: str) -> str:
-    """Give a header's value, empty where it is nothing Shopify sends: headers are not signed."""
+    """Return a header's value, empty where it is nothing Shopify sends: headers are not signed."""
     value = value.strip()
     fits = len(value) <= _LONGEST_VALUE and value.isascii() and value.isprintable()
     return value if fits else ""

@@ -6,10 +6,10 @@ from importlib.resources import files
 from adapters.contract import Adapter
 from adapters.lookups import Api
 from adapters.stripe.conventions import CONVENTIONS
-from adapters.stripe.normalize import linked_ids, normalize
+from adapters.stripe.normalize import normalize
 from adapters.stripe.settings import StripeSettings
-from adapters.stripe.snapshot import DECIDING, RETURNING, ids
-from adapters.stripe.webhook import HEADER, sign, verify
+from adapters.stripe.snapshot import ids
+from adapters.stripe.webhook import DECIDING, HEADER, RETURNING, sign, verify
 
 
 def _connect(settings: StripeSettings) -> Api | None:
@@ -33,7 +33,6 @@ STRIPE = Adapter(
     normalize=normalize,
     settings=StripeSettings,
     connect=_connect,
-    linked_ids=linked_ids,
     # What a shop may change is asked again after a time; the others stay as they are.
     lasting={
         **dict.fromkeys(("product", "customer"), timedelta(hours=6)),

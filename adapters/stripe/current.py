@@ -2,20 +2,28 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 from adapters.contract import Known
 from adapters.money import ZERO
-from adapters.schema import CurrentTotals, Ignored, Order, Outcome, Parked, Refund, Units, Wait
-from adapters.stripe.asked import LONGEST_WAIT, StripeLookups
+from adapters.schema import (
+    LONGEST_WAIT,
+    CurrentTotals,
+    Ignored,
+    Order,
+    Outcome,
+    Parked,
+    Refund,
+    Units,
+    Wait,
+)
 from adapters.stripe.history import StripeHistory
-from adapters.stripe.payment import captured_charges, taken
+from adapters.stripe.lookups import StripeLookups
+from adapters.stripe.payment import captured_charges
 from adapters.stripe.refunds import gone_back, unlisted_refunds
-from adapters.stripe.snapshot import DECIDING, StripeSnapshot, clamp
+from adapters.stripe.snapshot import StripeSnapshot
+from adapters.stripe.webhook import DECIDING
 
-# Stripe sends an event again for three days; an order that was to come has come by then.
-_ORDER_WAIT = timedelta(hours=72)
 _ORDER_UNKNOWN = (
     "order unknown: money went back for an order that no webhook told of; resend its "
     "charge.succeeded, checkout.session.completed or invoice.paid from the provider's dashboard, "
@@ -39,46 +47,46 @@ def followed(
     sale: tuple[Outcome, ...] | Wait,
     history: StripeHistory,
     later: Sequence[StripeSnapshot],
-    asked: StripeLookups | None,
+    lookups: StripeLookups | None,
     known: Known,
 ) -> tuple[Outcome, ...] | Wait:
     """Put behind an order its refunds, by time, and where it stands; the order stays as it is.
 
     later: the refunds and disputes of the set. Without an order they are ignored with it, or wait
-    for it where nothing in the set could have told of it.
-    asked: remembers what is not known yet of the refunds; None without a key.
+    for it if nothing in the set could have shown it.
+    lookups: remembers what is not known yet of the refunds; None without a key.
     Raises MalformedPayload where money that went back has no amount, currency or time.
     """
     if isinstance(sale, Wait):
-        held = _behind(sale.otherwise, history, later, asked, known)
+        held = _behind(sale.otherwise, history, later, lookups, known)
         return held if isinstance(held, Wait) else replace(sale, otherwise=held)
-    if not any(isinstance(outcome, Order) for outcome in sale) and not _is_told(history):
+    if not any(isinstance(outcome, Order) for outcome in sale) and not _has_its_sale(history):
         return unsold(later, partial=known.partial) if gone_back((), later, (), None) else sale
-    return _behind(sale, history, later, asked, known)
+    return _behind(sale, history, later, lookups, known)
 
 
 def refunded(
     sold: Order,
     shown: tuple[StripeSnapshot, ...],
     later: Sequence[StripeSnapshot],
-    told: Sequence[Refund],
-    asked: StripeLookups | None,
+    sent: Sequence[Refund],
+    lookups: StripeLookups | None,
 ) -> tuple[Outcome, ...]:
-    """Give the refunds of an order that was sent and whose own events are gone, not all perhaps.
+    """Return the refunds of an order that was sent and whose own events are gone, not all perhaps.
 
     What is left of them would make less of the order than it was, so it says nothing of its sums.
-    told: the refunds that Heap was told of.
+    sent: the refunds that Heap was sent.
     """
     payments = captured_charges(shown)
-    back = gone_back(shown, later, payments, asked, told)
-    known = {refund.id for refund in told}
+    back = gone_back(shown, later, payments, lookups, sent)
+    known = {refund.id for refund in sent}
     unclear = {*back.unclear}
     if not payments:
-        # The charge that would tell is gone.
+        # The charge that would show it is gone.
         rest = sold.uncaptured
         unclear |= {one.id for one in back.refunds if one.amount == rest and one.id not in known}
-    sent = [one for one in back.refunds if one.id not in unclear]
-    found: tuple[Outcome, ...] = tuple(_with_units(sold, sent, collected_in(sold)))
+    clear = [one for one in back.refunds if one.id not in unclear]
+    found: tuple[Outcome, ...] = tuple(_with_units(sold, clear, collected_in(sold)))
     return (*found, _parked(later, unclear)) if unclear else found
 
 
@@ -93,18 +101,18 @@ def unsold(later: Sequence[StripeSnapshot], *, partial: bool = False) -> tuple[O
     if not gone_back((), later, (), None):
         newest = max(later, key=lambda seen: seen.rank)
         return (Ignored(f"{newest.topic}: no money has gone back for good"),)
-    until = min(seen.received_at for seen in later) + _ORDER_WAIT
+    until = min(seen.received_at for seen in later) + LONGEST_WAIT
     return Wait("its order", until, (Parked(_ORDER_UNKNOWN),))
 
 
-def _is_told(history: StripeHistory) -> bool:
-    """Whether the set holds what tells that the order does not count."""
+def _has_its_sale(history: StripeHistory) -> bool:
+    """Whether the set holds what shows that the order does not count."""
     return bool(
         history.invoice
         or (history.session and history.sells_once)
         or any(
             (state.kind in {"charge", "payment_intent"} and state.deciding)
-            or (state.kind == "charge" and state.thing.raw("captured") is False)
+            or (state.kind == "charge" and state.object.raw("captured") is False)
             for state in history.states
         )
     )
@@ -114,27 +122,27 @@ def _behind(
     outcomes: tuple[Outcome, ...],
     history: StripeHistory,
     later: Sequence[StripeSnapshot],
-    asked: StripeLookups | None,
+    lookups: StripeLookups | None,
     known: Known,
 ) -> tuple[Outcome, ...] | Wait:
     order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
     if order is None:
         return outcomes
-    back = gone_back(history.snapshots, later, history.payments, asked)
-    # Units leave the lines that Heap was told of, which a key set since may tell otherwise.
+    back = gone_back(history.snapshots, later, history.payments, lookups)
+    # Units leave the lines that Heap was sent, which a key set since may describe otherwise.
     refunds = _with_units(known.sold or order, back.refunds, collected_in(order))
     found = (*outcomes, *refunds, _standing(order, history))
     if back.unclear:
-        told = (seen for seen in later if seen.thing.id("id") in back.unclear)
-        until = max(seen.received_at for seen in told) + LONGEST_WAIT
+        doubtful = (seen for seen in later if seen.object.id("id") in back.unclear)
+        until = max(seen.received_at for seen in doubtful) + LONGEST_WAIT
         return Wait(_EVIDENCE, until, (*found, _parked(later, back.unclear)))
-    if asked is None and (short := unlisted_refunds(history.snapshots, later)):
+    if lookups is None and (short := unlisted_refunds(history.snapshots, later)):
         return (*found, Parked(_UNLISTED, _keys(short)))
     return found
 
 
 def _parked(later: Sequence[StripeSnapshot], unclear: Collection[str]) -> Parked:
-    return Parked(_UNCLEAR, _keys(seen for seen in later if seen.thing.id("id") in unclear))
+    return Parked(_UNCLEAR, _keys(seen for seen in later if seen.object.id("id") in unclear))
 
 
 def _keys(seen: Iterable[StripeSnapshot]) -> tuple[str, ...]:
@@ -149,7 +157,7 @@ def collected_in(order: Order) -> Decimal:
 
 def _standing(order: Order, history: StripeHistory) -> CurrentTotals:
     """Say what the order comes to: a later capture or payment moves it, a refund does not."""
-    moved = (clamp(state.created, state) for state in history.states if taken(state))
+    moved = (state.cap(state.created) for state in history.states if state.taken)
     return CurrentTotals(
         at=max(moved, default=order.placed_at),
         state=_state(order),
@@ -178,24 +186,24 @@ def _state(order: Order) -> str:
 
 
 def _with_units(order: Order, refunds: Sequence[Refund], collected: Decimal) -> list[Refund]:
-    """Give the refund with which all money is back all units; no other tells which units left.
+    """Let all units leave with the refund that completes the money; no other says which left.
 
     collected: the money that came in. A refund that failed later keeps its units: they were sent
     when it succeeded, and each leaves once.
     """
     units = () if any(line.unknown for line in order.lines) else _units(order)
-    back, told = ZERO, []
+    back, found = ZERO, []
     for refund in refunds:
         if refund.items:
-            # So it was told; all units are gone with it.
+            # So it was sent; all units are gone with it.
             units = ()
         alike = refund.currency == order.currency
         whole = alike and collected > 0 and back + refund.amount >= collected
-        told.append(replace(refund, items=units) if whole and units else refund)
+        found.append(replace(refund, items=units) if whole and units else refund)
         units = () if whole else units
         if alike:
             back += refund.total_back
-    return told
+    return found
 
 
 def _units(order: Order) -> tuple[Units, ...]:

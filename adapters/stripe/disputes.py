@@ -14,9 +14,9 @@ from decimal import Decimal
 
 from adapters.money import ZERO, rounded
 from adapters.schema import Refund, RefundStep
-from adapters.stripe.booking import added_up, booked
 from adapters.stripe.money import currency_of
-from adapters.stripe.snapshot import StripeSnapshot, clamp, made_at, newest, status_of, was
+from adapters.stripe.settlement import added_up, booked
+from adapters.stripe.snapshot import StripeSnapshot, made_at
 
 _REASON = "dispute"
 _OVER = frozenset({"lost", "prevented"})
@@ -36,7 +36,7 @@ def lost(states: Sequence[StripeSnapshot], sent: Mapping[str, Refund]) -> Refund
 
     states: of one dispute. sent: the refunds that Heap was sent, by ID; their events may be gone.
     """
-    before = sent.get(states[0].thing.id("id"))
+    before = sent.get(states[0].object.id("id"))
     losses = [seen for seen in states if _takes(seen)]
     if not (losses or before):
         return None
@@ -51,19 +51,19 @@ def lost(states: Sequence[StripeSnapshot], sent: Mapping[str, Refund]) -> Refund
 
 def _takes(seen: StripeSnapshot) -> bool:
     """Whether a state shows that the money is gone for good."""
-    if "lost" in {status_of(seen), was(seen, "status")}:
+    if "lost" in {seen.status, seen.before("status")}:
         return True
-    return status_of(seen) == "prevented" and any(move.amount < 0 for move in _listed(seen))
+    return seen.status == "prevented" and any(move.amount < 0 for move in _listed(seen))
 
 
 def _refund(losses: Sequence[StripeSnapshot], withdrawn: Sequence[_DisputeMove]) -> Refund:
-    thing = newest(losses).thing
-    money = currency_of(thing)
+    dispute = max(losses, key=lambda state: state.rank).object
+    money = currency_of(dispute)
     settled = added_up([(move.amount.copy_negate(), move.currency) for move in withdrawn])
     return Refund(
-        id=thing.id("id"),
+        id=dispute.id("id"),
         at=made_at(losses),
-        amount=money.major(thing.integer("amount")),
+        amount=money.major(dispute.integer("amount")),
         currency=money.code,
         reason=_REASON,
         settlement_total=settled[0] if settled else None,
@@ -82,11 +82,11 @@ def _moves(states: Sequence[StripeSnapshot]) -> list[_DisputeMove]:
     ordered = sorted(states, key=lambda seen: seen.rank)
     fullest = max(ordered, key=lambda seen: len(_listed(seen)))
     seen_at = [
-        min(clamp(seen.created, seen) for seen in ordered if len(_listed(seen)) > n)
+        min(seen.cap(seen.created) for seen in ordered if len(_listed(seen)) > n)
         for n in range(len(_listed(fullest)))
     ]
     moves = [replace(move, at=at) for move, at in zip(_listed(fullest), seen_at, strict=True)]
-    over = status_of(ordered[-1]) in _OVER
+    over = ordered[-1].status in _OVER
     if len(moves) > 1 and moves[-1].amount < 0 and not over:
         return moves[:-1]
     return moves
@@ -96,7 +96,7 @@ def _listed(seen: StripeSnapshot) -> list[_DisputeMove]:
     """Read the bookings of one state in the order in which they were made."""
     entries = [
         entry
-        for entry in seen.thing.objects_or_empty("balance_transactions")
+        for entry in seen.object.objects_or_empty("balance_transactions")
         if entry.integer_or_none("amount") and entry.text_or_none("currency")
     ]
     moves = [_DisputeMove(seen.created, *booked(entry)) for entry in entries]
@@ -177,10 +177,10 @@ def _by_states(
 def _turns(states: Sequence[StripeSnapshot]) -> Iterator[tuple[datetime, bool]]:
     """Yield when the money was lost (True) or came back (False), by what the events say."""
     for seen in sorted(states, key=lambda one: one.rank):
-        at = clamp(seen.created, seen)
-        if was(seen, "status") == "lost":
+        at = seen.cap(seen.created)
+        if seen.before("status") == "lost":
             yield at, True
-        if seen.topic.endswith(".funds_reinstated") or status_of(seen) == "won":
+        if seen.topic.endswith(".funds_reinstated") or seen.status == "won":
             yield at, False
         elif _takes(seen):
             yield at, True

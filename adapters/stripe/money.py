@@ -48,12 +48,12 @@ def currency(code: str) -> Currency:
     return Currency(capitals, _DIGITS.get(capitals, _USUAL_DIGITS))
 
 
-def currency_of(thing: Payload) -> Currency:
+def currency_of(object_: Payload) -> Currency:
     """Read the currency of a charge, session, invoice or payment intent.
 
     Raises MalformedPayload where it is missing or no code of three letters.
     """
-    code = thing.text("currency")
+    code = object_.text("currency")
     if len(code) != _CODE_LENGTH or not (code.isascii() and code.isalpha()):
-        raise thing.fail("currency", "not a currency code")
+        raise object_.fail("currency", "not a currency code")
     return currency(code)

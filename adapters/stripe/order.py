@@ -1,22 +1,27 @@
 """What was sold: one order, out of the objects of one order, or why there is none yet."""
 
 from datetime import timedelta
+from decimal import Decimal
 from hashlib import sha256
 
-from adapters.schema import Ignored, MatchCandidate, Order, Outcome, Parked, Wait
-from adapters.stripe.bill import brings_money, credit_given, is_paid, is_renewal, still_due
+from adapters.schema import LONGEST_WAIT, Ignored, MatchCandidate, Order, Outcome, Parked, Wait
+from adapters.stripe.attribution import order_id_of
 from adapters.stripe.history import StripeHistory
-from adapters.stripe.intent import intent_sums
-from adapters.stripe.invoice import invoice_sums
-from adapters.stripe.money import Currency, currency_of
-from adapters.stripe.payment import bare_sums, taken
+from adapters.stripe.invoice import (
+    brings_money,
+    credit_given,
+    invoice_sums,
+    is_paid,
+    is_renewal,
+    still_due,
+)
+from adapters.stripe.money import Currency, currency, currency_of
+from adapters.stripe.payment import bare_sums, intent_sums
 from adapters.stripe.session import has_sums, session_sums
 from adapters.stripe.settings import StripeSettings
 from adapters.stripe.snapshot import StripeSnapshot
 from adapters.stripe.totals import Sums
 
-# What belongs together is waited for as long as Stripe sends an event again.
-_LONGEST_WAIT = 72 * 3600
 _UNSEEN = (
     "renewals are switched off, and the invoice that tells whether this payment is one was not "
     "seen: tick invoice.paid for this endpoint and resend it from the provider's dashboard"
@@ -32,14 +37,14 @@ def sold(
     Raises MalformedPayload where a figure is missing that no order can be right without.
     """
     invoice, session = history.invoice, history.session
-    if invoice and is_renewal(invoice.thing) and not settings.renewals:
+    if invoice and is_renewal(invoice.object) and not settings.renewals:
         return (_renewal_off(history, invoice, linked=linked),)
     if invoice and _is_paid(history, invoice, linked=linked):
         return _of_invoice(history, invoice, settings, linked=linked)
-    paid = history.payments or (session and taken(session))
-    # One that tells no amounts leaves them to its payment.
-    told = session and (has_sums(session.thing) or not history.payments)
-    if session and history.sells_once and paid and told:
+    paid = history.payments or (session and session.taken)
+    # One without amounts leaves them to its payment.
+    has_figures = session and (has_sums(session.object) or not history.payments)
+    if session and history.sells_once and paid and has_figures:
         return (_of_session(history, session, settings),)
     if history.payments:
         return _of_payment(history, settings, linked=linked)
@@ -52,44 +57,44 @@ def _is_paid(history: StripeHistory, invoice: StripeSnapshot, *, linked: bool) -
     So it is also if it was looked up just before Stripe marked it as paid. One of nothing brings
     money if a balance that the customer owed is collected with it.
     """
-    if not taken(invoice):
-        if not linked or invoice.thing.text_or_none("status") != "open":
+    if not invoice.taken:
+        if not linked or invoice.object.text_or_none("status") != "open":
             return False
         captured = sum(payment.captured for payment in history.payments)
-        if not captured or still_due(invoice.thing, captured):
+        if not captured or still_due(invoice.object, captured):
             return False
-    return brings_money(invoice.thing)
+    return brings_money(invoice.object)
 
 
 def _of_invoice(
     history: StripeHistory, invoice: StripeSnapshot, settings: StripeSettings, *, linked: bool
 ) -> tuple[Outcome, ...] | Wait:
-    sums = invoice_sums(invoice.thing, history.description, history.collected)
+    sums = invoice_sums(invoice.object, history.description, history.collected)
     paid = history.charged
     if paid <= 0 or linked or history.is_linked:
         return (_order(history, sums, settings),)
     order = _order(history, sums, settings, _counterpart(history, paid, sums.currency, "invoice"))
     link = "the invoice's link (invoice_payment.paid)"
-    return _wait(link, history, settings.settle_seconds, order)
+    return _wait(link, history, settings.settle_time, order)
 
 
 def _renewal_off(history: StripeHistory, invoice: StripeSnapshot, *, linked: bool) -> Ignored:
     """Ignore a renewal, and hold back its payment where no link says yet that it is this one's."""
     half = None
     linked = linked or history.is_linked
-    if taken(invoice) and not linked and (paid := history.charged) > 0:
-        half = _counterpart(history, paid, currency_of(invoice.thing), "invoice")
+    if invoice.taken and not linked and (paid := history.charged) > 0:
+        half = _counterpart(history, paid, currency_of(invoice.object), "invoice")
     return Ignored("a subscription's renewal, and renewals are switched off", match_candidate=half)
 
 
 def _of_session(history: StripeHistory, session: StripeSnapshot, settings: StripeSettings) -> Order:
-    thing = session.thing
-    sums = session_sums(thing, history.payments, history.description)
-    creation = thing.object_or_none("invoice_creation")
+    object_ = session.object
+    sums = session_sums(object_, history.payments, history.description)
+    creation = object_.object_or_none("invoice_creation")
     half = None
-    if creation and creation.flag("enabled") and not history.ids_of("invoice"):
+    if creation and creation.flag("enabled") and not history.links["invoice"]:
         # It sold through an invoice that it does not name yet, and that will not name it.
-        half = _counterpart(history, thing.integer("amount_total"), sums.currency, "payment")
+        half = _counterpart(history, object_.integer("amount_total"), sums.currency, "payment")
     return _order(history, sums, settings, half)
 
 
@@ -100,28 +105,28 @@ def _of_payment(
     if history.session and history.sells_once:
         return (_order(history, sums, settings),)
     captured = sum(payment.captured for payment in history.payments)
-    if history.invoice and still_due(history.invoice.thing, captured):
+    if history.invoice and still_due(history.invoice.object, captured):
         return (Ignored("its invoice is paid in part: it counts once it is paid"),)
-    if linked and (settings.renewals or not history.ids_of("invoice")):
+    if linked and (settings.renewals or not history.links["invoice"]):
         return (_order(history, sums, settings),)
-    if history.session or not history.ids_of("invoice"):
+    if history.session or not history.links["invoice"]:
         half = None
         if not history.session:
             half = _counterpart(history, captured, sums.currency, "payment")
         order = _order(history, sums, settings, half)
-        return _wait("its checkout session or invoice", history, settings.settle_seconds, order)
+        return _wait("its checkout session or invoice", history, settings.settle_time, order)
     if history.invoice is None and not settings.renewals:
-        return _wait("its invoice, which tells renewals", history, _LONGEST_WAIT, Parked(_UNSEEN))
+        return _wait("its invoice, which tells renewals", history, LONGEST_WAIT, Parked(_UNSEEN))
     longest = history.is_one_of_several and history.invoice is None
-    seconds = _LONGEST_WAIT if longest else settings.settle_seconds
-    return _wait("its invoice", history, seconds, _order(history, sums, settings))
+    time = LONGEST_WAIT if longest else settings.settle_time
+    return _wait("its invoice", history, time, _order(history, sums, settings))
 
 
 def _payment_sums(history: StripeHistory) -> Sums:
-    """Read the lines that the shop told with a payment intent, else one for all goods."""
+    """Read the lines that the shop sent with a payment intent, else one for all goods."""
     payments, tip = history.payments, history.tip
     listed = (
-        intent_sums(state.thing, payments, tip)
+        intent_sums(state.object, payments, tip)
         for state in history.states
         if state.kind == "payment_intent" and not history.session
     )
@@ -135,12 +140,12 @@ def _order(
     match_candidate: MatchCandidate | None = None,
 ) -> Order:
     invoice = history.invoice
-    presented = history.presentment()
+    presented = _presentment(history)
     return Order(
         id=history.id,
         account=history.account,
-        order_id=history.order_id(settings.order_id_metadata),
-        order_name=invoice.thing.text_or_none("number") if invoice else None,
+        order_id=order_id_of(history, settings.order_id_metadata),
+        order_name=invoice.object.text_or_none("number") if invoice else None,
         placed_at=history.placed_at,
         email=history.email,
         customer_id=history.customer_id,
@@ -159,11 +164,29 @@ def _order(
         channel=history.channel,
         presentment_total=presented[0] if presented else None,
         presentment_currency=presented[1] if presented else None,
-        billing_reason=invoice.thing.text_or_none("billing_reason") if invoice else None,
+        billing_reason=invoice.object.text_or_none("billing_reason") if invoice else None,
         test=history.test,
         match_candidate=match_candidate,
         contradiction=sums.contradiction,
     )
+
+
+def _presentment(history: StripeHistory) -> tuple[Decimal, str] | None:
+    """Return what the shopper saw in a currency of their own (Adaptive Pricing)."""
+    for object_ in history.objects("session", "payment_intent", "charge"):
+        details = object_.object_or_none("presentment_details")
+        amount = details.integer_or_none("presentment_amount") if details else None
+        code = details.text_or_none("presentment_currency") if details else None
+        if amount is not None and code:
+            money = currency(code)
+            return money.major(amount), money.code
+    for session in history.objects("session"):
+        # Sessions made before 2025-03-31 were in the shopper's currency themselves.
+        own, code = session.integer_or_none("amount_total"), session.text_or_none("currency")
+        if session.object_or_none("currency_conversion") and own is not None and code:
+            money = currency(code)
+            return money.major(own), money.code
+    return None
 
 
 def _counterpart(
@@ -179,8 +202,8 @@ def _counterpart(
         also=f"{history.account}|{groups[1]}|{money.code}" if groups[1:] else None,
         side=side,
         amount=money.major(minor),
-        at=history.told_at,
-        since=min(billed_at or history.told_at, history.told_at),
+        at=history.reported_at,
+        since=min(billed_at or history.reported_at, history.reported_at),
     )
 
 
@@ -195,18 +218,17 @@ def _whose(history: StripeHistory) -> list[str]:
     return found
 
 
-def _wait(what: str, history: StripeHistory, seconds: int, otherwise: Outcome) -> Wait:
-    until = history.first_received_at + timedelta(seconds=seconds)
-    return Wait(what, until, (otherwise,))
+def _wait(what: str, history: StripeHistory, time: timedelta, otherwise: Outcome) -> Wait:
+    return Wait(what, history.first_received_at + time, (otherwise,))
 
 
 def _why_not(history: StripeHistory) -> str:
-    """Say why the set makes no order yet, by the object that tells most."""
+    """Say why the set makes no order yet, by the object that says most."""
     if history.invoice:
-        bill = history.invoice.thing
+        bill = history.invoice.object
         if is_paid(bill) and (credit := credit_given(bill)):
             return f"credit of {credit} to the customer's balance"
-        if taken(history.invoice):
+        if history.invoice.taken:
             return "an invoice of nothing (a trial, all discounted or credited) is no order"
         return "the invoice is not paid"
     if history.session:

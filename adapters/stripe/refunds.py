@@ -6,13 +6,12 @@ from datetime import datetime
 
 from adapters.money import ZERO
 from adapters.schema import Refund, RefundStep
-from adapters.stripe.asked import StripeLookups
-from adapters.stripe.booking import booked, booked_as
 from adapters.stripe.disputes import lost
+from adapters.stripe.lookups import StripeLookups
 from adapters.stripe.money import currency_of
 from adapters.stripe.payment import Payment
-from adapters.stripe.release import released_of
-from adapters.stripe.snapshot import StripeSnapshot, clamp, made_at, newest, status_of, was
+from adapters.stripe.settlement import booked, booked_as, released_of
+from adapters.stripe.snapshot import StripeSnapshot, made_at
 
 _FAILED = frozenset({"failed", "canceled"})
 # Stripe's own word for an authorization that ran out.
@@ -23,7 +22,7 @@ _NEVER_CAPTURED = "expired_uncaptured_charge"
 class GoneBack:
     """The money that went back, the oldest first.
 
-    unclear: refunds, by ID, that may be what a partial capture released; nothing shown tells.
+    unclear: refunds, by ID, that may be what a partial capture released; nothing shows which.
     """
 
     refunds: tuple[Refund, ...]
@@ -38,26 +37,26 @@ def gone_back(
     shown: Sequence[StripeSnapshot],
     later: Sequence[StripeSnapshot],
     payments: Sequence[Payment],
-    asked: StripeLookups | None,
+    lookups: StripeLookups | None,
     sent: Sequence[Refund] = (),
 ) -> GoneBack:
     """Make one refund of each object whose money went back.
 
     shown: the other objects of the order. later: its refunds and disputes. payments: what it was
-    paid by. asked: remembers what is not known yet; None without a key.
+    paid by. lookups: remembers what is not known yet; None without a key.
     sent: the refunds that Heap was sent, whose events may be gone.
     """
     before = {refund.id: refund for refund in sent}
     refunds, disputes = _by_id(later, "refund"), _by_id(later, "dispute")
     # Without a refund nobody needs to ask how a charge was booked.
-    asks = asked if refunds else None
-    released = [released_of(payment, shown, later, asks) for payment in payments]
+    bookings = lookups if refunds else None
+    released = [released_of(payment, shown, later, bookings) for payment in payments]
     releases = {one.refund for one in released}
     unclear = {own for one in released if one.as_refund is None for own in one.alike}
     unclear -= before.keys()
     found = [lost(states, before) for states in disputes.values()]
     found += [
-        _refunded(states, asked, before)
+        _refunded(states, lookups, before)
         for own, states in refunds.items()
         if own not in releases | unclear
     ]
@@ -69,21 +68,21 @@ def gone_back(
 
 
 def listed_refunds(
-    shown: Sequence[StripeSnapshot], later: Sequence[StripeSnapshot], asked: StripeLookups
+    shown: Sequence[StripeSnapshot], later: Sequence[StripeSnapshot], lookups: StripeLookups
 ) -> list[StripeSnapshot]:
     """Look up the refunds of charges that say more went back than the refunds of the set.
 
     Charges stopped listing them with API 2022-11-15: an endpoint that ticks only charge.refunded
-    is told none of them. Before, they listed the newest ten (`has_more`).
+    receives none of them. Before, they listed the newest ten (`has_more`).
     """
     found: list[StripeSnapshot] = []
-    for seen, back, told in _short(shown, later):
-        own = seen.thing.id("id")
-        listed = asked.essential("refunds_of_charge", f"{own}@{back}")
+    for seen, back, known in _short(shown, later):
+        own = seen.object.id("id")
+        listed = lookups.essential("refunds_of_charge", f"{own}@{back}")
         found += [
-            replace(seen, kind="refund", thing=thing, looked_up=True)
-            for thing in (listed.objects_or_empty("data") if listed else ())
-            if thing.id("id") not in told
+            replace(seen, kind="refund", object=object_, looked_up=True)
+            for object_ in (listed.objects_or_empty("data") if listed else ())
+            if object_.id("id") not in known
         ]
     return found
 
@@ -104,20 +103,20 @@ def _short(
         for one in shown
         if one.kind == "charge" and (one.topic == "charge.refunded" or _has_more(one))
     ]
-    last = {one.thing.id("id"): one for one in sorted(charges, key=lambda one: one.rank)}
+    last = {one.object.id("id"): one for one in sorted(charges, key=lambda one: one.rank)}
     for own, seen in last.items():
-        back = seen.thing.integer_or_none("amount_refunded") or 0
+        back = seen.object.integer_or_none("amount_refunded") or 0
         refunds = {
-            one.thing.id("id"): one.thing.integer_or_none("amount") or 0
+            one.object.id("id"): one.object.integer_or_none("amount") or 0
             for one in later
-            if one.kind == "refund" and own in one.linked("charge")
+            if one.kind == "refund" and own in one.links["charge"]
         }
         if sum(refunds.values()) < back:
             yield seen, back, frozenset(refunds)
 
 
 def _has_more(charge: StripeSnapshot) -> bool:
-    listed = charge.thing.object_or_none("refunds")
+    listed = charge.object.object_or_none("refunds")
     return listed is not None and listed.flag("has_more")
 
 
@@ -125,54 +124,54 @@ def _by_id(later: Sequence[StripeSnapshot], kind: str) -> dict[str, list[StripeS
     found: dict[str, list[StripeSnapshot]] = {}
     for seen in later:
         if seen.kind == kind:
-            found.setdefault(seen.thing.id("id"), []).append(seen)
+            found.setdefault(seen.object.id("id"), []).append(seen)
     return found
 
 
 def _refunded(
-    states: Sequence[StripeSnapshot], asked: StripeLookups | None, before: Mapping[str, Refund]
+    states: Sequence[StripeSnapshot], lookups: StripeLookups | None, before: Mapping[str, Refund]
 ) -> Refund | None:
     """Read a refund that succeeded, also one that failed since; None if it never did."""
-    thing = newest(states).thing
-    sent = before.get(thing.id("id"))
-    shown = {status for seen in states for status in (status_of(seen), was(seen, "status"))}
-    reason = thing.text_or_none("reason")
+    latest = max(states, key=lambda state: state.rank).object
+    sent = before.get(latest.id("id"))
+    shown = {status for seen in states for status in (seen.status, seen.before("status"))}
+    reason = latest.text_or_none("reason")
     if not (sent or "succeeded" in shown) or reason == _NEVER_CAPTURED:
         return None
     failed_at = [
-        clamp(seen.created, seen)
+        seen.cap(seen.created)
         for seen in states
-        if status_of(seen) in _FAILED or seen.topic == "refund.failed"
+        if seen.status in _FAILED or seen.topic == "refund.failed"
     ]
-    money = currency_of(thing)
+    money = currency_of(latest)
     refund = Refund(
-        id=thing.id("id"),
+        id=latest.id("id"),
         at=made_at(states),
-        amount=money.major(thing.integer("amount")),
+        amount=money.major(latest.integer("amount")),
         currency=money.code,
         reason=reason,
     )
-    things = [seen.thing for seen in states]
-    entry = booked_as("refund", refund.id, things, asked) if asked else None
+    objects = [seen.object for seen in states]
+    entry = booked_as("refund", refund.id, objects, lookups) if lookups else None
     if entry:
         settled = entry[0].copy_negate()
         refund = replace(refund, settlement_total=settled, settlement_currency=entry[1])
     if failed_at:
-        refund = replace(refund, steps=(_failure(refund, states, min(failed_at), asked),))
+        refund = replace(refund, steps=(_failure(refund, states, min(failed_at), lookups),))
     return replace(refund, items=sent.items, steps=sent.steps or refund.steps) if sent else refund
 
 
 def _failure(
-    refund: Refund, states: Sequence[StripeSnapshot], at: datetime, asked: StripeLookups | None
+    refund: Refund, states: Sequence[StripeSnapshot], at: datetime, lookups: StripeLookups | None
 ) -> RefundStep:
     """Make the step of a refund that failed; it is for good, and returns by a booking of its own.
 
     Source: Refund.failure_balance_transaction, and Stripe's page on failed refunds, read November
     2026.
     """
-    named = (seen.thing.id_or_none("failure_balance_transaction") for seen in states)
+    named = (seen.object.id_or_none("failure_balance_transaction") for seen in states)
     own = next(filter(None, named), None)
-    entry = asked.describing("balance_transaction", own) if asked and own else None
+    entry = lookups.describing("balance_transaction", own) if lookups and own else None
     moved = booked(entry) if entry else None
     return RefundStep(
         kind="failed",

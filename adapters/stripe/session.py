@@ -1,4 +1,4 @@
-"""Checkout Session -> sums. Its webhook carries totals; its line items come by a look-up."""
+"""Checkout Session -> sums. Its webhook carries totals; its line items come by a lookup."""
 
 from dataclasses import dataclass, replace
 
@@ -77,11 +77,11 @@ def session_sums(session: Payload, payments: tuple[Payment, ...], name: str | No
 
 
 def _listed_sums(session: Payload, lines: tuple[Line, ...], payments: tuple[Payment, ...]) -> Sums:
-    """Make the sums where every line is known; what lines do not tell comes from the session."""
+    """Make the sums where every line is known; what lines do not state comes from the session."""
     money = currency_of(session)
     details = session.object_or_none("total_details")
-    told = details.integer_or_none("amount_discount") if details else None
-    lines = share_discount(lines, told or 0)
+    stated = details.integer_or_none("amount_discount") if details else None
+    lines = share_discount(lines, stated or 0)
     cost = _shipping(session, details)
     goods = Tax(
         sum(line.tax.whole for line in lines if line.tax),
@@ -107,7 +107,7 @@ def _listed_sums(session: Payload, lines: tuple[Line, ...], payments: tuple[Paym
 
 
 def _is_inside(cost: Payload | None, goods: Tax) -> bool:
-    """Whether shipping's tax is inside its price: as told, else where all of the goods' tax is."""
+    """Whether shipping's tax is inside its price: as stated, else if the goods' is."""
     own = read_tax(cost, "taxes") if cost else None
     if own and own.whole:
         return own.included == own.whole
@@ -149,7 +149,7 @@ def _place(net: int, total: int, tax: int, cost: _Shipping) -> _Placed | None:
 def _of_goods(
     tax: int | None, placed: _Placed | None, cost: _Shipping
 ) -> tuple[int | None, int | None]:
-    """Give the goods' share of the tax, and of the tax inside prices; None where not told apart."""
+    """Return the goods' share of the tax, and of the tax inside prices; None if unknown."""
     if not tax:
         return tax, 0
     if placed is None:

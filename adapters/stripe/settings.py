@@ -1,12 +1,13 @@
 """What an operator decides about a Stripe source."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from adapters.stripe.credentials import API_KEYS, CREDENTIALS
 
-# What a line may be told by beside its provider's own fields; names as in schema.LineItem.
+# What a line may be described by beside its provider's own fields; names as in schema.LineItem.
 _FACTS = frozenset("sku category brand type variant product_id".split())
 # How what lies beside the keys in Stripe's dashboard begins; with none of it can be read.
 _OTHERS = tuple(one.prefix for one in CREDENTIALS if one.prefix not in API_KEYS)
@@ -71,6 +72,11 @@ class StripeSettings(BaseModel, frozen=True, extra="forbid"):
     def _is_a_map(cls, text: str) -> str:
         _pairs(text)
         return text
+
+    @property
+    def settle_time(self) -> timedelta:
+        """How long an order waits for its siblings."""
+        return timedelta(seconds=self.settle_seconds)
 
     @property
     def metadata_keys(self) -> Mapping[str, str]:

@@ -1,14 +1,17 @@
 """What one event shows: which object of an order, in which state, and what it is linked to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
 
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Ignored
-from adapters.stripe.thin import account_of, is_thin, related, topic_of
+from adapters.stripe.invoice import is_paid
+from adapters.stripe.thin import account_of, related, reports_money
+from adapters.stripe.webhook import DECIDING
 
 Kind = Literal[
     "invoice", "payment_intent", "session", "charge", "invoice_payment", "refund", "dispute"
@@ -27,31 +30,6 @@ _FAMILIES: dict[str, Kind] = {
 }
 # What comes after the sale, and never makes or changes an order.
 AFTER: tuple[Kind, ...] = ("refund", "dispute")
-
-# The topics that can show that money was paid. Others of the family (created, pending, failed,
-# updated, refunded) belong to the order and link it, but never make an order: charge.updated
-# fires for a new description, charge.refunded for money that goes.
-DECIDING = (
-    "charge.succeeded",
-    "charge.captured",
-    "payment_intent.succeeded",
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "invoice.paid",
-    "invoice.payment_succeeded",
-    "invoice_payment.paid",
-)
-# The topics that show that money went back, or came back after all.
-RETURNING = (
-    "refund.created",
-    "refund.updated",
-    "refund.failed",
-    "charge.dispute.closed",
-    "charge.dispute.funds_reinstated",
-)
-
-# Endpoints that tick no refund's own topic are told of it by these.
-_HINTING = ("charge.refunded", "charge.refund.updated")
 
 # Object -> (what it is linked to, where its ids stand). Since basil (2025-03-31) charge and payment
 # intent no longer name their invoice, nor the invoice its payment: invoice_payment does.
@@ -85,53 +63,83 @@ _LINKS: dict[Kind, tuple[tuple[Kind, str], ...]] = {
     "dispute": (("payment_intent", "payment_intent"), ("charge", "charge"), ("dispute", "id")),
 }
 BEST_FIRST: tuple[Kind, ...] = ("invoice", "payment_intent", "session", "charge")
+_LINKED = (*BEST_FIRST, *AFTER)
 # Without these a listed charge or refund could not be read as one.
 _MARKS = ("id", "amount", "currency", "created")
 _LONGEST_TOPIC = 80
-_OF_NO_PURCHASE = "{}: this topic tells of no order"
+_UNPAID_CHARGE = frozenset({"failed", "pending"})
+_PAID_SESSION = frozenset({"paid", "no_payment_required"})
+_OF_NO_ORDER = "{}: this topic tells of no order"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what was read once is kept beside the fields
 class StripeSnapshot:
     """One object of an order as one event showed it.
 
-    thing: the object itself, `data.object`.
+    object: the object itself, `data.object`.
     created: when the event was made, by Stripe's clock.
     looked_up: the object came from Stripe's API, and the event is what it was asked for.
     """
 
     kind: Kind
     topic: str
-    thing: Payload
+    object: Payload
     event: WebhookEvent
     created: datetime
     looked_up: bool = False
 
-    @property
+    @cached_property
     def deciding(self) -> bool:
-        """Whether an event of this topic can show that money was paid; so does a look-up."""
+        """Whether an event of this topic can show that money was paid; so does a lookup."""
         return self.looked_up or self.topic in DECIDING
 
-    @property
+    @cached_property
+    def taken(self) -> int:
+        """How much this state shows as taken: minor units of a payment, else 1 for paid.
+
+        Zero for a topic that decides nothing, and for what is only authorized, unpaid or a link. Of
+        two states of one object the one that shows more is the later one.
+        """
+        return _TAKEN[self.kind](self.object) if self.deciding and self.kind in _TAKEN else 0
+
+    @cached_property
     def rank(self) -> tuple[datetime, str, str, str]:
-        """Order two states of one object, the newer and then the newer shape last."""
+        """The order of two states of one object: the newer, then the newer shape comes last."""
         version = self.event.payload.text_or_none("api_version") or ""
         return self.created, version, self.topic, self.event.key
 
-    @property
+    @cached_property
     def received_at(self) -> datetime:
         """When the bridge got it; before it was stored, when it was signed or made."""
         return self.event.received_at or self.event.signed_at or self.created
 
-    def linked(self, to: Kind) -> Iterator[str]:
-        """Give the ids of one kind that this object names, its own included."""
+    @cached_property
+    def links(self) -> Mapping[Kind, tuple[str, ...]]:
+        """The IDs that this object names, its own included, by kind."""
+        found: dict[Kind, tuple[str, ...]] = dict.fromkeys(_LINKED, ())
         for kind, path in _LINKS[self.kind]:
-            if kind == to:
-                yield from _ids_at(self.thing, path.split("."))
+            found[kind] += tuple(_ids_at(self.object, path.split(".")))
+        return found
+
+    @property
+    def status(self) -> str | None:
+        """The status of a refund or dispute."""
+        return self.object.text_or_none("status")
+
+    def before(self, key: str) -> str | None:
+        """Return the text that the event says its own object had before; None if it does not."""
+        if not self.topic.startswith(("refund.", "charge.refund.", "charge.dispute.")):
+            return None
+        before = self.event.payload.object("data").object_or_none("previous_attributes")
+        return before.text_or_none(key) if before else None
+
+    def cap(self, moment: datetime) -> datetime:
+        """Cap a time at the receipt: Stripe's test clocks can run ahead."""
+        return min(moment, self.received_at).astimezone(UTC)
 
 
 def snapshot_of(event: WebhookEvent) -> StripeSnapshot | Ignored:
-    """Tell which object of an order an event shows, or why it shows none.
+    """Return the object of an order that an event shows, or why it shows none.
 
     Raises MalformedPayload where a snapshot event has no type, time or object, and where a refund
     or dispute has no id.
@@ -142,18 +150,18 @@ def snapshot_of(event: WebhookEvent) -> StripeSnapshot | Ignored:
     topic = payload.text("type")
     kind = next((kind for prefix, kind in _FAMILIES.items() if topic.startswith(prefix)), None)
     if kind is None:
-        return Ignored(_OF_NO_PURCHASE.format(topic[:_LONGEST_TOPIC]))
-    thing = payload.object("data").object("object")
-    if kind == "session" and thing.text_or_none("mode") == "setup":
+        return Ignored(_OF_NO_ORDER.format(topic[:_LONGEST_TOPIC]))
+    object_ = payload.object("data").object("object")
+    if kind == "session" and object_.text_or_none("mode") == "setup":
         return Ignored("a session of mode setup saves a card and sells nothing")
     if kind in AFTER:
-        thing.id("id")  # each is told apart by it
-    if reason := of_no_purchase(kind, thing):
+        object_.id("id")  # each is known by it
+    if reason := _of_no_order(kind, object_):
         return Ignored(reason)
-    return StripeSnapshot(kind, topic, thing, event, payload.time("created"))
+    return StripeSnapshot(kind, topic, object_, event, payload.time("created"))
 
 
-def of_no_purchase(kind: Kind, thing: Payload) -> str | None:
+def _of_no_order(kind: Kind, object_: Payload) -> str | None:
     """Say why money moved for no order; None if it may belong to one.
 
     A charge with `source_transfer` is what a platform passes on to a connected account, and its
@@ -162,21 +170,21 @@ def of_no_purchase(kind: Kind, thing: Payload) -> str | None:
     events of their own since October 2024.
     Source: objects charge and refund of API 2026-10-28.endive, read November 2026.
     """
-    if kind == "charge" and thing.id_or_none("source_transfer"):
+    if kind == "charge" and object_.id_or_none("source_transfer"):
         return "a transfer from the platform to a connected account is no order"
     if kind != "refund":
         return None
-    if thing.id_or_none("source_transfer_reversal"):
+    if object_.id_or_none("source_transfer_reversal"):
         return "the reversal of a transfer to a connected account is no order's refund"
-    if not (thing.id_or_none("charge") or thing.id_or_none("payment_intent")):
+    if not (object_.id_or_none("charge") or object_.id_or_none("payment_intent")):
         return "a refund from the customer's cash balance: that money has paid for no order"
     return None
 
 
 def within(seen: StripeSnapshot) -> Iterator[StripeSnapshot]:
-    """Give an object, and the charges and refunds it carries, until 2022-11-15.
+    """Yield an object, and the charges and refunds it carries, until 2022-11-15.
 
-    A payment intent listed its charges: they tell the address and the time of payment also where
+    A payment intent listed its charges: they have the address and the time of payment even if
     no charge event is ticked. A charge listed its refunds.
     """
     yield seen
@@ -186,39 +194,27 @@ def within(seen: StripeSnapshot) -> Iterator[StripeSnapshot]:
         yield from _listed(charge, "refunds", "refund")
 
 
-def was(seen: StripeSnapshot, key: str) -> str | None:
-    """Give what the event says that a text of its own object was before; None where untold."""
-    if not seen.topic.startswith(("refund.", "charge.refund.", "charge.dispute.")):
-        return None
-    before = seen.event.payload.object("data").object_or_none("previous_attributes")
-    return before.text_or_none(key) if before else None
-
-
 def ids(event: WebhookEvent) -> tuple[str, ...]:
-    """Give every id under which an event knows its order, best first, with its account before.
+    """Return every ID under which an event knows its order, best first, with its account before.
 
-    A thin event knows the object it names and no more. Empty where the event belongs to none.
-    Raises MalformedPayload as `sight` does.
+    A thin event knows the object it names and no more. Empty if it belongs to none.
+    Raises MalformedPayload as `snapshot_of` does.
     """
     account = account_of(event)
-    if tells_thinly(event):
+    if reports_money(event):
         named = related(event.payload)
         return (f"{account}:{named}",) if named else ()
     seen = snapshot_of(event)
-    if isinstance(seen, Ignored):
-        return ()
-    found = (linked for kind in (*BEST_FIRST, *AFTER) for linked in seen.linked(kind))
-    return tuple(dict.fromkeys(f"{account}:{linked}" for linked in found))
+    return () if isinstance(seen, Ignored) else ids_in(account, [seen])
 
 
-def tells_thinly(event: WebhookEvent) -> bool:
-    """Whether a thin event tells of money, so that what it names is worth a look-up.
-
-    A link is not: with a key links are looked up from either side.
-    """
-    payload = event.payload
-    telling = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING, *_HINTING)
-    return telling and topic_of(payload) != "invoice_payment.paid"
+def ids_in(
+    account: str, snapshots: Iterable[StripeSnapshot], kinds: Iterable[Kind] = _LINKED
+) -> tuple[str, ...]:
+    """Return the IDs that snapshots name, kind by kind, with the account before."""
+    every = [*snapshots]
+    found = (own for kind in kinds for one in every for own in one.links[kind])
+    return tuple(dict.fromkeys(f"{account}:{own}" for own in found))
 
 
 def _not_a_snapshot(payload: Payload) -> str | None:
@@ -232,7 +228,7 @@ def _not_a_snapshot(payload: Payload) -> str | None:
     if topic in {"ping", "v2.core.event_destination.ping"}:
         return "a ping: the destination works"
     if topic.startswith("v2."):
-        return _OF_NO_PURCHASE.format(topic[:_LONGEST_TOPIC])
+        return _OF_NO_ORDER.format(topic[:_LONGEST_TOPIC])
     if payload.raw("object") == "v2.core.event" or topic.startswith("v1."):
         return (
             "this endpoint sends thin events: choose Snapshot as the destination's payload style, "
@@ -242,41 +238,61 @@ def _not_a_snapshot(payload: Payload) -> str | None:
 
 
 def _listed(seen: StripeSnapshot, key: str, kind: Kind) -> tuple[StripeSnapshot, ...]:
-    listed = seen.thing.object_or_none(key)
+    listed = seen.object.object_or_none(key)
     return tuple(
-        replace(seen, kind=kind, thing=thing)
-        for thing in (listed.objects_or_empty("data") if listed else ())
-        if all(thing.raw(mark) is not None for mark in _MARKS)
+        replace(seen, kind=kind, object=object_)
+        for object_ in (listed.objects_or_empty("data") if listed else ())
+        if all(object_.raw(mark) is not None for mark in _MARKS)
     )
 
 
-def _ids_at(thing: Payload, path: list[str]) -> Iterator[str]:
+def _ids_at(object_: Payload, path: list[str]) -> Iterator[str]:
     key, *rest = path
     if not rest:
-        if found := thing.id_or_none(key):
+        if found := object_.id_or_none(key):
             yield found
     elif key == "data":
-        for item in thing.objects_or_empty(key):
+        for item in object_.objects_or_empty(key):
             yield from _ids_at(item, rest)
-    elif child := thing.object_or_none(key):
+    elif child := object_.object_or_none(key):
         yield from _ids_at(child, rest)
-
-
-def clamp(moment: datetime, snapshot: StripeSnapshot) -> datetime:
-    """Keep a time from lying after the receipt: test clocks run ahead of ours."""
-    return min(moment, snapshot.received_at).astimezone(UTC)
-
-
-def status_of(seen: StripeSnapshot) -> str | None:
-    """Return the status of a refund or dispute as one event showed it."""
-    return seen.thing.text_or_none("status")
-
-
-def newest(states: Iterable[StripeSnapshot]) -> StripeSnapshot:
-    """Return the newest of several states of one object."""
-    return max(states, key=lambda seen: seen.rank)
 
 
 def made_at(states: Iterable[StripeSnapshot]) -> datetime:
     """Return when a refund or dispute was made. Raise MalformedPayload if no state says so."""
-    return min(clamp(seen.thing.time("created"), seen) for seen in states)
+    return min(state.cap(state.object.time("created")) for state in states)
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+def captured_of(charge: Payload) -> int:
+    """Return how much a charge took, minor units, whatever the topic that shows it."""
+    if charge.text_or_none("status") in _UNPAID_CHARGE or charge.raw("paid") is False:
+        return 0
+    captured = charge.integer_or_none("amount_captured")
+    if captured is not None:
+        return max(captured, 0)
+    if charge.raw("captured") is False:
+        return 0
+    # Before `amount_captured` (2020) a part that was not captured stood under amount_refunded.
+    return charge.integer("amount") - (charge.integer_or_none("amount_refunded") or 0)
+
+
+def _received(intent: Payload) -> int:
+    received = intent.integer_or_none("amount_received")
+    return max(intent.integer("amount") if received is None else received, 0)
+
+
+def _is_paid_once(session: Payload) -> bool:
+    """Whether a session is paid; one of mode subscription never decides: its invoice does."""
+    one_off = session.text_or_none("mode") in {None, "payment"}
+    return one_off and session.text_or_none("payment_status") in _PAID_SESSION
+
+
+_TAKEN: Mapping[Kind, Callable[[Payload], int]] = {
+    "charge": captured_of,
+    "payment_intent": _received,
+    "session": _is_paid_once,
+    "invoice": is_paid,
+}

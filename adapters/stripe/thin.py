@@ -1,4 +1,4 @@
-"""Thin events: they name what they tell of, and a look-up makes snapshot events of them."""
+"""Thin events: they name an object, and a lookup makes snapshot events of them."""
 
 import json
 from dataclasses import replace
@@ -6,14 +6,15 @@ from dataclasses import replace
 from adapters.contract import WebhookEvent
 from adapters.payload import Payload
 from adapters.schema import Ignored
-from adapters.stripe.asked import StripeLookups
+from adapters.stripe.lookups import StripeLookups
+from adapters.stripe.webhook import DECIDING, HINTING, RETURNING
 
 _PREFIX = "v1."
 _GONE = "a thin event of something that Stripe has no more"
 
 
 def account_of(event: WebhookEvent) -> str:
-    """Tell whose event it is: the connected account it names, else `self`.
+    """Return whose event it is: the connected account it names, else `self`.
 
     A thin event, and any of an organisation's, names it as the last part of its `context`, which
     may be a path.
@@ -31,29 +32,39 @@ def is_thin(payload: Payload) -> bool:
 
 
 def topic_of(payload: Payload) -> str:
-    """Give the topic of the snapshot event that tells the same."""
+    """Return the topic of the snapshot event that reports the same."""
     return payload.text("type").removeprefix(_PREFIX)
 
 
 def related(payload: Payload) -> str | None:
-    """Give the id of the object that a thin event tells of."""
+    """Return the id of the object that a thin event is about."""
     named = payload.object_or_none("related_object")
     return named.id_or_none("id") if named else None
 
 
-def as_snapshot(event: WebhookEvent, asked: StripeLookups) -> WebhookEvent | Ignored | None:
-    """Make the snapshot event that says what a thin one is about, in its state of the look-up.
+def reports_money(event: WebhookEvent) -> bool:
+    """Whether a thin event reports money, so that what it names is worth a lookup.
+
+    A link is not: with a key links are looked up from either side.
+    """
+    payload = event.payload
+    reporting = is_thin(payload) and topic_of(payload) in (*DECIDING, *RETURNING, *HINTING)
+    return reporting and topic_of(payload) != "invoice_payment.paid"
+
+
+def as_snapshot(event: WebhookEvent, lookups: StripeLookups) -> WebhookEvent | Ignored | None:
+    """Make the snapshot event that says what a thin one is about, in its state of the lookup.
 
     Asked by event, not by object, so that a later event shows a later state. None where it is not
     known yet. Raises MalformedPayload for a thin event without an id or type.
     """
     payload = event.payload
     own = payload.id("id")
-    answer = asked.essential("event", own)
+    answer = lookups.essential("event", own)
     if answer is None:
-        return None if asked.waits_for("event", own) else Ignored(_GONE)
-    thing = answer.raw("related")
-    if not isinstance(thing, dict):
+        return None if lookups.waits_for("event", own) else Ignored(_GONE)
+    object_ = answer.raw("related")
+    if not isinstance(object_, dict):
         return Ignored(_GONE)
     body = {
         "id": own,
@@ -61,7 +72,7 @@ def as_snapshot(event: WebhookEvent, asked: StripeLookups) -> WebhookEvent | Ign
         "type": topic_of(payload),
         "created": payload.raw("created"),
         "livemode": payload.flag("livemode"),
-        "data": {"object": thing},
+        "data": {"object": object_},
     }
     return replace(event, body=json.dumps(body, default=str).encode(), account=_named(event))
 

@@ -1,4 +1,4 @@
-"""Stripe's signature, checked and made, and the envelope behind it.
+"""Stripe's signature, checked and made, the envelope behind it, and the topics to subscribe to.
 
 `Stripe-Signature: t=<unix seconds>,v1=<hex>[,v1=<hex>...]`: HMAC-SHA256 over `<t>.<raw body>` with
 the whole `whsec_...` text as key. While a secret is rolled, one v1 stands there per secret, in any
@@ -15,6 +15,31 @@ from adapters.signing import digest, same, sha256
 
 HEADER = "stripe-signature"
 _SCHEME = "v1"
+
+# The topics that can show that money was paid. Others of the family (created, pending, failed,
+# updated, refunded) belong to the order and link it, but never make an order: charge.updated
+# fires for a new description, charge.refunded for money that goes.
+DECIDING = (
+    "charge.succeeded",
+    "charge.captured",
+    "payment_intent.succeeded",
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice_payment.paid",
+)
+# The topics that show that money went back, or came back after all.
+RETURNING = (
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.closed",
+    "charge.dispute.funds_reinstated",
+)
+
+# Endpoints that tick no refund's own topic hear of it by these.
+HINTING = ("charge.refunded", "charge.refund.updated")
 
 
 def verify(request: SignedRequest, secret: str) -> WebhookEvent:

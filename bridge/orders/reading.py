@@ -72,11 +72,8 @@ class Reader:
         ahead = self.ahead.pop(record.id, None)
         if ahead and ahead.events is events and ahead.answers.guessed_right():
             return ahead.found, ahead.ends
-        return normalized(source, events, self.known(source, record, events), record.id)
-
-    def known(self, source: Source, record: OrderRecord, events: Sequence[Stored]) -> Known:
-        """Tell the adapter what the bridge knows beside the events."""
-        return self._known(source, record, self._answers(source, record, events))
+        known = self._known(source, record, self._answers(source, record, events))
+        return normalized(source, events, known, record.id)
 
     def _answers(
         self, source: Source, record: OrderRecord, events: Sequence[Stored]

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from adapters.errors import MalformedPayload
-from adapters.schema import Ignored, Order, Outcome, Parked, Wait
+from adapters.schema import LONGEST_WAIT, Ignored, LinkedIds, Order, Outcome, Parked, Wait
 from bridge.config import Config, Source
 from bridge.heap.context import EventContext
 from bridge.heap.events import heap_events
@@ -25,8 +24,6 @@ from bridge.store.retention import DETAILS
 
 log = logger()
 
-# So long a missing link is waited for.
-LINK_WAIT = timedelta(hours=72)
 _WAITS_FOR_LINK = "waits for the link between a payment and an invoice of the same customer"
 _UNLINKED = (
     "unlinked: this {this} and {other} of the same customer and currency may be one order, by "
@@ -74,16 +71,20 @@ class Settler:
         if record.id in self.joined:
             return
         source = self.config.sources.get(record.source)
-        if source is not None and source.adapter.linked_ids is not None and events:
-            record, events = self._join(source, record, events)
-        if record.state == "settled":
-            if source is not None:
-                self._afterwards(source, record, events, wait_expired=wait_expired)
-            return
         if source is None:
-            self.work.park(record, f"source {record.source} is not configured")
+            if record.state != "settled":
+                self.work.park(record, f"source {record.source} is not configured")
             return
-        found = self._normalize(source, record, events)
+        found, ends = self.reader.normalize(source, record, events)
+        if linked := _linked(found):
+            kept = self._join(record, linked)
+            if kept is not record:
+                record, events = kept, inbox.of_orders(self.work.connection, [kept.id])[kept.id]
+                found, ends = self.reader.normalize(source, record, events)
+        self.work.ends += ends
+        if record.state == "settled":
+            self._afterwards(source, record, events, found, wait_expired=wait_expired)
+            return
         if isinstance(found, Wait) and (found.until > self.work.now or not wait_expired):
             record = self._counterpart(record, found.otherwise)
             reason = f"waits for {found.what}"
@@ -119,40 +120,28 @@ class Settler:
                 rows = [stored.id for stored in events if stored.event.key in parked.events]
                 self.work.ends += [End(row, "parked", parked.reason, record.id) for row in rows]
 
-    def _normalize(self, source: Source, record: OrderRecord, events: Sequence[Stored]) -> Found:
-        found, ends = self.reader.normalize(source, record, events)
-        self.work.ends += ends
-        return found
-
-    def _join(
-        self, source: Source, record: OrderRecord, events: Sequence[Stored]
-    ) -> tuple[OrderRecord, Sequence[Stored]]:
-        """Join the orders that look-ups have shown to be this one, before anything is sent."""
-        shown = [stored.event for stored in events]
-        try:
-            own = [id_ for event in shown for id_ in source.adapter.ids(event)]
-            known = self.reader.known(source, record, events)
-            linked = source.adapter.linked_ids(shown, known) if source.adapter.linked_ids else ()
-        except MalformedPayload:
-            return record, events
-        if not own or set(linked) <= set(own):
-            return record, events
-        ids = tuple(dict.fromkeys([*own, *linked]))
-        naming = Naming(0, record.source, ids, record.first_event_at)
+    def _join(self, record: OrderRecord, linked: tuple[str, ...]) -> OrderRecord:
+        """Join the orders that lookups have shown to be this one; return the one that stays."""
+        naming = Naming(0, record.source, linked, record.first_event_at)
         (found,) = joining.join(self.work.store, self.work.connection, [naming])
         if len(found.records) == 1:
-            return record, events
+            return record
         self.joined |= {one.id for one in found.records}
         kept = merge(self.work, self.config, found.records)
         self.work.write()
         self.sent_keys.pop(kept.id, None)
-        return kept, inbox.of_orders(self.work.connection, [kept.id])[kept.id]
+        return kept
 
     def _afterwards(
-        self, source: Source, record: OrderRecord, events: Sequence[Stored], *, wait_expired: bool
+        self,
+        source: Source,
+        record: OrderRecord,
+        events: Sequence[Stored],
+        found: Found,
+        *,
+        wait_expired: bool,
     ) -> None:
         """Gather what has become of an order that was sent: refunds, changes, its own link."""
-        found = self._normalize(source, record, events)
         if isinstance(found, Wait):
             self.work.wait_for(record, found.lookup_keys)
             if found.until > self.work.now or not wait_expired:
@@ -187,7 +176,8 @@ class Settler:
         """Park what tells of something new, of an order whose details have expired."""
         telling = []
         for stored in events:
-            found = self._normalize(source, record, [stored])
+            found, ends = self.reader.normalize(source, record, [stored])
+            self.work.ends += ends
             outcomes = found.otherwise if isinstance(found, Wait) else found
             if adjustments(record, outcomes, sent, context)[1]:
                 telling.append(stored.id)
@@ -271,7 +261,7 @@ class Settler:
         if not match_candidates.may_be_told(work.store, work.connection, record, match_candidate):
             return False
         # From the payment on: the first webhook may have told of an invoice long before it.
-        until = max(record.first_event_at, match_candidate.at) + LINK_WAIT
+        until = max(record.first_event_at, match_candidate.at) + LONGEST_WAIT
         if until > work.now:
             work.set_state(record, "waiting", due_at=until, reason=_WAITS_FOR_LINK)
         else:
@@ -301,3 +291,9 @@ class Settler:
         if order.test and not source.send_test_orders and not source.destination.is_sandbox:
             return outbox.TEST
         return None
+
+
+def _linked(found: Found) -> tuple[str, ...]:
+    """Return the IDs that lookups have shown an order to have."""
+    outcomes = found.otherwise if isinstance(found, Wait) else found
+    return tuple(one for shown in outcomes if isinstance(shown, LinkedIds) for one in shown.ids)

@@ -23,6 +23,7 @@ from adapters.schema import (
     Disclosure,
     Erasure,
     Ignored,
+    LinkedIds,
     LookupFact,
     Order,
     Outcome,
@@ -111,16 +112,14 @@ def _line(outcome: Outcome | Standalone) -> str:
         case Refund():
             taken_back = ", which failed later" if outcome.steps else ""
             return f"refund of {outcome.amount} {outcome.currency}{taken_back}"
-        case CurrentTotals():
-            return f"stands at {outcome.total}"
         case Cancellation():
             return f"cancelled: {outcome.reason}"
         case LookupFact():
             return f"fact: {outcome.lookup_key.kind}"
         case Erasure(whose):
             return f"erasure of {'a customer' if whose else 'the shop'}"
-        case Disclosure():
-            return "disclosure"
+        case Disclosure() | CurrentTotals() | LinkedIds():
+            return type(outcome).__name__.lower()
         case Ignored(reason):
             return f"ignored: {reason}"
         case Parked(reason):

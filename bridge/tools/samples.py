@@ -19,6 +19,7 @@ from adapters.schema import (
     Disclosure,
     Erasure,
     Ignored,
+    LinkedIds,
     LookupFact,
     Order,
     Outcome,
@@ -125,10 +126,8 @@ def _outcome(outcome: Outcome | Standalone) -> dict[str, Any]:
             return {"cancellation": _fields(outcome)}
         case LookupFact():
             return {"fact": _fields(outcome)}
-        case Erasure():
-            return {"erasure": _fields(outcome)}
-        case Disclosure():
-            return {"disclosure": _fields(outcome)}
+        case Erasure() | Disclosure() | LinkedIds():
+            return {type(outcome).__name__.lower(): _fields(outcome)}
         case Ignored(reason):
             return {"ignored": reason}
         case Parked(reason, events):

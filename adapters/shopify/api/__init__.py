@@ -1,4 +1,4 @@
-"""Look-ups at Shopify's Admin API; ShopifyAPI and `requests` are imported in this room alone.
+"""Lookups at Shopify's Admin API; ShopifyAPI and `requests` are imported in this room alone.
 
 Of ShopifyAPI 12.7.0 only shop domains and versions are used: its GraphQL client has no timeout and
 prints what Shopify says, and its sessions are shared between threads (read and tried, 2026-11).
@@ -56,7 +56,7 @@ class _Shopify:
         return [found.get(lookup_key.id) for lookup_key in lookup_keys]
 
     def close(self) -> None:
-        """Close the connection; a look-up after it opens a new one."""
+        """Close the connection; a lookup after it opens a new one."""
         self._wire.close()
 
     def _found(self, kind: Kind, ids: Sequence[str]) -> dict[str, Json | None]:

@@ -35,7 +35,7 @@ _MULTIPLE_CHOICES, _BAD_REQUEST = 300, 400
 
 
 def trouble(answer: requests.Response) -> LookupFailed | None:
-    """Give the fault of an answer that says nothing of what was asked; None where it does."""
+    """Return the fault of an answer that says nothing of what was asked; None where it does."""
     status = answer.status_code
     if status in _SHUT:
         return KeyRefused(_SHUT[status])
@@ -51,7 +51,7 @@ def trouble(answer: requests.Response) -> LookupFailed | None:
 
 
 def parsed(answer: requests.Response) -> Json:
-    """Give an answer's JSON object; fractions stay text. Raises TryAgain where there is none."""
+    """Return an answer's JSON object; fractions stay text. Raises TryAgain where there is none."""
     try:
         body = json.loads(answer.content, parse_float=str)
     except (ValueError, RecursionError):
@@ -62,7 +62,7 @@ def parsed(answer: requests.Response) -> Json:
 
 
 def spoken(answer: requests.Response) -> str:
-    """Give the code of a refusal with a comma before it, where it has one."""
+    """Return the code of a refusal with a comma before it, where it has one."""
     try:
         code = parsed(answer).get("error")
     except TryAgain:
@@ -71,17 +71,17 @@ def spoken(answer: requests.Response) -> str:
 
 
 def errors_of(body: Json) -> list[Json]:
-    """Give the errors of a GraphQL answer; in an old form they are one text."""
+    """Return the errors of a GraphQL answer; in an old form they are one text."""
     errors = body.get("errors") or []
     listed = errors if isinstance(errors, list) else [errors]
     return [error if isinstance(error, dict) else {} for error in listed]
 
 
 def codes(errors: Iterable[Json]) -> list[str]:
-    """Give the code of each error, empty where it has none that is one."""
+    """Return the code of each error, empty where it has none that is one."""
     extensions = [error.get("extensions") for error in errors]
-    told = [one.get("code") if isinstance(one, dict) else None for one in extensions]
-    return [code if isinstance(code, str) and _CODE.fullmatch(code) else "" for code in told]
+    found = [one.get("code") if isinstance(one, dict) else None for one in extensions]
+    return [code if isinstance(code, str) and _CODE.fullmatch(code) else "" for code in found]
 
 
 def refusal(kind: str, code: str) -> LookupFailed:
@@ -95,7 +95,7 @@ def refusal(kind: str, code: str) -> LookupFailed:
 
 
 def denied(kind: str, scope: str, errors: Iterable[Json]) -> KeyRefused:
-    """Make the error of a look-up that the app has no leave for.
+    """Make the error of a lookup that the app has no leave for.
 
     scope: which it lacks, where Shopify names none.
     """
@@ -127,20 +127,20 @@ def without_denied(data: Json, errors: Iterable[Json], depth: int) -> Iterator[s
 
 def _all_empty(data: Json, depth: int) -> list[str | None]:
     """Take every null field out of the things; gives nothing where no thing has one."""
-    things: list[Any] = [data]
+    values: list[Any] = [data]
     for _ in range(depth):
-        things = [
+        values = [
             inner
-            for thing in things
-            for inner in (thing.values() if isinstance(thing, dict) else thing or ())
+            for value in values
+            for inner in (value.values() if isinstance(value, dict) else value or ())
         ]
     names: list[str | None] = []
-    for thing in things:
-        if isinstance(thing, dict):
-            empty = [name for name, value in thing.items() if value is None]
+    for value in values:
+        if isinstance(value, dict):
+            empty = [name for name, inner in value.items() if inner is None]
             names += [name if _CODE.fullmatch(name) else "a field" for name in empty]
             for name in empty:
-                del thing[name]
+                del value[name]
     return names
 
 
@@ -162,5 +162,5 @@ def _taken_out(data: Any, steps: list[Any], depth: int) -> str | None:
 
 
 def _retry_after(answer: requests.Response) -> float | None:
-    told = answer.headers.get("Retry-After", "").strip()
-    return float(told) if _SECONDS.fullmatch(told) else None
+    seconds = answer.headers.get("Retry-After", "").strip()
+    return float(seconds) if _SECONDS.fullmatch(seconds) else None

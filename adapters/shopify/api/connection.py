@@ -27,7 +27,7 @@ class ShopConnection:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def post(self, url: str, body: Json, headers: Mapping[str, str]) -> requests.Response:
-        """Give the answer, good or a refusal.
+        """Return the answer, good or a refusal.
 
         Raises TryAgain where there is none and where waiting may mend it, KeyRefused for a shop
         that is frozen or locked.

@@ -1,4 +1,4 @@
-"""Kind of look-up -> the query that answers it, and what is made of the answer.
+"""Kind of lookup -> the query that answers it, and what is made of the answer.
 
 Source: GraphQL Admin schema of API 2026-10 (Product, Order, CustomerJourneySummary,
 ShopifyPaymentsDispute), 2026-11.
@@ -48,7 +48,7 @@ _DISPUTE = """query Dispute($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of look-up.
+    """One kind of lookup.
 
     name: as needs and messages name it. most: how many one request may ask for.
     scope: without which Shopify denies it.

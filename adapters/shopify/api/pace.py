@@ -14,7 +14,7 @@ _SHORT = 1.0
 
 @dataclass(slots=True)
 class _Status:
-    """The bucket as Shopify told it at a moment: points, and points a second."""
+    """The bucket as Shopify reported it at a moment: points, and points a second."""
 
     most: float
     available: float
@@ -23,7 +23,7 @@ class _Status:
 
 
 class Bucket:
-    """Knows the points that are left, from what each answer tells; at first it knows nothing.
+    """Knows the points that are left, from what each answer reports; at first it knows nothing.
 
     A query is held back until its points are there. What one costs is learnt per kind, from
     Shopify's own reckoning before it runs a query (`requestedQueryCost`), which is what decides.
@@ -54,11 +54,11 @@ class Bucket:
         if self._status:
             now = self._clock()
             left = self._left(self._status, now) - self.cost(kind, size)
-            # Until Shopify tells what is left; its answer may get lost.
+            # Until Shopify reports what is left; its answer may get lost.
             self._status.available, self._status.at = left, now
 
     def lacking(self, kind: str, size: int) -> float:
-        """Tell the seconds until the points of such a query are there; 0 where nothing is known."""
+        """Return the seconds until the points of such a query are there; 0 if unknown."""
         status = self._status
         if status is None:
             return 0
@@ -67,17 +67,17 @@ class Bucket:
         return max(lacks / status.restored, 0)
 
     def most(self) -> float:
-        """Tell how many points a query may cost at all."""
+        """Return how many points a query may cost at all."""
         return self._status.most if self._status else math.inf
 
     def learn(self, kind: str, size: int, cost: Payload) -> None:
-        """Take in what an answer tells of its cost (`extensions.cost`)."""
+        """Take in what an answer says of its cost (`extensions.cost`)."""
         requested = _figure(cost, "requestedQueryCost")
         if requested and requested > 0:
             self._costs[kind] = requested / size
-        told = cost.object_or_none("throttleStatus")
+        status = cost.object_or_none("throttleStatus")
         figures: Mapping[str, float | None] = {
-            name: _figure(told, key) if told else None
+            name: _figure(status, key) if status else None
             for name, key in (
                 ("most", "maximumAvailable"),
                 ("available", "currentlyAvailable"),
@@ -89,7 +89,7 @@ class Bucket:
             self._status = _Status(**known, at=self._clock())
 
     def cost(self, kind: str, size: int) -> float:
-        """Tell what a query for so many things costs, as far as is known."""
+        """Return what a query for so many things costs, as far as is known."""
         return self._costs.get(kind, 0) * size
 
     @staticmethod
@@ -97,10 +97,10 @@ class Bucket:
         return min(status.most, status.available + (now - status.at) * status.restored)
 
 
-def _figure(told: Payload, key: str) -> float | None:
+def _figure(status: Payload, key: str) -> float | None:
     # Points are no money, and come with as many places as a float has.
     try:
-        figure = float(told.raw(key))
+        figure = float(status.raw(key))
     except (TypeError, ValueError):
         return None
     return figure if math.isfinite(figure) else None

@@ -28,10 +28,10 @@ class Tokens(Protocol):
     variables: str
 
     def current(self) -> str:
-        """Give a token that should be taken. Raises LookUpFailed."""
+        """Return a token that should be taken. Raises LookUpFailed."""
 
     def renewed(self) -> str | None:
-        """Give another one for one that was refused; None where there is no other."""
+        """Return another one for one that was refused; None where there is no other."""
 
 
 def tokens(settings: ShopifySettings, connection: ShopConnection, base: str) -> Tokens:
@@ -52,11 +52,11 @@ class Static:
         self._token = token
 
     def current(self) -> str:
-        """Give the token."""
+        """Return the token."""
         return self._token.get_secret_value()
 
     def renewed(self) -> str | None:
-        """Give none: there is no other."""
+        """Return none: there is no other."""
         return None
 
 
@@ -83,13 +83,13 @@ class Minted:
         self._until = 0.0
 
     def current(self) -> str:
-        """Give the token, made anew where its end is near."""
+        """Return the token, made anew where its end is near."""
         if self._token is None or self._clock() >= self._until:
             return self._minted()
         return self._token.get_secret_value()
 
     def renewed(self) -> str | None:
-        """Give a new one, whatever is left of the old one's life."""
+        """Return a new one, whatever is left of the old one's life."""
         return self._minted()
 
     def _minted(self) -> str:
@@ -110,11 +110,11 @@ class Minted:
                 f"{spoken(answer)}): look at {self.variables}, and whether the app is installed "
                 "in this shop and both belong to one organisation"
             )
-        told = Payload(parsed(answer))
-        token = told.text_or_none("access_token")
+        granted = Payload(parsed(answer))
+        token = granted.text_or_none("access_token")
         if token is None or not (token.isascii() and token.isprintable()):
             raise TryAgain(NOT_SHOPIFY.format(answer.status_code))
-        life = float(told.decimal_or_none("expires_in") or _DAY)
+        life = float(granted.decimal_or_none("expires_in") or _DAY)
         self._token = SecretStr(token)
         self._until = asked_at + max(life - _EARLY, life / 2)
         return token

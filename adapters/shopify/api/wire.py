@@ -38,7 +38,7 @@ class TooLarge(LookupFailed):
 
 
 def address(shop: str | None, api_url: str | None) -> str:
-    """Give scheme and host of a shop's API. Raises ValueError for what is no shop's own domain."""
+    """Return scheme and host of a shop's API. Raises ValueError if it is no shop's own domain."""
     if api_url:
         return api_url.rstrip("/")
     domain: str | None = sanitize_shop_domain(shop)
@@ -50,7 +50,7 @@ def address(shop: str | None, api_url: str | None) -> str:
 class ShopifyWire:
     """Asks the Admin API of one shop, one query after another.
 
-    shop: named where the log tells something.
+    shop: named in the log.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ShopifyWire:
         self._noticed: set[str] = set()
 
     def ask(self, kind: Kind, ids: Sequence[str]) -> Json:
-        """Give the data of a query, without the fields that the app has no leave to read.
+        """Return the data of a query, without the fields that the app has no leave to read.
 
         Raises LookUpFailed, and TooLarge where fewer things may be asked for in one query.
         """
@@ -103,13 +103,13 @@ class ShopifyWire:
 
     def _data(self, body: Json, kind: Kind, size: int) -> Json:
         errors = errors_of(body)
-        told = codes(errors)
-        self._refuse(told, kind, size)
+        refused = codes(errors)
+        self._refuse(refused, kind, size)
         data = body.get("data")
         if errors:
             names = without_denied(data, errors, kind.depth) if isinstance(data, dict) else None
             if names is None:
-                is_denied = _DENIED in told
+                is_denied = _DENIED in refused
                 raise denied(kind.name, kind.scope, errors) if is_denied else refusal(kind.name, "")
             for name in names:
                 self._notice(
@@ -120,16 +120,16 @@ class ShopifyWire:
             raise TryAgain(NOT_SHOPIFY.format(200))
         return data
 
-    def _refuse(self, told: Sequence[str], kind: Kind, size: int) -> None:
+    def _refuse(self, refused: Sequence[str], kind: Kind, size: int) -> None:
         """Raise the error of a query that was not run, by the codes of its errors."""
-        if any(code.startswith("THROTTLED") for code in told):
+        if any(code.startswith("THROTTLED") for code in refused):
             if self._bucket.cost(kind.name, size) > self._bucket.most():
                 raise TooLarge(f"Shopify refused to look up {kind.name} (it costs too much)")
             wait = self._bucket.lacking(kind.name, size) or None
             raise TryAgain("Shopify takes no more look-ups for now (THROTTLED)", wait)
-        if "MAX_COST_EXCEEDED" in told:
+        if "MAX_COST_EXCEEDED" in refused:
             raise TooLarge(f"Shopify refused to look up {kind.name} (MAX_COST_EXCEEDED)")
-        for code in told:
+        for code in refused:
             # An error without a code may say no more than what an answer leaves out.
             if code and code != _DENIED:
                 raise refusal(kind.name, code)
@@ -142,7 +142,7 @@ class ShopifyWire:
             )
 
     def _notice(self, words: str) -> None:
-        """Tell the operator something, once."""
+        """Warn the operator, once."""
         if words not in self._noticed:
             self._noticed.add(words)
             log.warning("%s", words)

@@ -1,4 +1,4 @@
-"""Look-ups at Stripe, through its own SDK, which is imported in this room and nowhere else.
+"""Lookups at Stripe, through its own SDK, which is imported in this room and nowhere else.
 
 It takes a quarter of a second to import and 20 MB, so only what looks things up imports this.
 """

@@ -32,7 +32,7 @@ class NoSuchPath(TryAgain):
 
 
 def read(answer: object) -> Json:
-    """Give an answer's body as Stripe wrote it; fractions stay text, so that none is rounded.
+    """Return an answer's body as Stripe wrote it; fractions stay text, so that none is rounded.
 
     answer: what a call of the SDK returned. Its own objects are no dicts, and have turned
     fractions (an exchange rate, a percentage) into floats.
@@ -80,9 +80,9 @@ def failure(error: stripe.StripeError, kind: str) -> LookupFailed:
         return TryAgain(_LATER[status], _retry_after(error))
     if status >= requests.codes.server_error:
         return TryAgain(f"Stripe has a fault of its own ({status})", _retry_after(error))
-    if _told(error) is not None and status == requests.codes.not_found:
+    if _error(error) is not None and status == requests.codes.not_found:
         return NoSuchPath(_NOT_STRIPE.format(status))
-    if _told(error) is None:
+    if _error(error) is None:
         return TryAgain(_NOT_STRIPE.format(status))
     return LookupFailed(f"Stripe refused to look up {kind} ({status}{_because(error)})")
 
@@ -90,7 +90,7 @@ def failure(error: stripe.StripeError, kind: str) -> LookupFailed:
 def _is_live(error: stripe.StripeError) -> bool:
     """Whether Stripe says that it has what was asked for, in live mode: the key is of test mode.
 
-    Test orders under a key of live mode are of no account; they go without look-ups.
+    Test orders under a key of live mode are of no account; they go without lookups.
     """
     return "exists in live mode" in (error.user_message or "")
 
@@ -121,17 +121,17 @@ def _because(error: stripe.StripeError) -> str:
 
 def _code(error: stripe.StripeError) -> str | None:
     # The SDK fills its own `code` for some classes only.
-    code = (_told(error) or {}).get("code")
+    code = (_error(error) or {}).get("code")
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 
-def _told(error: stripe.StripeError) -> Json | None:
-    """Give what Stripe says of an error; None where what answered is not Stripe."""
+def _error(error: stripe.StripeError) -> Json | None:
+    """Return what Stripe says of an error; None where what answered is not Stripe."""
     body = error.json_body
-    told = body.get("error") if isinstance(body, dict) else None
-    return told if isinstance(told, dict) else None
+    found = body.get("error") if isinstance(body, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _retry_after(error: stripe.StripeError) -> float | None:
-    told = (error.headers or {}).get("Retry-After", "").strip()
-    return float(told) if _SECONDS.fullmatch(told) else None
+    seconds = (error.headers or {}).get("Retry-After", "").strip()
+    return float(seconds) if _SECONDS.fullmatch(seconds) else None

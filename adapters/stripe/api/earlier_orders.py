@@ -1,6 +1,6 @@
 """What a customer has bought so far: as little of it as counting their orders needs.
 
-Each look-up raises TooMany where that is more than anybody counts.
+Each lookup raises TooMany where that is more than anybody counts.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ def purchases_of_customer(ask: Ask, own: str) -> Json | None:
     return {
         "invoices": [_invoice(ask, bill) for bill in invoices["data"] if _sold(bill)],
         "sessions": _paid_sessions(sessions["data"]),
-        "charges": [_kept(thing) for thing in charges["data"] if _took_money(thing)],
+        "charges": [_kept(object_) for object_ in charges["data"] if _took_money(object_)],
     }
 
 
@@ -58,14 +58,14 @@ def sessions_by_email(ask: Ask, own: str) -> Json:
 def customers_by_email(ask: Ask, own: str) -> Json:
     """List the customers with exactly this email, in its case; {"data": […]}, ids and times."""
     found = ask.countable(ask.v1.customers.list, {"limit": PAGE, "email": own})
-    return {"data": [_kept(thing) for thing in found["data"]] if found else []}
+    return {"data": [_kept(object_) for object_ in found["data"]] if found else []}
 
 
 def _paid_sessions(sessions: Iterable[Json]) -> list[Json]:
     return [
-        _kept(thing)
-        for thing in sessions
-        if thing.get("mode") == "payment" and thing.get("payment_status") in _PAID_SESSION
+        _kept(object_)
+        for object_ in sessions
+        if object_.get("mode") == "payment" and object_.get("payment_status") in _PAID_SESSION
     ]
 
 
@@ -78,8 +78,8 @@ def _sold(invoice: Json) -> bool:
     return _over_zero(invoice, "total") and invoice["total"] != credited
 
 
-def _over_zero(thing: Json, key: str) -> bool:
-    amount = thing.get(key)
+def _over_zero(object_: Json, key: str) -> bool:
+    amount = object_.get(key)
     return isinstance(amount, int) and amount > 0
 
 
@@ -93,5 +93,5 @@ def _invoice(ask: Ask, invoice: Json) -> Json:
     return _kept(invoice) | {"payments": [_kept(payment) for payment in found]}
 
 
-def _kept(thing: Json) -> dict[str, Any]:
-    return {key: thing[key] for key in _KEPT[thing["object"]] if key in thing}
+def _kept(object_: Json) -> dict[str, Any]:
+    return {key: object_[key] for key in _KEPT[object_["object"]] if key in object_}

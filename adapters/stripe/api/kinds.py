@@ -1,4 +1,4 @@
-"""Kind of look-up -> the calls of Stripe's API that answer it.
+"""Kind of lookup -> the calls of Stripe's API that answer it.
 
 Objects come in the shape of the pinned version, plain or expanded as the table says. Lists come
 whole, as {"data": [...]}. Stripe expands four levels at most, `data` of a list counted.
@@ -26,7 +26,7 @@ _LookUp = Callable[[Ask, str], Json | None]
 _SESSION = ["total_details.breakdown", "discounts.promotion_code", "shipping_cost.taxes"]
 _INVOICE = ["discounts.promotion_code", "shipping_cost.taxes"]
 _SESSION_LINE = ["data.price.product", "data.discounts.discount.promotion_code", "data.taxes"]
-# The product would be the fifth level: it is a look-up of its own.
+# The product would be the fifth level: it is a lookup of its own.
 _INVOICE_LINE = ["data.discounts.promotion_code", "data.pricing.price_details.price"]
 
 _OBJECTS: dict[str, _LookUp] = {
@@ -85,10 +85,10 @@ def _booking(
     """Look up the balance transaction of something that may have none yet: then ask again."""
 
     def look_up(ask: Ask, own: str) -> Json | None:
-        thing = ask.one(retrieve(ask), own, {"expand": ["balance_transaction"]})
-        if thing is None:
+        object_ = ask.one(retrieve(ask), own, {"expand": ["balance_transaction"]})
+        if object_ is None:
             return None
-        entry: Json | None = thing.get("balance_transaction")
+        entry: Json | None = object_.get("balance_transaction")
         if entry is None:
             raise TryAgain("Stripe has not booked it yet")
         return entry
@@ -126,7 +126,7 @@ def _event(ask: Ask, own: str) -> Json | None:
     """Look up a thin event, and what it is about in its newest state.
 
     Gives {"event": …, "related": …}; related is None where Stripe has it no more, or where no
-    kind of look-up is for it.
+    kind of lookup is for it.
     """
     event = ask.one(ask.v2.core.events.retrieve, own)
     if event is None:

@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 class StripeWire:
     """All connections to one Stripe API under one key; each thread has its own.
 
-    Nothing is opened before a thread's first look-up, so that it may be made before a fork.
+    Nothing is opened before a thread's first lookup, so that it may be made before a fork.
     Nothing around it changes what it does: it follows no redirect, keeps no cookie, and ignores
     proxies and .netrc (which would replace the key). The SDK tells Stripe nothing of this machine
     and writes no file.
@@ -56,7 +56,7 @@ class StripeWire:
         self._sessions = weakref.WeakSet[requests.Session]()
 
     def http(self) -> "Http":
-        """Give this thread's connection."""
+        """Return this thread's connection."""
         http: Http | None = getattr(self._own, "http", None)
         if http is None:
             session = _session()
@@ -80,7 +80,7 @@ class StripeWire:
         )
 
     def close(self) -> None:
-        """Close the connections of all threads; a look-up after it opens a new one."""
+        """Close the connections of all threads; a lookup after it opens a new one."""
         with self._lock:
             sessions = list(self._sessions)
         for session in sessions:
@@ -111,7 +111,7 @@ class TooMany(Exception):
 
 
 class Ask:
-    """What one look-up asks of Stripe, in one account.
+    """What one lookup asks of Stripe, in one account.
 
     v1, v2: the SDK's services. A connected account is named by Stripe-Account to the first and by
         Stripe-Context to the second (docs.stripe.com/context, read November 2026).

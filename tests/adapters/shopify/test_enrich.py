@@ -21,9 +21,8 @@ from adapters.schema import (
     Refund,
     Wait,
 )
-from adapters.shopify.enrich import enriched
+from adapters.shopify.enrich import enriched, product_fact
 from adapters.shopify.order import order_of
-from adapters.shopify.product import product_fact
 from adapters.shopify.settings import ShopifySettings
 
 Json = dict[str, Any]

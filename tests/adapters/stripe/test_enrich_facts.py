@@ -7,14 +7,18 @@ from pydantic import ValidationError
 
 from adapters.contract import Known
 from adapters.lookups import LookupKey
-from adapters.schema import Order, Wait
+from adapters.schema import LinkedIds, Order, Wait
 from adapters.stripe import STRIPE
-from adapters.stripe.normalize import linked_ids
 
 
 def order_in(found: Any) -> Order:
     (order,) = [one for one in found if isinstance(one, Order)]
     return order
+
+
+def linked_in(found: Any) -> list[LinkedIds]:
+    held = found.otherwise if isinstance(found, Wait) else found
+    return [one for one in held if isinstance(one, LinkedIds)]
 
 
 def test_look_ups_link_events_that_name_nothing_in_common(shop, told, known):
@@ -27,9 +31,11 @@ def test_look_ups_link_events_that_name_nothing_in_common(shop, told, known):
         known(events, answers)
         found = Known(account="self", settings=settings, lookup=answers.get)
         things = (bought.invoice, bought.intent, bought.charge)
-        assert linked_ids(events, found) == tuple(f"self:{thing['id']}" for thing in things)
+        (linked,) = linked_in(STRIPE.normalize(events, found))
+        assert sorted(linked.ids) == sorted(f"self:{thing['id']}" for thing in things)
 
-    assert linked_ids(charge, Known(account="self", settings=STRIPE.settings())) == ()
+    keyless = Known(account="self", settings=STRIPE.settings())
+    assert linked_in(STRIPE.normalize(charge, keyless)) == []
 
 
 def test_a_source_without_a_key_has_no_api_and_one_with_a_key_looks_up(stripe_mock, shop):

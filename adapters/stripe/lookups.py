@@ -5,12 +5,9 @@ from datetime import datetime, timedelta
 
 from adapters.lookups import ABSENT, Lookup, LookupKey
 from adapters.payload import Payload
-from adapters.schema import Outcome, Parked, Wait
+from adapters.schema import LONGEST_WAIT, Outcome, Parked, Wait
 
-# What was bought, what belongs together and the money: as long as Stripe sends an event again.
-LONGEST_WAIT = timedelta(hours=72)
-
-# Kind of look-up -> the operator's words.
+# Kind of lookup -> the operator's words.
 _WORDS = {
     "balance_transaction": "its settlement",
     "booking_of_charge": "its settlement",
@@ -86,11 +83,11 @@ class StripeLookups:
             lookup_keys=self.lookup_keys,
         )
 
-    def wait_on(self, since: datetime, seconds: int, told: tuple[Outcome, ...]) -> Wait:
+    def wait_on(self, since: datetime, seconds: int, outcomes: tuple[Outcome, ...]) -> Wait:
         """Wait for what is missing, then do without: 72 hours for money, else `seconds`."""
         longest = timedelta(seconds=seconds) if self.is_whole else LONGEST_WAIT
         what = f"{_words(self.lookup_keys)}, looked up at Stripe"
-        return Wait(what, since + longest, told, lookup_keys=self.lookup_keys)
+        return Wait(what, since + longest, outcomes, lookup_keys=self.lookup_keys)
 
     def wait_to_describe(
         self, first: datetime, seconds: int, outcomes: tuple[Outcome, ...]
