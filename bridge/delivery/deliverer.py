@@ -66,7 +66,7 @@ class Deliverer:
         Raises StoreUnavailable; what was sent is then sent again later under the same keys.
         """
         if self.unfinished:
-            leases.give_back(self.store, self.worker, self.unfinished)
+            leases.release(self.store, self.worker, self.unfinished)
             self.unfinished.clear()
         now = self.clock()
 

@@ -25,9 +25,9 @@ from bridge.orders.retries import event_failed, order_failed, order_given_up
 from bridge.orders.settle import Settling
 from bridge.orders.standalone import StandaloneEvent, end
 from bridge.store import Store, inbox, joining, ledger, sources
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
 from bridge.store.inbox import End, Stored
 from bridge.store.joining import Joined, Naming
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS
 from bridge.store.ledger import Due
 
 log = logger()
@@ -61,9 +61,9 @@ class Normalizer:
         Raises StoreUnavailable; what was begun is then done again later.
         """
         claimed = inbox.claim(self.store, _CLAIM)
-        self._each(claimed, self._claimed, inbox.give_back)
+        self._each(claimed, self._claimed, inbox.QUEUE.release)
         due = ledger.claim(self.store, self.clock(), _CLAIM)
-        self._each(due, self._due, ledger.give_back)
+        self._each(due, self._due, ledger.QUEUE.release)
         # Behind one that was tried before, which came alone, there are others.
         again = [one.claims for one in claimed[:1]] + [one.claims for one in due[:1]]
         behind = FULL if any(claims > 1 for claims in again) else 0
@@ -73,9 +73,9 @@ class Normalizer:
         self,
         claimed: Sequence[_Claimed],
         do: Callable[[Sequence[_Claimed]], None],
-        give_back: Callable[[Store, Sequence[int]], None],
+        release: Callable[[Store, Sequence[int]], None],
     ) -> None:
-        """Do what was claimed in slices; where the store fails, give back what was not begun."""
+        """Do what was claimed in slices; if the store fails, release what was not begun."""
         size = _SLICE_ON_SQLITE if self.store.on_sqlite else _SLICE
         for start in range(0, len(claimed), size):
             try:
@@ -84,7 +84,7 @@ class Normalizer:
                 # A full disk is none of theirs to blame; any other fault may be this slice's.
                 untried = claimed[start + (0 if error.reason == "disk" else size) :]
                 with suppress(StoreUnavailable):
-                    give_back(self.store, [one.id for one in untried])
+                    release(self.store, [one.id for one in untried])
                 raise
 
     def _claimed(self, claimed: Sequence[Stored]) -> None:
@@ -216,7 +216,7 @@ class Normalizer:
         rows = [one.id for one in claimed]
         try:
             left = self.store.write(partial(self._settle_due, rows))
-            ledger.give_back(self.store, left)
+            ledger.QUEUE.release(self.store, left)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an order does, the others go on

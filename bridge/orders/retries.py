@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from bridge.logs import logger
 from bridge.store import Store, inbox, ledger
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
 from bridge.store.inbox import End, Stored
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS
 from bridge.store.ledger import Due, OrderRecord
 
 log = logger()

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
 from bridge.logs import logger
-from bridge.store import round_robin
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS, LeasedQueue, in_turn
 from bridge.store.tables import batches, destinations, outbox
 from bridge.store.types import among
 
@@ -17,9 +16,17 @@ log = logger()
 
 # A look at so many batches fills a request even where each holds one order of two events.
 _LOOK = 500
-_QUEUE = round_robin.queue(
-    batches.c.due_at,
-    (batches.c.destination == bindparam("destination")) & (batches.c.state == "queued"),
+QUEUE = LeasedQueue(
+    batches,
+    waiting=batches.c.state == "queued",
+    order=[batches.c.due_at, batches.c.id],
+    # Longer than the longest request; each further request of a split renews it.
+    seconds=20,
+    lane=batches.c.destination,
+)
+_COLUMNS = (
+    *(batches.c.id, batches.c.identity, batches.c.events),
+    *(batches.c.attempts, batches.c.claims),
 )
 
 
@@ -62,28 +69,17 @@ class QueueView:
 
     def _due(self, *also: ColumnElement[bool]) -> list[Row[Any]]:
         """Give due batches, the longest due first, those of several sources in turn."""
-        connection, now = self.connection, self.now
-        queued = (batches.c.destination == self.destination) & (batches.c.state == "queued")
-        free = batches.c.lease_until.is_(None) | (batches.c.lease_until < self.at)
-        queues: list[Sequence[Any]] = []
-        for source, first in self.waiting.items():
-            theirs = queued & (batches.c.source == source) & (batches.c.due_at >= first)
-            queue = (
-                select(
-                    batches.c.id,
-                    batches.c.identity,
-                    batches.c.events,
-                    batches.c.attempts,
-                    batches.c.claims,
-                )
-                .where(theirs, batches.c.due_at <= now, free, *also)
-                .order_by(batches.c.due_at, batches.c.id)
-                .limit(round_robin.share(_LOOK, self.waiting))
-            )
-            if rows := connection.execute(queue).all():
-                queues.append(rows)
-        # The first that was written leads.
-        return round_robin.dealt(sorted(queues, key=lambda rows: rows[0].id))
+        due = QUEUE.due(
+            self.connection,
+            self.waiting,
+            _LOOK,
+            batches.c.destination == self.destination,
+            batches.c.due_at <= self.now,
+            *also,
+            columns=_COLUMNS,
+            at=self.at,
+        )
+        return in_turn(due)
 
     def _give_up(self, ids: Sequence[int]) -> None:
         """Park what every time was in hand when its worker ended."""
@@ -118,7 +114,7 @@ class QueueView:
             .where(
                 batches.c.destination == self.destination,
                 batches.c.state == "queued",
-                or_(batches.c.lease_until.is_(None), batches.c.lease_until < self.at),
+                QUEUE.is_free(self.at),
                 newer.exists(),
             )
             .values(state="sent", reason="newer ones of the same user stand for it")
@@ -131,8 +127,7 @@ class QueueView:
 
 def waiting(connection: Connection, destination: str, now: datetime) -> dict[str, datetime]:
     """Give the sources that have something due, and since when; none while it rests."""
-    heads = round_robin.heads(connection, _QUEUE, destination=destination)
-    due = {source: first for source, first in heads.items() if first <= now}
+    due = QUEUE.heads(connection, until=now, lane=destination)
     if not due:
         return {}
     rest = select(destinations.c.not_before).where(destinations.c.name == destination)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -16,13 +16,10 @@ from sqlalchemy import (
     update,
 )
 
-from bridge.store.due_batches import QueueView, waiting
+from bridge.store.due_batches import QUEUE, QueueView, waiting
 from bridge.store.engine import Store
 from bridge.store.tables import attempts, batches, destinations, outbox
 from bridge.store.types import among
-
-# Longer than the longest request; each further request of a split renews it.
-LEASE_SECONDS = 20
 
 
 class LeaseLost(Exception):
@@ -122,18 +119,16 @@ def lease(
         if not picked.ids:
             return None
         connection.execute(
-            update(batches)
-            .where(among(connection, batches.c.id, picked.ids))
-            .values(
-                lease_until=at + timedelta(seconds=LEASE_SECONDS),
+            QUEUE.lease(
+                among(connection, batches.c.id, picked.ids),
+                at,
                 worker=worker,
                 attempts=batches.c.attempts + 1,
-                claims=batches.c.claims + 1,
             )
         )
         left = replace(state, window=picked.window, not_before=picked.not_before)
         if alone:
-            left = replace(left, quarantined_until=at + timedelta(seconds=LEASE_SECONDS))
+            left = replace(left, quarantined_until=QUEUE.lease_end(at))
         connection.execute(
             update(destinations)
             .where(destinations.c.name == destination)
@@ -173,11 +168,10 @@ def reserve(
     def work(connection: Connection) -> bool:
         stored = _locked(store, connection, destination)
         at = store.now(connection)
-        until = at + timedelta(seconds=LEASE_SECONDS)
         renewed = connection.execute(
             update(batches)
             .where(among(connection, batches.c.id, ids), batches.c.worker == worker)
-            .values(lease_until=until)
+            .values(lease_until=QUEUE.lease_end(at))
         )
         if renewed.rowcount < len(ids):
             raise LeaseLost
@@ -192,26 +186,15 @@ def reserve(
     return store.write(work)
 
 
-def release(store: Store) -> None:
-    """End leases where this worker is the only one there can be, as the inbox does."""
-    held = (batches.c.state == "queued") & (batches.c.claims <= 1)
-
-    def work(connection: Connection) -> None:
-        connection.execute(update(batches).values(lease_until=None).where(held))
-        connection.execute(update(destinations).values(quarantined_until=None))
-
-    store.write(work)
+def release(store: Store, worker: str, ids: Sequence[int]) -> None:
+    """End this worker's leases of batches that are not finished; the claim does not count."""
+    QUEUE.release(store, ids, batches.c.worker == worker)
 
 
-def give_back(store: Store, worker: str, ids: Sequence[int]) -> None:
-    """Make leased batches free again whose worker has not ended; the try does not count."""
-
-    def work(connection: Connection) -> None:
-        mine = among(connection, batches.c.id, ids) & (batches.c.worker == worker)
-        values = {"claims": batches.c.claims - 1, "lease_until": None}
-        connection.execute(update(batches).where(mine, batches.c.claims > 0).values(values))
-
-    store.write(work)
+def release_all(connection: Connection) -> None:
+    """End every lease, if this is the only worker there can be."""
+    QUEUE.release_all(connection)
+    connection.execute(update(destinations).values(quarantined_until=None))
 
 
 def _locked(store: Store, connection: Connection, destination: str) -> DestinationState:

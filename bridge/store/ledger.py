@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from bridge.store import round_robin
 from bridge.store.engine import Store
-from bridge.store.inbox import LEASE_SECONDS, oldest_new
+from bridge.store.inbox import oldest_new
+from bridge.store.leased_queue import LeasedQueue, in_turn, one_retried_or_new
 from bridge.store.tables import aliases, inbox, orders
 from bridge.store.types import among, db_now
 
@@ -54,7 +54,9 @@ class OrderRecord:
 
 _VALUES = [field.name for field in fields(OrderRecord) if field.name != "id"]
 _COLUMNS = [orders.c.id, *(orders.c[name] for name in _VALUES)]
-_QUEUE = round_robin.queue(orders.c.due_at, orders.c.due_at.is_not(None))
+QUEUE = LeasedQueue(
+    orders, waiting=orders.c.due_at.is_not(None), order=[orders.c.due_at], seconds=15
+)
 _LOCK = (
     select(*_COLUMNS)
     .where(orders.c.id.in_(bindparam("rows", expanding=True)))
@@ -100,68 +102,39 @@ def save(connection: Connection, records: Sequence[OrderRecord]) -> None:
 
 
 def claim(store: Store, now: datetime, limit: int) -> list[Due]:
-    """Take the orders of every source whose waiting is over, the longest due first.
+    """Lease the orders of every source whose wait is over; one that was leased before comes alone.
 
-    It is over when everything of its source that came meanwhile has been joined: after a worker
-    was down, what an order waits for may lie in the inbox.
-    The try counts even if the worker dies; one that was tried before comes alone.
+    A wait is over when its time is, and all that its source received until then was joined: if the
+    worker was down, what an order waits for may still be in the inbox.
     """
-    free = or_(orders.c.lease_until.is_(None), orders.c.lease_until < db_now())
-    is_due = (orders.c.due_at <= now) & orders.c.state.in_(["waiting", "settled"]) & free
+    is_due = (orders.c.due_at <= now) & orders.c.state.in_(["waiting", "settled"])
 
     def look(connection: Connection) -> list[int]:
-        heads = round_robin.heads(connection, _QUEUE)
-        waiting = {source: first for source, first in heads.items() if first and first <= now}
-        if not waiting:
+        heads = QUEUE.heads(connection, until=now)
+        if not heads:
             return []
-        oldest = oldest_new(connection)
-        queues = []
-        for source, first in waiting.items():
-            wanted = select(orders.c.id, orders.c.claims).where(
-                orders.c.source == source, orders.c.due_at >= first, is_due
-            )
-            if source in oldest:
-                wanted = wanted.where(orders.c.due_at < oldest[source])
-            queue = wanted.order_by(orders.c.due_at).limit(round_robin.share(limit, waiting))
-            rows = connection.execute(queue).all()
-            if rows and rows[0].claims:
-                return [rows[0].id]
-            queues.append([row.id for row in rows if not row.claims])
-        return round_robin.dealt(queues)
-
-    def take(connection: Connection) -> list[Due]:
-        mine = select(orders.c.id).where(among(connection, orders.c.id, found), is_due)
-        until = store.now(connection) + timedelta(seconds=LEASE_SECONDS)
-        taken = connection.execute(
-            update(orders)
-            .where(orders.c.id.in_(mine.with_for_update(skip_locked=True)))
-            .values(claims=orders.c.claims + 1, lease_until=until)
-            .returning(orders.c.id, orders.c.claims)
+        due = QUEUE.due(
+            connection,
+            heads,
+            limit,
+            is_due,
+            columns=(orders.c.id, orders.c.claims),
+            at=db_now(),
+            before=oldest_new(connection),
         )
-        claims = {row.id: row.claims for row in taken}
+        return [row.id for row in in_turn(one_retried_or_new(due))]
+
+    def work(connection: Connection) -> list[Due]:
+        at = store.now(connection)
+        which = among(connection, orders.c.id, found), is_due, QUEUE.is_free(db_now())
+        mine = select(orders.c.id).where(*which).with_for_update(skip_locked=True)
+        leased = QUEUE.lease(orders.c.id.in_(mine), at).returning(orders.c.id, orders.c.claims)
+        claims = {row.id: row.claims for row in connection.execute(leased)}
         return [Due(row, claims[row]) for row in found if row in claims]
 
+    # Most looks find nothing, and must not make the web process wait to write.
     found = store.read(look)
-    return store.write(take) if found else []
-
-
-def give_back(store: Store, rows: Sequence[int]) -> None:
-    """Make claimed orders free again with which nothing was begun; the try does not count."""
-    if not rows:
-        return
-
-    def work(connection: Connection) -> None:
-        mine = among(connection, orders.c.id, rows) & orders.c.lease_until.is_not(None)
-        values = {"claims": orders.c.claims - 1, "lease_until": None}
-        connection.execute(update(orders).where(mine, orders.c.claims > 0).values(values))
-
-    store.write(work)
-
-
-def release(store: Store) -> None:
-    """End leases where this worker is the only one there can be, as the inbox does."""
-    held = orders.c.lease_until.is_not(None) & orders.c.due_at.is_not(None) & (orders.c.claims <= 1)
-    store.write(lambda c: c.execute(update(orders).values(lease_until=None).where(held)))
+    return store.write(work) if found else []
 
 
 def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> None:

@@ -7,21 +7,28 @@ thing. Orders that want it are looked at again as soon as it is answered.
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, tuple_, update
 
 from adapters.lookups import LookupKey
 from adapters.schema import LookupFact as Told
 from bridge.store import circuit_breakers, ledger
 from bridge.store.engine import Store
+from bridge.store.leased_queue import LeasedQueue
 from bridge.store.tables import lookup_cache, lookup_waiters
 
 # Four days of it: whoever waited has been parked, or has gone without.
 MOST_TRIES = 400
-# Longer than the longest look-up with its pages.
-LEASE_SECONDS = 60
+_KEY = (lookup_cache.c.account, lookup_cache.c.kind, lookup_cache.c.id)
+QUEUE = LeasedQueue(
+    lookup_cache,
+    waiting=lookup_cache.c.state == "wanted",
+    order=[lookup_cache.c.due_at],
+    # Longer than the longest lookup with its pages.
+    seconds=60,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +54,7 @@ class DueLookup:
 
 _OF = select(lookup_cache).where(
     lookup_cache.c.source == bindparam("of"),
-    tuple_(lookup_cache.c.account, lookup_cache.c.kind, lookup_cache.c.id).in_(
-        bindparam("needs", expanding=True)
-    ),
+    tuple_(*_KEY).in_(bindparam("needs", expanding=True)),
 )
 
 
@@ -60,7 +65,7 @@ def of(
     wanted = list(lookup_keys)
     if not wanted:
         return {}
-    names = [(lookup_key.account, lookup_key.kind, lookup_key.id) for lookup_key in wanted]
+    names = [_names(lookup_key) for lookup_key in wanted]
     found = connection.execute(_OF, {"of": source, "needs": names})
     return {
         LookupKey(row.kind, row.id, row.account): CachedLookup(
@@ -111,6 +116,10 @@ def wait_for(store: Store, connection: Connection, wanted: Sequence[Waiter], now
     )
 
 
+def _names(lookup_key: LookupKey) -> tuple[str, str, str]:
+    return lookup_key.account, lookup_key.kind, lookup_key.id
+
+
 def _named(source: str, lookup_key: LookupKey) -> dict[str, Any]:
     return {
         "source": source,
@@ -140,59 +149,34 @@ def claim(
     Those that rest are passed over; of an account or kind whose pause is over one goes ahead, to
     see whether the key is taken again.
     """
-    which = lookup_cache.c.kind.not_in(but) if kind is None else lookup_cache.c.kind == kind
+    which = and_(
+        lookup_cache.c.due_at <= now,
+        lookup_cache.c.claims < MOST_TRIES,
+        lookup_cache.c.kind.not_in(but) if kind is None else lookup_cache.c.kind == kind,
+    )
+
+    def look(connection: Connection) -> bool:
+        wanted = (lookup_cache.c.source == source) & (lookup_cache.c.state == "wanted")
+        found = connection.execute(select(lookup_cache.c.id).where(wanted, which).limit(1))
+        return found.first() is not None
 
     def work(connection: Connection) -> list[DueLookup]:
         at = store.now(connection)
         resting = circuit_breakers.open_circuits(connection, source)
+        due = QUEUE.free((*_KEY, lookup_cache.c.claims), source, at)
         rows = connection.execute(
-            select(
-                lookup_cache.c.account,
-                lookup_cache.c.kind,
-                lookup_cache.c.id,
-                lookup_cache.c.claims,
-            )
-            .where(
-                lookup_cache.c.source == source,
-                lookup_cache.c.state == "wanted",
-                lookup_cache.c.due_at <= now,
-                lookup_cache.c.claims < MOST_TRIES,
-                which,
-                or_(lookup_cache.c.lease_until.is_(None), lookup_cache.c.lease_until < at),
-                resting.allows(lookup_cache, now),
-            )
-            .order_by(lookup_cache.c.due_at)
+            due.where(which, resting.allows(lookup_cache, now))
             .limit(limit)
             .with_for_update(skip_locked=True)
         ).all()
-        until = at + timedelta(seconds=LEASE_SECONDS)
-        lookup_keys = [LookupKey(row.kind, row.id, row.account) for row in rows]
-        ahead = set(resting.one_ahead(lookup_keys))
-        asked = [
-            DueLookup(lookup_key, row.claims + 1)
-            for lookup_key, row in zip(lookup_keys, rows, strict=True)
-            if lookup_key in ahead
-        ]
-        for one in asked:
-            values = {"lease_until": until, "claims": one.claims}
-            connection.execute(
-                update(lookup_cache).where(_is(source, one.lookup_key)).values(values)
-            )
-        return asked
+        claims = {LookupKey(row.kind, row.id, row.account): row.claims for row in rows}
+        asked = list(resting.one_ahead(claims))
+        if asked:
+            mine = tuple_(*_KEY).in_([_names(lookup_key) for lookup_key in asked])
+            connection.execute(QUEUE.lease((lookup_cache.c.source == source) & mine, at))
+        return [DueLookup(lookup_key, claims[lookup_key] + 1) for lookup_key in asked]
 
-    return store.write(work) if store.read(lambda c: _any_wanted(c, source, now, which)) else []
-
-
-def _any_wanted(
-    connection: Connection, source: str, now: datetime, which: ColumnElement[bool]
-) -> bool:
-    due = and_(
-        lookup_cache.c.state == "wanted",
-        lookup_cache.c.due_at <= now,
-        lookup_cache.c.claims < MOST_TRIES,
-    )
-    wanted = and_(lookup_cache.c.source == source, due, which)
-    return connection.execute(select(lookup_cache.c.id).where(wanted).limit(1)).first() is not None
+    return store.write(work) if store.read(look) else []
 
 
 def answer(

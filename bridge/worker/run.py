@@ -130,9 +130,8 @@ def _run(config: Config, stop: threading.Event) -> None:
         presence.start()
         if presence.wait(stop):
             if store.on_sqlite:
-                inbox.release(store)
-                ledger.release(store)
-                leases.release(store)
+                for queue in (inbox.QUEUE, ledger.QUEUE, leases):
+                    store.write(queue.release_all)
             work(store, config, stop, busy)
         presence.stop()
     finally:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from bridge.errors import StoreUnavailable
 from bridge.store import leases, ledger, replay
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS
 from bridge.store.tables import batches, destinations, inbox, orders
 
 POISON = "ch_5"
@@ -191,9 +191,9 @@ def test_a_store_that_is_away_when_it_should_be_told_is_no_workers_end(rig, thin
 def test_the_next_worker_takes_up_at_once_what_was_tried_once(rig, things):
     bought(rig, things)
     ledger.claim(rig.store, rig.clock(), 96)
-    ledger.release(rig.store)
+    rig.store.write(ledger.QUEUE.release_all)
     (again,) = ledger.claim(rig.store, rig.clock(), 96)
-    ledger.release(rig.store)
+    rig.store.write(ledger.QUEUE.release_all)
     # That one has its time to wait; the others are next.
     others = ledger.claim(rig.store, rig.clock(), 96)
     assert len(others) == 1
