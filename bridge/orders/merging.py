@@ -14,7 +14,7 @@ from bridge.orders.reported import Reported
 from bridge.orders.unit_of_work import ORDER, UnitOfWork
 from bridge.store import ledger, match_candidates
 from bridge.store.ledger import OrderRecord
-from bridge.store.match_candidates import facing
+from bridge.store.match_candidates import match_columns
 from bridge.store.retention import PAYLOADS
 
 log = logger()
@@ -31,10 +31,10 @@ def merge(gathered: UnitOfWork, records: Sequence[OrderRecord]) -> OrderRecord:
     kept = replace(kept, first_event_at=min(one.first_event_at for one in records))
     # The halves that were there may have been what others wait for.
     if left := match_candidates.groups_of(records):
-        match_candidates.wake(gathered.store, gathered.connection, kept, left, gathered.now)
+        match_candidates.requeue(gathered.store, gathered.connection, kept, left, gathered.now)
     if len({one.match_side for one in records if one.match_side}) > 1:
         # The link is here: this order is no other's missing half any more.
-        kept = replace(kept, **facing(None))
+        kept = replace(kept, **match_columns(None))
     if not kept.expired and any(one.expired for one in records):
         kept = replace(kept, expired=PAYLOADS)
     for also in also_sent:

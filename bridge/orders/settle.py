@@ -16,10 +16,10 @@ from bridge.orders.merging import merge
 from bridge.orders.reading import Found, Reader
 from bridge.orders.unit_of_work import ORDER, UnitOfWork
 from bridge.store import inbox, joining, match_candidates, outbox
-from bridge.store.inbox import End, Stored
-from bridge.store.joining import Naming
+from bridge.store.inbox import EventOutcome, InboxEvent
+from bridge.store.joining import EventIds
 from bridge.store.ledger import OrderRecord
-from bridge.store.match_candidates import facing
+from bridge.store.match_candidates import match_columns
 from bridge.store.outbox import SentKeys
 from bridge.store.retention import DETAILS
 
@@ -50,7 +50,7 @@ class Settling(UnitOfWork):
     sent_keys: dict[int, SentKeys] = field(default_factory=dict)
 
     def settle(
-        self, records: Sequence[tuple[OrderRecord, Sequence[Stored]]], *, over: bool = False
+        self, records: Sequence[tuple[OrderRecord, Sequence[InboxEvent]]], *, over: bool = False
     ) -> None:
         """Normalise locked orders, each from all its events; gather what they come to; write it.
 
@@ -64,7 +64,7 @@ class Settling(UnitOfWork):
             self._settle(record, events, over=over)
         self.write_all()
 
-    def _settle(self, record: OrderRecord, events: Sequence[Stored], *, over: bool) -> None:
+    def _settle(self, record: OrderRecord, events: Sequence[InboxEvent], *, over: bool) -> None:
         if record.id in self.joined:
             return
         source = self.config.sources.get(record.source)
@@ -105,22 +105,24 @@ class Settling(UnitOfWork):
         self.stand(record, "open", reason="; ".join(ignored) or "nothing to send yet")
 
     def _park_events(
-        self, record: OrderRecord, outcomes: Sequence[Outcome], events: Sequence[Stored]
+        self, record: OrderRecord, outcomes: Sequence[Outcome], events: Sequence[InboxEvent]
     ) -> None:
         """Park the webhooks of an order that the order itself does not need."""
         for parked in outcomes:
             if isinstance(parked, Parked):
                 rows = [stored.id for stored in events if stored.event.key in parked.events]
-                self.ends += [End(row, "parked", parked.reason, record.id) for row in rows]
+                self.ends += [EventOutcome(row, "parked", parked.reason, record.id) for row in rows]
 
-    def _normalize(self, source: Source, record: OrderRecord, events: Sequence[Stored]) -> Found:
+    def _normalize(
+        self, source: Source, record: OrderRecord, events: Sequence[InboxEvent]
+    ) -> Found:
         found, ends = self.reader.normalize(source, record, events)
         self.ends += ends
         return found
 
     def _join(
-        self, source: Source, record: OrderRecord, events: Sequence[Stored]
-    ) -> tuple[OrderRecord, Sequence[Stored]]:
+        self, source: Source, record: OrderRecord, events: Sequence[InboxEvent]
+    ) -> tuple[OrderRecord, Sequence[InboxEvent]]:
         """Join the orders that look-ups have shown to be this one, before anything is sent."""
         shown = [stored.event for stored in events]
         try:
@@ -132,7 +134,7 @@ class Settling(UnitOfWork):
         if not own or set(linked) <= set(own):
             return record, events
         ids = tuple(dict.fromkeys([*own, *linked]))
-        naming = Naming(0, record.source, ids, record.first_event_at)
+        naming = EventIds(0, record.source, ids, record.first_event_at)
         (found,) = joining.join(self.store, self.connection, [naming])
         if len(found.records) == 1:
             return record, events
@@ -143,7 +145,7 @@ class Settling(UnitOfWork):
         return kept, inbox.of_orders(self.connection, [kept.id])[kept.id]
 
     def _afterwards(
-        self, source: Source, record: OrderRecord, events: Sequence[Stored], *, over: bool
+        self, source: Source, record: OrderRecord, events: Sequence[InboxEvent], *, over: bool
     ) -> None:
         """Gather what has become of an order that was sent: refunds, changes, its own link."""
         found = self._normalize(source, record, events)
@@ -178,10 +180,10 @@ class Settling(UnitOfWork):
         self,
         source: Source,
         record: OrderRecord,
-        events: Sequence[Stored],
+        events: Sequence[InboxEvent],
         sent: SentKeys,
         follow: AdjustmentContext,
-    ) -> list[End]:
+    ) -> list[EventOutcome]:
         """Park what tells of something new, of an order whose details have expired."""
         telling = []
         for stored in events:
@@ -192,7 +194,7 @@ class Settling(UnitOfWork):
         log.warning("event parked", source=source.name, order=f"o{record.id}", at=_TOO_LATE)
         # Where only several of them together tell of it, the last one stands for them.
         telling = telling or [stored.id for stored in events[-1:]]
-        return [End(row, "parked", _TOO_LATE, record.id) for row in telling]
+        return [EventOutcome(row, "parked", _TOO_LATE, record.id) for row in telling]
 
     def _order(
         self,
@@ -200,7 +202,7 @@ class Settling(UnitOfWork):
         record: OrderRecord,
         order: Order,
         outcomes: Sequence[Outcome],
-        events: Sequence[Stored],
+        events: Sequence[InboxEvent],
     ) -> None:
         """Gather an order that counts: sent, held, parked, or waiting for its other half."""
         # Not the first webhook: that may have told of an invoice long before it was paid.
@@ -278,7 +280,9 @@ class Settling(UnitOfWork):
             return False
         # The halves settled earlier in this transaction are among those to be looked at.
         self.write()
-        if not match_candidates.may_be_told(self.store, self.connection, record, match_candidate):
+        if not match_candidates.has_candidates(
+            self.store, self.connection, record, match_candidate
+        ):
             return False
         # From the payment on: the first webhook may have told of an invoice long before it.
         until = max(record.first_event_at, match_candidate.at) + LINK_WAIT
@@ -300,8 +304,8 @@ class Settling(UnitOfWork):
         left = [one for one in match_candidates.groups_of([record]) if one not in groups]
         if left:
             self.write()
-            match_candidates.wake(self.store, self.connection, record, left, self.now)
-        return replace(record, **facing(match_candidate))
+            match_candidates.requeue(self.store, self.connection, record, left, self.now)
+        return replace(record, **match_columns(match_candidate))
 
     def _held(self, source: Source, order: Order) -> str | None:
         """Say why an order is recorded and not sent."""

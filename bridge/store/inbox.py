@@ -1,4 +1,4 @@
-"""The webhooks that wait to be normalised, and where each ended."""
+"""The inbox: stored webhooks, from which orders are made, and the outcome of each."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,16 +14,16 @@ from bridge.store.leased_queue import LeasedQueue, one_retried_or_new
 from bridge.store.tables import inbox
 from bridge.store.types import among
 
-# Between an event's key and the shop that a delivery of it names falsely; no key holds it.
+# Separates an event's key from the shop that its delivery wrongly names; no key contains it.
 ASTRAY = "@"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class InboxEvent:
     """A webhook as the inbox holds it.
 
-    order_id: the row of the order it was joined to, None before.
-    tries: how often a worker has claimed it, this time included.
+    order_id: the row of the order it was joined to, None before. claims: leases so far, this one
+    included.
     """
 
     id: int
@@ -34,8 +34,8 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """Where one webhook ended: `joined` to an order, `ignored` or `parked`, and why."""
+class EventOutcome:
+    """The outcome of one webhook: `joined` to an order, `ignored` or `parked`, and why."""
 
     id: int
     state: str
@@ -46,10 +46,10 @@ class End:
 QUEUE = LeasedQueue(inbox, waiting=inbox.c.state == "new", order=[inbox.c.id], seconds=15, least=8)
 
 
-def claim(store: Store, limit: int) -> list[Stored]:
+def claim(store: Store, limit: int) -> list[InboxEvent]:
     """Lease the oldest new webhooks of every source; one that was leased before comes alone."""
 
-    def work(connection: Connection) -> list[Stored]:
+    def work(connection: Connection) -> list[InboxEvent]:
         at = store.now(connection)
         due = QUEUE.due(connection, heads, limit, columns=inbox.c, at=at, lock=True)
         # A source's webhooks stay together: those of one order are then settled together.
@@ -57,23 +57,23 @@ def claim(store: Store, limit: int) -> list[Stored]:
         if rows:
             mine = among(connection, inbox.c.id, [row.id for row in rows])
             connection.execute(QUEUE.lease(mine, at))
-        return [_stored(row, claims=row.claims + 1) for row in rows]
+        return [_inbox_event(row, claims=row.claims + 1) for row in rows]
 
     heads = store.read(QUEUE.heads)
     return store.write(work) if heads else []
 
 
-def is_known(store: Store, astray: Stored) -> bool:
-    """Whether an event that came under another shop's name has come under its own as well."""
+def is_known(store: Store, astray: InboxEvent) -> bool:
+    """Whether an event that names another shop was also delivered under this shop's name."""
     key, mark, _ = astray.event.key.partition(ASTRAY)
     twin = select(inbox.c.id).where(inbox.c.source == astray.source, inbox.c.key == key)
     return bool(mark) and store.read(lambda c: c.execute(twin).first()) is not None
 
 
 def oldest_new(connection: Connection) -> dict[str, datetime]:
-    """Tell of each source when the oldest webhook came that waits for its first try, or is in it.
+    """Return when the oldest webhook of each source came that was not normalized once.
 
-    One that failed its first try is left out: nothing else is to wait for it.
+    A webhook that has failed is left out: nothing else must wait for it.
     """
     found = {}
     untried = (inbox.c.state == "new") & (inbox.c.claims <= 1) & inbox.c.reason.is_(None)
@@ -98,14 +98,14 @@ _OF_ORDERS = (
 )
 
 
-def of_orders(connection: Connection, rows: Iterable[int]) -> dict[int, list[Stored]]:
-    """Give every webhook of these orders that can be read, in the order of arrival."""
+def of_orders(connection: Connection, rows: Iterable[int]) -> dict[int, list[InboxEvent]]:
+    """Return all webhooks of these orders whose body is still stored, in the order of arrival."""
     wanted = list(rows)
-    found: dict[int, list[Stored]] = {row: [] for row in wanted}
+    found: dict[int, list[InboxEvent]] = {row: [] for row in wanted}
     if not wanted:
         return found
     for row in connection.execute(_OF_ORDERS, {"orders": wanted}):
-        found[row.order_id].append(_stored(row))
+        found[row.order_id].append(_inbox_event(row))
     return found
 
 
@@ -121,20 +121,20 @@ _FINISH = (
 )
 
 
-def finish(connection: Connection, ends: Sequence[End]) -> None:
-    """Write where webhooks ended."""
-    if ends:
+def finish(connection: Connection, outcomes: Sequence[EventOutcome]) -> None:
+    """Write the outcomes of webhooks."""
+    if outcomes:
         connection.execute(
             _FINISH,
             [
-                {"row": end.id, "to": end.state, "why": end.reason, "order_row": end.order_id}
-                for end in ends
+                {"row": one.id, "to": one.state, "why": one.reason, "order_row": one.order_id}
+                for one in outcomes
             ],
         )
 
 
 def retry(connection: Connection, row: int, until: datetime, reason: str) -> None:
-    """Leave a webhook new, to be claimed again after a moment, unless another worker ended it."""
+    """Leave a webhook new, to be leased again later, unless another worker has finished it."""
     connection.execute(
         update(inbox)
         .where(inbox.c.id == row, inbox.c.state == "new")
@@ -142,7 +142,7 @@ def retry(connection: Connection, row: int, until: datetime, reason: str) -> Non
     )
 
 
-def _stored(row: Row[Any], claims: int | None = None) -> Stored:
+def _inbox_event(row: Row[Any], claims: int | None = None) -> InboxEvent:
     event = WebhookEvent(
         key=row.key,
         topic=row.topic,
@@ -152,7 +152,7 @@ def _stored(row: Row[Any], claims: int | None = None) -> Stored:
         headers=json.loads(row.headers),
         received_at=row.received_at,
     )
-    return Stored(
+    return InboxEvent(
         id=row.id,
         source=row.source,
         event=event,

@@ -1,4 +1,4 @@
-"""The ledger: where each order stands, and the order as it was sent."""
+"""The ledger: the state of each order, and the order as it was sent."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -15,14 +15,14 @@ from bridge.store.types import among, db_now
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """One row of the ledger; a new state of it is written by `save`.
+    """One row of the ledger; `save` writes a new state of it.
 
     state: waiting (until due_at), open (nothing to send yet), held (recorded, not sent), parked,
         settled (its Heap events are in the outbox) or merged (into another).
-    key: the canonical id, once it was sent; it never changes then.
-    order_id: the merchant's. record: the order as JSON. told: what its changes
-        add up to, as JSON. identity: the user at Heap it was sent to. tries: how often it was
-        claimed, and nothing came of it. expired: what is gone of it by age: `payloads`, or its
+    key: the canonical ID, from when the order was sent; it never changes.
+    order_id: the merchant's. sent_order: the order as it was sent, as JSON. reported: what its
+        changes and refunds add up to, as JSON. identity: the user at Heap it was sent to.
+    claims: leases from which nothing came. expired: what retention has removed: `payloads`, or its
         `details` as well.
     """
 
@@ -66,14 +66,14 @@ _SAVE = (
     update(orders)
     .where(orders.c.id == bindparam("row"))
     .values({orders.c[name]: bindparam(f"new_{name}") for name in _VALUES})
-    # However it stands now, whoever claimed it as it stood before has nothing to do.
+    # A worker that has leased the order in its former state has nothing left to do.
     .values(lease_until=None)
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """An order whose waiting is over. tries: how often it was claimed, this time included."""
+class DueOrder:
+    """An order whose wait is over. claims: leases so far, this one included."""
 
     id: int
     claims: int
@@ -82,7 +82,7 @@ class Due:
 def lock(connection: Connection, rows: Iterable[int], *, free: bool = False) -> list[OrderRecord]:
     """Lock the rows of orders, the lowest first, and read them.
 
-    free: leave out those that another worker has in hand.
+    free: skip those that another transaction has locked.
     """
     wanted = list(rows)
     if not wanted:
@@ -101,7 +101,7 @@ def save(connection: Connection, records: Sequence[OrderRecord]) -> None:
         connection.execute(_SAVE, rows)
 
 
-def claim(store: Store, now: datetime, limit: int) -> list[Due]:
+def claim(store: Store, now: datetime, limit: int) -> list[DueOrder]:
     """Lease the orders of every source whose wait is over; one that was leased before comes alone.
 
     A wait is over when its time is, and all that its source received until then was joined: if the
@@ -124,21 +124,21 @@ def claim(store: Store, now: datetime, limit: int) -> list[Due]:
         )
         return [row.id for row in in_turn(one_retried_or_new(due))]
 
-    def work(connection: Connection) -> list[Due]:
+    def work(connection: Connection) -> list[DueOrder]:
         at = store.now(connection)
         which = among(connection, orders.c.id, found), is_due, QUEUE.is_free(db_now())
         mine = select(orders.c.id).where(*which).with_for_update(skip_locked=True)
         leased = QUEUE.lease(orders.c.id.in_(mine), at).returning(orders.c.id, orders.c.claims)
         claims = {row.id: row.claims for row in connection.execute(leased)}
-        return [Due(row, claims[row]) for row in found if row in claims]
+        return [DueOrder(row, claims[row]) for row in found if row in claims]
 
     # Most looks find nothing, and must not make the web process wait to write.
     found = store.read(look)
     return store.write(work) if found else []
 
 
-def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> None:
-    """Normalise orders anew: something they wanted has come. Those that were sent stay so."""
+def requeue(connection: Connection, rows: Sequence[int], now: datetime) -> None:
+    """Make orders due, because something they wait for has come; a settled one stays settled."""
     mine = orders.c.id.in_(rows)
     for states, values in (
         (["waiting", "parked"], {"state": "waiting", "due_at": now}),
@@ -150,10 +150,10 @@ def look_again(connection: Connection, rows: Sequence[int], now: datetime) -> No
 def merge(
     connection: Connection, records: Sequence[OrderRecord]
 ) -> tuple[OrderRecord, list[OrderRecord]]:
-    """Make one order of several; gives the one that stays and those that were sent as well.
+    """Merge orders; return the one that is kept, and the others that were sent.
 
-    The one that was sent first stays, so that the keys Heap has seen stay true; the events and
-    aliases of the others become its own.
+    The order that was sent first is kept, so that its keys at Heap stay valid. It takes over the
+    events and aliases of the others.
     """
     ordered = sorted(
         records, key=lambda p: (p.settled_at is None, p.settled_at or p.first_event_at, p.id)
@@ -169,7 +169,7 @@ def merge(
         .where(orders.c.id.in_(moved))
         .values(merged_into=kept.id, state="merged", due_at=None, reason=None)
     )
-    # What was never sent is told by the one that stays.
+    # The kept order reports what the others never sent.
     unsent = orders.c.id.in_(moved) & orders.c.settled_at.is_(None)
     connection.execute(update(orders).where(unsent).values(sent_order=None))
     return kept, [record for record in others if record.settled_at is not None]

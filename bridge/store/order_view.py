@@ -119,10 +119,10 @@ class OrderView:
 
 def order_view(store: Store, row: int) -> OrderView:
     """Give one order by its row, with its events and all that was sent of it."""
-    return store.read(lambda connection: _purchase(connection, row))
+    return store.read(lambda connection: _order_view(connection, row))
 
 
-def _purchase(connection: Connection, row: int) -> OrderView:
+def _order_view(connection: Connection, row: int) -> OrderView:
     found = connection.execute(select(orders).where(orders.c.id == row)).one()
     known_as = connection.execute(
         select(aliases.c.id).where(aliases.c.order_id == row).order_by(aliases.c.id)

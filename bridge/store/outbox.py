@@ -65,8 +65,8 @@ class NewBatch:
             yield replace(self, events=self.events[start : start + BATCH_EVENTS])
 
 
-def named(destination: str, profile_update: str | None) -> str:
-    """Name the destination of what goes beside the events."""
+def destination_name(destination: str, profile_update: str | None) -> str:
+    """Return the destination of events, or of the profile updates beside them."""
     return f"{destination} {profile_update}" if profile_update else destination
 
 
@@ -94,7 +94,7 @@ def enqueue(connection: Connection, new_batches: Sequence[NewBatch], now: dateti
     rows: list[dict[str, Any]] = [
         {
             "source": part.source,
-            "destination": named(part.destination, part.profile_update),
+            "destination": destination_name(part.destination, part.profile_update),
             "profile_update": part.profile_update,
             "order_id": part.order_row,
             "identity": hashed(part.identity),

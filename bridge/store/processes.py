@@ -78,7 +78,7 @@ class Heartbeat:
         self._id = uuid.uuid4().hex
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
-        self._told = False
+        self._is_refused = False
         self._mark: str | None = None
         self._started_at: datetime | None = None
         store.waits = True
@@ -119,19 +119,19 @@ class Heartbeat:
         if taken is not None:
             # The connection that asked is not this process's to keep.
             self._store.engine.dispose()
-            if not self._told:
+            if not self._is_refused:
                 log.warning(
                     "waits for a database connection",
                     wanted=self._connections,
                     taken=taken,
                     allowed=self._allowed,
                 )
-        elif self._told:
+        elif self._is_refused:
             log.info("has its database connections")
         if self._mark and taken is None:
             log.info("this database may be used again")
             self._mark = None
-        self._told = taken is not None
+        self._is_refused = taken is not None
 
     def _refused_for_a_mark(self, cause: object) -> None:
         """Take nothing any more, and say which mark of `bridge copy` forbids it, once for each."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from bridge.store import outbox as sending
 from bridge.store.engine import Store
-from bridge.store.find import Named
+from bridge.store.find import FoundRows
 from bridge.store.ledger import OrderRecord, lock
 from bridge.store.retention import DETAILS
 from bridge.store.tables import batches, inbox, orders, outbox
@@ -25,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What was done with one row. id: such as e17. done: False where nothing could be done."""
+    """What was done with one row. id: such as e17. done: False if nothing could be done."""
 
     id: str
     did: str
@@ -43,13 +43,13 @@ class Replay:
     targets: Mapping[str, Target]
     now: datetime
 
-    def named(self, found: Named) -> list[Replayed]:
-        """Replay what an id stands for."""
+    def rows(self, found: FoundRows) -> list[Replayed]:
+        """Replay some rows."""
 
         def work(connection: Connection) -> list[Replayed]:
             return [
                 *(self._event(connection, row) for row in found.events),
-                *(self._purchase(connection, row) for row in found.orders),
+                *(self._order(connection, row) for row in found.orders),
                 *(self._heap_event(connection, row) for row in found.heap_events),
             ]
 
@@ -62,7 +62,7 @@ class Replay:
             done: list[Replayed] = []
             steps: tuple[tuple[Any, Any, Callable[[Connection, int], Replayed]], ...] = (
                 (inbox.c.id, inbox.c.state == "parked", self._event),
-                (orders.c.id, orders.c.state == "parked", self._purchase),
+                (orders.c.id, orders.c.state == "parked", self._order),
                 (outbox.c.id, outbox.c.parked, self._heap_event),
             )
             for column, parked, replay in steps:
@@ -82,13 +82,13 @@ class Replay:
         if found.state == "new":
             return Replayed(name, "waits for the worker already")
         if found.state == "joined":
-            return self._purchase(connection, found.order_id)
+            return self._order(connection, found.order_id)
         if found.gone:
             return Replayed(name, "its body has expired; have the provider send it again", False)
         _renew(connection, inbox.c.id == row)
         return Replayed(name, "is normalised again")
 
-    def _purchase(self, connection: Connection, row: int) -> Replayed:
+    def _order(self, connection: Connection, row: int) -> Replayed:
         name = f"o{row}"
         (found,) = lock(connection, [row])
         if found.state == "settled":

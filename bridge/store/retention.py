@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from bridge.store import ledger
 from bridge.store.ledger import OrderRecord
-from bridge.store.match_candidates import facing
+from bridge.store.match_candidates import match_columns
 from bridge.store.outbox import SANDBOX, kept_of
 from bridge.store.profiles import keyed
 from bridge.store.tables import (
@@ -220,7 +220,7 @@ def _reduce(connection: Connection, record: OrderRecord, kept: RetainedOrder) ->
         "identity": None,
         "identity_hash": _hash(connection, record.source, kept.user),
         "sent_keys": kept_of(connection.execute(written).scalars()) or None,
-        **facing(None),
+        **match_columns(None),
     }
     connection.execute(update(orders).where(orders.c.id == record.id).values(values))
 

@@ -89,7 +89,7 @@ def deliverers(
         Deliverer(
             store,
             HeapClient(destination.url, destination.app_id or SANDBOX_APP_ID, endpoint=endpoint),
-            outbox.named(destination.name, endpoint.profile_update),
+            outbox.destination_name(destination.name, endpoint.profile_update),
             endpoint.pace(config.events_per_minute, profile_updates),
             clock,
             stop,
