@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
 from bridge.logs import logger
-from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS, LeasedQueue, in_turn
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS, LeasedQueue, round_robin
 from bridge.store.tables import batches, destinations, outbox
 from bridge.store.types import among
 
@@ -79,7 +79,7 @@ class DueBatches:
             columns=_COLUMNS,
             at=self.at,
         )
-        return in_turn(due)
+        return round_robin(due)
 
     def _park(self, ids: Sequence[int]) -> None:
         """Park the events of batches whose worker died each time."""

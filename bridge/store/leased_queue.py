@@ -170,7 +170,7 @@ def one_retried_or_new(queues: Iterable[Rows]) -> list[Rows]:
     return new
 
 
-def in_turn(queues: Iterable[Rows]) -> list[Row[Any]]:
+def round_robin(queues: Iterable[Rows]) -> list[Row[Any]]:
     """Merge rows, one of each source in turn; the source with the oldest row comes first."""
     rounds = zip_longest(*sorted(queues, key=lambda rows: int(rows[0].id)))
     return [row for row in chain.from_iterable(rounds) if row is not None]

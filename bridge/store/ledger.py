@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from bridge.store.engine import Store
 from bridge.store.inbox import oldest_new
-from bridge.store.leased_queue import LeasedQueue, in_turn, one_retried_or_new
+from bridge.store.leased_queue import LeasedQueue, one_retried_or_new, round_robin
 from bridge.store.tables import aliases, inbox, orders
 from bridge.store.types import among, db_now
 
@@ -122,7 +122,7 @@ def claim(store: Store, now: datetime, limit: int) -> list[DueOrder]:
             at=db_now(),
             before=oldest_new(connection),
         )
-        return [row.id for row in in_turn(one_retried_or_new(due))]
+        return [row.id for row in round_robin(one_retried_or_new(due))]
 
     def work(connection: Connection) -> list[DueOrder]:
         at = store.now(connection)

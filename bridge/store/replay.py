@@ -1,4 +1,4 @@
-"""Do again what was parked, ignored or sent: only rows are written, the worker does the work."""
+"""Replay what was parked, ignored or sent: rows are written here, the worker does the work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from bridge.store.tables import batches, inbox, orders, outbox
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a source's orders go today. tests: whether test orders go there, too."""
+    """The destination of a source's orders today. tests: whether test orders go there, too."""
 
     destination: str
     tests: bool
@@ -34,7 +34,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Leads rows back to where the worker takes them up.
+    """Puts rows back into the queues of the worker.
 
     targets: by the names of the configured sources.
     """
@@ -120,7 +120,7 @@ class Replay:
         return Replayed(name, f"is sent again to {target.destination}, byte for byte")
 
     def _heap_event(self, connection: Connection, row: int) -> Replayed:
-        """Queue one parked Heap event again; one that went takes its whole order along."""
+        """Queue one parked Heap event again; one that was sent, with its whole order."""
         name = f"h{row}"
         found = connection.execute(
             select(outbox.c.parked, outbox.c.batch_id, outbox.c.order_id).where(outbox.c.id == row)
@@ -140,7 +140,7 @@ class Replay:
                 state="queued",
                 due_at=self.now,
                 lease_until=None,
-                # Whoever has the batch in hand at this moment sends it without this event.
+                # A worker that has leased the batch now sends it without this event.
                 worker=None,
                 claims=0,
                 sent_at=None,
@@ -160,7 +160,7 @@ def _renew(connection: Connection, which: Any) -> None:
 
 
 def _readable(connection: Connection, order_row: int) -> bool:
-    """Tell whether an order has events of its own; if not, those made new lead back to it."""
+    """Whether an order has joined events; if not, those made new lead back to it."""
     found = connection.execute(
         select(func.count()).where(inbox.c.order_id == order_row, inbox.c.state == "joined")
     )
