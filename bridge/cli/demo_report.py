@@ -90,7 +90,7 @@ def _arrived(events: Iterable[dict[str, Any]]) -> list[Arrived]:
 
 def _contradiction(store: Store, one: Arrived) -> str | None:
     """Return what the bridge found wrong in the provider's own figures."""
-    found = find.named(store, OrderKeys(one.key).order)
+    found = find.by_id(store, OrderKeys(one.key).order)
     for row in found.heap_events:
         order = order_view.order_view(store, find.heap_event(store, row).order_id).order or {}
         contradiction: str | None = order.get("contradiction")

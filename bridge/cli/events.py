@@ -59,7 +59,7 @@ def parked(*, as_json: bool) -> None:
             ),
             *(
                 ("order", f"o{row}", source, f"o{row}", reason)
-                for row, source, reason in find.parked_purchases(store)
+                for row, source, reason in find.parked_orders(store)
             ),
             *(
                 ("Heap event", f"h{one.id}", one.source, one.key, one.reason or "")

@@ -24,11 +24,11 @@ def replay(id_: str | None, *, as_json: bool) -> None:
         if id_ is None:
             done = again.parked()
         else:
-            found = find.named(store, id_)
+            found = find.by_id(store, id_)
             if not found:
                 click.echo(f"{id_}: nothing here is known by this id", err=True)
                 sys.exit(WRONG)
-            done = again.named(found)
+            done = again.rows(found)
     _tell(done, as_json=as_json)
     if not all(one.done for one in done):
         sys.exit(WRONG)

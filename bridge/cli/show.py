@@ -11,7 +11,7 @@ from bridge.cli import paper
 from bridge.cli.group import WRONG
 from bridge.cli.opened import configured, store_of
 from bridge.store import Store, find, lookups, order_view
-from bridge.store.find import Named
+from bridge.store.find import FoundRows
 from bridge.store.order_view import EventView, OrderView
 
 _FIGURES = ("subtotal", "discount", "shipping", "tax", "tip", "duties", "uncaptured", "total")
@@ -21,12 +21,12 @@ _LINE = ("price", "quantity", "gross_price", "discount", "net_price", "tax")
 def show(id_: str, *, as_json: bool) -> None:
     """Show what an id stands for; exit 1 where nothing is known by it."""
     with store_of(configured()) as store:
-        found = find.named(store, id_)
+        found = find.by_id(store, id_)
         if not found:
             click.echo(f"{id_}: nothing here is known by this id", err=True)
             sys.exit(WRONG)
         alone, whole = _read(store, found)
-        wanted = {order.id: lookups.wanted_by(store, order.id) for order in whole}
+        wanted = {order.id: lookups.pending(store, order.id) for order in whole}
     if as_json:
         waits = {f"o{row}": found for row, found in wanted.items() if found}
         orders = [_as_json(order) for order in whole]
@@ -44,7 +44,7 @@ def show(id_: str, *, as_json: bool) -> None:
         )
 
 
-def _read(store: Store, found: Named) -> tuple[list[EventView], list[OrderView]]:
+def _read(store: Store, found: FoundRows) -> tuple[list[EventView], list[OrderView]]:
     """Read the orders behind the rows, and the events that belong to none."""
     events = [find.event(store, row) for row in found.events]
     rows = {

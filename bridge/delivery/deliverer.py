@@ -27,7 +27,7 @@ from bridge.delivery.sending import ORDERS_IN_A_ROW, REQUEST_EVENTS, STOPPING, S
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
 from bridge.store import Store, leases
-from bridge.store.leases import Batch, BatchResult, DestinationState, Picked, Tried
+from bridge.store.leases import Attempt, Batch, BatchResult, DestinationState, Selection
 
 log = logger()
 
@@ -66,11 +66,11 @@ class Deliverer:
         Raises StoreUnavailable; what was sent is then sent again later under the same keys.
         """
         if self.unfinished:
-            leases.give_back(self.store, self.worker, self.unfinished)
+            leases.release(self.store, self.worker, self.unfinished)
             self.unfinished.clear()
         now = self.clock()
 
-        def pick(state: DestinationState, rows: Sequence[Any], at: float) -> Picked:
+        def pick(state: DestinationState, rows: Sequence[Any], at: float) -> Selection:
             return self._pick(state, rows, at, now)
 
         newest = self.client.endpoint.newest
@@ -125,10 +125,10 @@ class Deliverer:
 
     def _pick(
         self, state: DestinationState, rows: Sequence[Any], at: float, now: datetime
-    ) -> Picked:
+    ) -> Selection:
         """Choose the oldest batches that fit one request and the pace."""
         if state.not_before and state.not_before > now:
-            return Picked([], state.window)
+            return Selection([], state.window)
         window = self._window(state.window).at(at)
         probes = state.paused or state.failures > 0
         if probes:
@@ -152,10 +152,10 @@ class Deliverer:
             ids.append(row.id)
         later = {id_: max(until, now + _SHORTEST) for id_, until in later.items()}
         if not ids:
-            return Picked([], state.window, later=later)
+            return Selection([], state.window, later=later)
         reserved = window.reserve(self.worker, at, counts).text()
         # While one finds out how the destination is, nobody else does.
-        return Picked(ids, reserved, now + _PROBE if probes else None, later)
+        return Selection(ids, reserved, now + _PROBE if probes else None, later)
 
     def _admit(self, ids: Sequence[int], counts: Mapping[str, int]) -> bool:
         """Wait until a further request of this lease may leave; False when none may any more."""
@@ -211,7 +211,7 @@ class Deliverer:
             sent=sent,
             later=later,
             parked=parked,
-            tried=_tried(leased, sending),
+            attempts=_attempts(leased, sending),
             window=lambda text, at: self._window(text).settle(self.worker, at).text(),
             paused=paused,
             reason=reason,
@@ -278,21 +278,21 @@ def _wait(attempt: int, answer: HeapAnswer | None, longest: float = LONGEST_BACK
     return timedelta(seconds=seconds)
 
 
-def _tried(leased: Sequence[Batch], sending: Sending) -> dict[Tried, list[int]]:
+def _attempts(leased: Sequence[Batch], sending: Sending) -> dict[Attempt, list[int]]:
     """Return what the last request came to for each batch."""
     last = sending.last
     if last is None:
         return {}
-    tried: dict[Tried, list[int]] = {}
+    tried: dict[Attempt, list[int]] = {}
     taken: list[int] = []
     for batch in leased:
         refused = [sending.refused[id_] for id_, _ in batch.events if id_ in sending.refused]
         if refused:
-            one = Tried("refused", 400, refused[0], last.seconds)
+            one = Attempt("refused", 400, refused[0], last.seconds)
             tried.setdefault(one, []).append(batch.id)
         elif all(id_ in sending.taken for id_, _ in batch.events):
             taken.append(batch.id)
         else:
-            one = Tried(last.outcome, last.status, last.reason, last.seconds)
+            one = Attempt(last.outcome, last.status, last.reason, last.seconds)
             tried.setdefault(one, []).append(batch.id)
-    return {**tried, Tried("taken", last.status, "", last.seconds): taken} if taken else tried
+    return {**tried, Attempt("taken", last.status, "", last.seconds): taken} if taken else tried

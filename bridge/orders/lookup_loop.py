@@ -104,4 +104,4 @@ class LookupLoop:
 
     def _later(self, lookup_keys: Sequence[LookupKey], due_at: datetime, reason: str) -> None:
         for lookup_key in lookup_keys:
-            lookups.later(self.store, self.source, lookup_key, due_at, reason)
+            lookups.retry(self.store, self.source, lookup_key, due_at, reason)

@@ -15,7 +15,7 @@ from bridge.orders.reported import Reported
 from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import ledger, match_candidates
 from bridge.store.ledger import OrderRecord
-from bridge.store.match_candidates import facing
+from bridge.store.match_candidates import with_candidate
 from bridge.store.retention import PAYLOADS
 
 log = logger()
@@ -32,10 +32,10 @@ def merge(work: UnitOfWork, config: Config, records: Sequence[OrderRecord]) -> O
     kept = replace(kept, first_event_at=min(one.first_event_at for one in records))
     # The halves that were there may have been what others wait for.
     if left := match_candidates.groups_of(records):
-        match_candidates.wake(work.store, work.connection, kept, left, work.now)
+        match_candidates.requeue(work.store, work.connection, kept, left, work.now)
     if len({one.match_side for one in records if one.match_side}) > 1:
         # The link is here: this order is no other's missing half any more.
-        kept = facing(kept, None)
+        kept = with_candidate(kept, None)
     if not kept.expired and any(one.expired for one in records):
         kept = replace(kept, expired=PAYLOADS)
     for also in also_sent:

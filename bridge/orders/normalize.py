@@ -26,14 +26,14 @@ from bridge.orders.settle import Settler
 from bridge.orders.standalone import StandaloneEvent, end
 from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import Store, inbox, joining, ledger, sources
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
-from bridge.store.inbox import End, Stored
-from bridge.store.joining import Joined, Naming
-from bridge.store.ledger import Due
+from bridge.store.inbox import EventOutcome, InboxEvent
+from bridge.store.joining import EventGroup, EventIds
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS
+from bridge.store.ledger import DueOrder
 
 log = logger()
 
-_Claimed = TypeVar("_Claimed", Stored, Due)
+_Claimed = TypeVar("_Claimed", InboxEvent, DueOrder)
 # One transaction's worth; on SQLite the web process waits while it is written, some 15 ms.
 _SLICE, _SLICE_ON_SQLITE = 96, 24
 _CLAIM = 96
@@ -62,9 +62,9 @@ class Normalizer:
         Raises StoreUnavailable; what was begun is then done again later.
         """
         claimed = inbox.claim(self.store, _CLAIM)
-        self._each(claimed, self._claimed, inbox.give_back)
+        self._each(claimed, self._claimed, inbox.QUEUE.release)
         due = ledger.claim(self.store, self.clock(), _CLAIM)
-        self._each(due, self._due, ledger.give_back)
+        self._each(due, self._due, ledger.QUEUE.release)
         # Behind one that was tried before, which came alone, there are others.
         again = [one.claims for one in claimed[:1]] + [one.claims for one in due[:1]]
         behind = FULL if any(claims > 1 for claims in again) else 0
@@ -74,9 +74,9 @@ class Normalizer:
         self,
         claimed: Sequence[_Claimed],
         do: Callable[[Sequence[_Claimed]], None],
-        give_back: Callable[[Store, Sequence[int]], None],
+        release: Callable[[Store, Sequence[int]], None],
     ) -> None:
-        """Do what was claimed in slices; where the store fails, give back what was not begun."""
+        """Do what was claimed in slices; if the store fails, release what was not begun."""
         size = _SLICE_ON_SQLITE if self.store.on_sqlite else _SLICE
         for start in range(0, len(claimed), size):
             try:
@@ -85,10 +85,10 @@ class Normalizer:
                 # A full disk is none of theirs to blame; any other fault may be this slice's.
                 untried = claimed[start + (0 if error.reason == "disk" else size) :]
                 with suppress(StoreUnavailable):
-                    give_back(self.store, [one.id for one in untried])
+                    release(self.store, [one.id for one in untried])
                 raise
 
-    def _claimed(self, claimed: Sequence[Stored]) -> None:
+    def _claimed(self, claimed: Sequence[InboxEvent]) -> None:
         """Do several webhooks in one transaction; where that breaks, each alone."""
         try:
             readable, alone, ends = self._read(claimed)
@@ -103,37 +103,37 @@ class Normalizer:
                 event_failed(self.store, claimed[0], error)
 
     def _read(
-        self, claimed: Sequence[Stored]
-    ) -> tuple[list[tuple[Stored, Naming]], list[StandaloneEvent], list[End]]:
+        self, claimed: Sequence[InboxEvent]
+    ) -> tuple[list[tuple[InboxEvent, EventIds]], list[StandaloneEvent], list[EventOutcome]]:
         """Ask the adapters for the ids; before the transaction, because it takes no database."""
-        readable: list[tuple[Stored, Naming]] = []
+        readable: list[tuple[InboxEvent, EventIds]] = []
         alone: list[StandaloneEvent] = []
-        ends: list[End] = []
+        ends: list[EventOutcome] = []
         for stored in claimed:
             source = self.config.sources.get(stored.source)
             if stored.claims > MAX_CLAIMS:
                 log.error("event given up", source=stored.source, id=f"e{stored.id}")
-                ends.append(End(stored.id, "parked", GIVEN_UP, stored.order_id))
+                ends.append(EventOutcome(stored.id, "parked", GIVEN_UP, stored.order_id))
                 continue
             try:
                 end = self._end(source, stored) if source else _unknown(stored)
                 if end is None and source:
                     ids = source.adapter.ids(stored.event)
                     received_at = stored.event.received_at or self.clock()
-                    naming = Naming(stored.id, stored.source, ids, received_at)
+                    naming = EventIds(stored.id, stored.source, ids, received_at)
                     if not ids:
                         alone.append(self._alone(source, stored))
                         continue
             except MalformedPayload as error:
                 log.warning("event parked", source=stored.source, id=f"e{stored.id}", at=error.path)
-                end = End(stored.id, "parked", f"cannot be read: {error}")
+                end = EventOutcome(stored.id, "parked", f"cannot be read: {error}")
             if end is None:
                 readable.append((stored, naming))
             else:
                 ends.append(end)
         return readable, alone, ends
 
-    def _end(self, source: Source, stored: Stored) -> End | None:
+    def _end(self, source: Source, stored: InboxEvent) -> EventOutcome | None:
         """Hold a delivery's account against its source's; where it is another's, it ends here."""
         named = stored.event.account
         if not source.adapter.one_account or named is None:
@@ -146,15 +146,17 @@ class Normalizer:
         if named == self.accounts[source.name]:
             return None
         if inbox.is_known(self.store, stored):
-            return End(stored.id, "ignored", f"names shop {named}, and came as this shop's before")
+            return EventOutcome(
+                stored.id, "ignored", f"names shop {named}, and came as this shop's before"
+            )
         for other in self.config.sources.values():
             if other.adapter is source.adapter and other.account == named:
                 # Which shop it was is not signed, so it is not handed over.
                 reason = f"names shop {named}, which is source {other.name}: it must post there"
-                return End(stored.id, "ignored", reason)
-        return End(stored.id, "parked", f"names shop {named}: add it as a source")
+                return EventOutcome(stored.id, "ignored", reason)
+        return EventOutcome(stored.id, "parked", f"names shop {named}: add it as a source")
 
-    def _alone(self, source: Source, stored: Stored) -> StandaloneEvent:
+    def _alone(self, source: Source, stored: InboxEvent) -> StandaloneEvent:
         """Ask the adapter what a webhook means that belongs to no order."""
         account = source.account or self.accounts.get(source.name, "self")
         known = Known(account=account, settings=source.settings)
@@ -163,9 +165,9 @@ class Normalizer:
 
     def _settle_claimed(
         self,
-        readable: Sequence[tuple[Stored, Naming]],
+        readable: Sequence[tuple[InboxEvent, EventIds]],
         alone: Sequence[StandaloneEvent],
-        ends: Sequence[End],
+        ends: Sequence[EventOutcome],
         connection: Connection,
     ) -> None:
         settler = self._settler(connection)
@@ -184,7 +186,7 @@ class Normalizer:
                 kept = replace(kept, first_event_at=group.first_event_at)
             records.append((kept, group))
             work.ends += [
-                End(row, "joined", self._remark(by_row[row]), kept.id) for row in group.members
+                EventOutcome(row, "joined", self._remark(by_row[row]), kept.id) for row in group.members
             ]
         there = [kept.id for kept, group in records if group.rows]
         siblings = inbox.of_orders(connection, there)
@@ -192,7 +194,7 @@ class Normalizer:
             [(kept, _together(siblings.get(kept.id, ()), group, by_row)) for kept, group in records]
         )
 
-    def _remark(self, stored: Stored) -> str | None:
+    def _remark(self, stored: InboxEvent) -> str | None:
         """Ask the adapter what the operator should know of a webhook that can be used."""
         source = self.config.sources.get(stored.source)
         remark = source.adapter.remark if source else None
@@ -207,7 +209,7 @@ class Normalizer:
             work=UnitOfWork(self.store, connection, now),
         )
 
-    def _due(self, claimed: Sequence[Due]) -> None:
+    def _due(self, claimed: Sequence[DueOrder]) -> None:
         """Settle orders whose waiting is over; where that breaks, each alone."""
         if claimed[0].claims > MAX_CLAIMS:
             order_given_up(self.store, claimed[0])
@@ -215,7 +217,7 @@ class Normalizer:
         rows = [one.id for one in claimed]
         try:
             left = self.store.write(partial(self._settle_due, rows))
-            ledger.give_back(self.store, left)
+            ledger.QUEUE.release(self.store, left)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an order does, the others go on
@@ -238,13 +240,13 @@ class Normalizer:
         return sorted(set(rows) - {one.id for one in waiting})
 
 
-def _unknown(stored: Stored) -> End:
-    return End(stored.id, "parked", f"source {stored.source} is not configured")
+def _unknown(stored: InboxEvent) -> EventOutcome:
+    return EventOutcome(stored.id, "parked", f"source {stored.source} is not configured")
 
 
 def _together(
-    siblings: Sequence[Stored], group: Joined, by_row: Mapping[int, Stored]
-) -> list[Stored]:
+    siblings: Sequence[InboxEvent], group: EventGroup, by_row: Mapping[int, InboxEvent]
+) -> list[InboxEvent]:
     """Put an order's earlier events and those that just joined it in the order of arrival."""
     found = {stored.id: stored for stored in siblings}
     found |= {row: by_row[row] for row in group.members}

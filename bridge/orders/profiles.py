@@ -22,7 +22,7 @@ from bridge.keys import identification, user_properties
 from bridge.logs import logger
 from bridge.orders.reported import Reported
 from bridge.store import Store, profiles
-from bridge.store.outbox import NewBatch, NewEvent, named
+from bridge.store.outbox import NewBatch, NewEvent, destination_name
 from bridge.store.profiles import SoldOrder
 
 log = logger()
@@ -106,7 +106,7 @@ def _identified(
         names = _sources(config, one.source)
         if key in new_batches or profiles.is_identified(connection, names, key):
             continue
-        lane = named(one.destination, IDENTIFY.profile_update)
+        lane = destination_name(one.destination, IDENTIFY.profile_update)
         before = profiles.identified(connection, lane, one.identity.value, now - MONTH)
         if before + len(new_batches) >= MOST_BROWSERS:
             log.info("browser not identified: its user has ten new ones this month", key=one.key)

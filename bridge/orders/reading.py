@@ -11,7 +11,7 @@ from bridge.config import Config, Source
 from bridge.orders.context import ORDER
 from bridge.orders.lookup_answers import CachedLookups, LookupAnswers
 from bridge.orders.reported import Reported
-from bridge.store.inbox import End, Stored
+from bridge.store.inbox import EventOutcome, InboxEvent
 from bridge.store.ledger import OrderRecord
 
 Found = tuple[Outcome, ...] | Wait
@@ -23,10 +23,10 @@ _NONE_READABLE = Parked("no event of it can be read")
 class _Ahead:
     """What an order comes to, from these events and answers."""
 
-    events: Sequence[Stored]
+    events: Sequence[InboxEvent]
     answers: LookupAnswers
     found: Found
-    ends: list[End]
+    ends: list[EventOutcome]
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Reader:
     facts: CachedLookups
     ahead: dict[int, _Ahead] = field(default_factory=dict)
 
-    def look_ahead(self, records: Sequence[tuple[OrderRecord, Sequence[Stored]]]) -> None:
+    def look_ahead(self, records: Sequence[tuple[OrderRecord, Sequence[InboxEvent]]]) -> None:
         """Normalise orders as if no look-up were answered, and read their look-ups together.
 
         What no answer changes then stands; the others are normalised again when it is their turn.
@@ -66,8 +66,8 @@ class Reader:
             self.facts.read(name, guessed)
 
     def normalize(
-        self, source: Source, record: OrderRecord, events: Sequence[Stored]
-    ) -> tuple[Found, list[End]]:
+        self, source: Source, record: OrderRecord, events: Sequence[InboxEvent]
+    ) -> tuple[Found, list[EventOutcome]]:
         """Say what an order comes to, and how those of its events end that cannot be read."""
         ahead = self.ahead.pop(record.id, None)
         if ahead and ahead.events is events and ahead.answers.guessed_right():
@@ -76,7 +76,7 @@ class Reader:
         return normalized(source, events, known, record.id)
 
     def _answers(
-        self, source: Source, record: OrderRecord, events: Sequence[Stored]
+        self, source: Source, record: OrderRecord, events: Sequence[InboxEvent]
     ) -> LookupAnswers:
         newest = max((stored.event.received_at or self.now for stored in events), default=None)
         # What was sent is told about with the answers it was sent with.
@@ -104,14 +104,14 @@ class Reader:
 
 
 def normalized(
-    source: Source, events: Sequence[Stored], known: Known, order_row: int
-) -> tuple[Found, list[End]]:
+    source: Source, events: Sequence[InboxEvent], known: Known, order_row: int
+) -> tuple[Found, list[EventOutcome]]:
     """Normalise an order from all its events; those that cannot be read are parked.
 
     Gives what it comes to, and how the unreadable ones end.
     """
     normalize = source.adapter.normalize
-    ends: list[End] = []
+    ends: list[EventOutcome] = []
     try:
         return _of(source, events, known), ends
     except MalformedPayload:
@@ -122,14 +122,14 @@ def normalized(
                 readable.append(stored)
             except MalformedPayload as error:
                 reason = f"cannot be read: {error}"
-                ends.append(End(stored.id, "parked", reason, order_row))
+                ends.append(EventOutcome(stored.id, "parked", reason, order_row))
     try:
         return _of(source, readable, known), ends
     except MalformedPayload as error:
         return (Parked(f"its events contradict each other: {error}"),), ends
 
 
-def _of(source: Source, events: Sequence[Stored], known: Known) -> Found:
+def _of(source: Source, events: Sequence[InboxEvent], known: Known) -> Found:
     if not events:
         return (_NONE_READABLE,)
     return source.adapter.normalize([stored.event for stored in events], known)

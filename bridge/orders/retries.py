@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from bridge.logs import logger
 from bridge.store import Store, inbox, ledger
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
-from bridge.store.inbox import End, Stored
-from bridge.store.ledger import Due, OrderRecord
+from bridge.store.inbox import EventOutcome, InboxEvent
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS
+from bridge.store.ledger import DueOrder, OrderRecord
 
 log = logger()
 
@@ -26,7 +26,7 @@ def places(trace: traceback.StackSummary) -> str:
     return " < ".join(reversed(steps))
 
 
-def event_failed(store: Store, stored: Stored, error: Exception) -> None:
+def event_failed(store: Store, stored: InboxEvent, error: Exception) -> None:
     """Leave a webhook that broke our code for another try, or park it."""
     where = frames(error)
     name = f"e{stored.id}"
@@ -35,7 +35,7 @@ def event_failed(store: Store, stored: Stored, error: Exception) -> None:
     def work(connection: Connection) -> None:
         if stored.claims >= MAX_CLAIMS:
             reason = f"fault in the bridge, tried {stored.claims} times: {where}"
-            inbox.finish(connection, [End(stored.id, "parked", reason, stored.order_id)])
+            inbox.finish(connection, [EventOutcome(stored.id, "parked", reason, stored.order_id)])
         else:
             until = store.now(connection) + timedelta(seconds=2**stored.claims)
             inbox.retry(connection, stored.id, until, where)
@@ -43,7 +43,7 @@ def event_failed(store: Store, stored: Stored, error: Exception) -> None:
     store.write(work)
 
 
-def order_failed(store: Store, due: Due, error: Exception, now: datetime) -> None:
+def order_failed(store: Store, due: DueOrder, error: Exception, now: datetime) -> None:
     """Leave an order that broke our code for another try, or park it."""
     where = frames(error)
     log.error("order failed", order=f"o{due.id}", claims=due.claims, at=where)
@@ -60,7 +60,7 @@ def order_failed(store: Store, due: Due, error: Exception, now: datetime) -> Non
     store.write(work)
 
 
-def order_given_up(store: Store, due: Due) -> None:
+def order_given_up(store: Store, due: DueOrder) -> None:
     """Park an order whose every try has ended the worker."""
     log.error("order given up", order=f"o{due.id}")
 
@@ -71,7 +71,7 @@ def order_given_up(store: Store, due: Due) -> None:
     store.write(work)
 
 
-def _still_due(connection: Connection, due: Due) -> list[OrderRecord]:
+def _still_due(connection: Connection, due: DueOrder) -> list[OrderRecord]:
     """Lock the order, unless a webhook of it has come to something meanwhile."""
     return [found for found in ledger.lock(connection, [due.id]) if found.claims >= due.claims]
 
@@ -81,7 +81,9 @@ def _park(connection: Connection, record: OrderRecord, reason: str) -> None:
     after = replace(record, due_at=None, claims=0)
     if record.state == "settled":
         newest = inbox.of_orders(connection, [record.id])[record.id][-1:]
-        inbox.finish(connection, [End(one.id, "parked", reason, record.id) for one in newest])
+        inbox.finish(
+            connection, [EventOutcome(one.id, "parked", reason, record.id) for one in newest]
+        )
     else:
         after = replace(after, state="parked", reason=reason)
     ledger.save(connection, [after])

@@ -15,10 +15,10 @@ from bridge.orders.merging import merge
 from bridge.orders.reading import Found, Reader
 from bridge.orders.unit_of_work import UnitOfWork
 from bridge.store import inbox, joining, match_candidates, outbox
-from bridge.store.inbox import End, Stored
-from bridge.store.joining import Naming
+from bridge.store.inbox import EventOutcome, InboxEvent
+from bridge.store.joining import EventIds
 from bridge.store.ledger import OrderRecord
-from bridge.store.match_candidates import facing
+from bridge.store.match_candidates import with_candidate
 from bridge.store.outbox import SentKeys
 from bridge.store.retention import DETAILS
 
@@ -53,7 +53,7 @@ class Settler:
     sent_keys: dict[int, SentKeys] = field(default_factory=dict)
 
     def settle(
-        self, records: Sequence[tuple[OrderRecord, Sequence[Stored]]], *, wait_expired: bool = False
+        self, records: Sequence[tuple[OrderRecord, Sequence[InboxEvent]]], *, wait_expired: bool = False
     ) -> None:
         """Normalize locked orders, each from all its events, and write what follows.
 
@@ -67,7 +67,7 @@ class Settler:
             self._settle(record, events, wait_expired=wait_expired)
         self.work.write_all(self.config)
 
-    def _settle(self, record: OrderRecord, events: Sequence[Stored], *, wait_expired: bool) -> None:
+    def _settle(self, record: OrderRecord, events: Sequence[InboxEvent], *, wait_expired: bool) -> None:
         if record.id in self.joined:
             return
         source = self.config.sources.get(record.source)
@@ -112,17 +112,17 @@ class Settler:
         self.work.set_state(record, "open", reason="; ".join(ignored) or "nothing to send yet")
 
     def _park_events(
-        self, record: OrderRecord, outcomes: Sequence[Outcome], events: Sequence[Stored]
+        self, record: OrderRecord, outcomes: Sequence[Outcome], events: Sequence[InboxEvent]
     ) -> None:
         """Park the webhooks of an order that the order itself does not need."""
         for parked in outcomes:
             if isinstance(parked, Parked):
                 rows = [stored.id for stored in events if stored.event.key in parked.events]
-                self.work.ends += [End(row, "parked", parked.reason, record.id) for row in rows]
+                self.work.ends += [EventOutcome(row, "parked", parked.reason, record.id) for row in rows]
 
     def _join(self, record: OrderRecord, linked: tuple[str, ...]) -> OrderRecord:
         """Join the orders that lookups have shown to be this one; return the one that stays."""
-        naming = Naming(0, record.source, linked, record.first_event_at)
+        naming = EventIds(0, record.source, linked, record.first_event_at)
         (found,) = joining.join(self.work.store, self.work.connection, [naming])
         if len(found.records) == 1:
             return record
@@ -136,7 +136,7 @@ class Settler:
         self,
         source: Source,
         record: OrderRecord,
-        events: Sequence[Stored],
+        events: Sequence[InboxEvent],
         found: Found,
         *,
         wait_expired: bool,
@@ -169,10 +169,10 @@ class Settler:
         self,
         source: Source,
         record: OrderRecord,
-        events: Sequence[Stored],
+        events: Sequence[InboxEvent],
         sent: SentKeys,
         context: EventContext,
-    ) -> list[End]:
+    ) -> list[EventOutcome]:
         """Park what tells of something new, of an order whose details have expired."""
         telling = []
         for stored in events:
@@ -184,7 +184,7 @@ class Settler:
         log.warning("event parked", source=source.name, order=f"o{record.id}", at=_TOO_LATE)
         # Where only several of them together tell of it, the last one stands for them.
         telling = telling or [stored.id for stored in events[-1:]]
-        return [End(row, "parked", _TOO_LATE, record.id) for row in telling]
+        return [EventOutcome(row, "parked", _TOO_LATE, record.id) for row in telling]
 
     def _order(
         self,
@@ -192,7 +192,7 @@ class Settler:
         record: OrderRecord,
         order: Order,
         outcomes: Sequence[Outcome],
-        events: Sequence[Stored],
+        events: Sequence[InboxEvent],
     ) -> None:
         """Gather an order that counts: sent, held, parked, or waiting for its other half."""
         received_at = self._received_at(events)
@@ -238,7 +238,7 @@ class Settler:
             session=context.session,
         )
 
-    def _received_at(self, events: Sequence[Stored]) -> datetime:
+    def _received_at(self, events: Sequence[InboxEvent]) -> datetime:
         """Return when the newest event arrived; the first may be of long before the payment."""
         now = self.work.now
         return max((stored.event.received_at or now for stored in events), default=now)
@@ -258,7 +258,7 @@ class Settler:
         # The halves settled earlier in this transaction are among those to be looked at.
         work = self.work
         work.write()
-        if not match_candidates.may_be_told(work.store, work.connection, record, match_candidate):
+        if not match_candidates.has_candidates(work.store, work.connection, record, match_candidate):
             return False
         # From the payment on: the first webhook may have told of an invoice long before it.
         until = max(record.first_event_at, match_candidate.at) + LONGEST_WAIT
@@ -281,8 +281,8 @@ class Settler:
         if left:
             work = self.work
             work.write()
-            match_candidates.wake(work.store, work.connection, record, left, work.now)
-        return facing(record, match_candidate)
+            match_candidates.requeue(work.store, work.connection, record, left, work.now)
+        return with_candidate(record, match_candidate)
 
     def _held(self, source: Source, order: Order) -> str | None:
         """Say why an order is recorded and not sent."""

@@ -8,25 +8,27 @@ from sqlalchemy import Connection
 
 from adapters.schema import Disclosure, Erasure, Ignored, LookupFact, Outcome, Standalone
 from bridge.store import Store, erasures, lookups
-from bridge.store.inbox import End, Stored
+from bridge.store.inbox import EventOutcome, InboxEvent
 
 
 @dataclass(frozen=True, slots=True)
 class StandaloneEvent:
     """A webhook without an order, and what its adapter says it means."""
 
-    stored: Stored
+    stored: InboxEvent
     outcomes: Sequence[Outcome | Standalone]
 
 
-def end(store: Store, connection: Connection, alone: StandaloneEvent, now: datetime) -> End:
+def end(
+    store: Store, connection: Connection, alone: StandaloneEvent, now: datetime
+) -> EventOutcome:
     """Do what a webhook means, in the transaction that ends it."""
     stored = alone.stored
     reasons = []
     for outcome in alone.outcomes:
         match outcome:
             case LookupFact():
-                lookups.tell(store, connection, stored.source, outcome, now)
+                lookups.save_fact(store, connection, stored.source, outcome, now)
                 reasons.append(f"kept as what is known of its {outcome.lookup_key.kind}")
             case Ignored(reason):
                 reasons.append(reason)
@@ -40,4 +42,4 @@ def end(store: Store, connection: Connection, alone: StandaloneEvent, now: datet
             case _:
                 pass
     reason = "; ".join(reasons) or f"topic {stored.event.topic}"
-    return End(stored.id, "ignored", reason)
+    return EventOutcome(stored.id, "ignored", reason)

@@ -14,7 +14,7 @@ from bridge.heap.session import Session
 from bridge.logs import logger
 from bridge.orders.profiles import ChangedProfile, profile_updates
 from bridge.store import Store, inbox, ledger, lookups, outbox
-from bridge.store.inbox import End
+from bridge.store.inbox import EventOutcome
 from bridge.store.ledger import OrderRecord
 from bridge.store.lookups import Waiter
 from bridge.store.outbox import NewBatch, NewEvent
@@ -31,7 +31,7 @@ class UnitOfWork:
     now: datetime
     orders: list[OrderRecord] = field(default_factory=list)
     batches: list[NewBatch] = field(default_factory=list)
-    ends: list[End] = field(default_factory=list)
+    ends: list[EventOutcome] = field(default_factory=list)
     waiters: list[Waiter] = field(default_factory=list)
     changed_profiles: list[ChangedProfile] = field(default_factory=list)
 

@@ -67,7 +67,7 @@ class Expirer:
             every += gone
         if every:
             self.store.forget()
-        while given := self.store.give_back():
+        while given := self.store.shrink():
             yield given
 
     def _sweeps(self, now: datetime) -> Iterator[tuple[str, Sweep, datetime]]:

@@ -251,8 +251,8 @@ class Store:
         if self._turns:
             self.alone(work)
 
-    def give_back(self) -> int:
-        """Shorten the SQLite file by a few pages where much of it is free; gives how many.
+    def shrink(self) -> int:
+        """Shorten the SQLite file by a few pages if much of it is free; return how many.
 
         A tenth stays free, for the webhooks to come.
         """

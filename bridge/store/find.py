@@ -1,4 +1,4 @@
-"""Find what an id means, and list what came and what is parked; nothing here writes."""
+"""Find rows by an ID, and list events and what is parked; nothing here writes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,28 +21,28 @@ _MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """The rows an id stands for: of the inbox, the ledger and the outbox."""
+class FoundRows:
+    """The rows that have an ID: of the inbox, the ledger and the outbox."""
 
     events: tuple[int, ...] = ()
     orders: tuple[int, ...] = ()
     heap_events: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether the id is known."""
+        """Whether any row has the ID."""
         return bool(self.events or self.orders or self.heap_events)
 
 
-def named(store: Store, text: str) -> Named:
-    """Find what an id means.
+def by_id(store: Store, text: str) -> FoundRows:
+    """Return the rows that an ID identifies.
 
-    text: e17 (an event), o5 (an order), h9 (a Heap event), a provider's id, the merchant's order
-    id, or an idempotency key. Order ids may repeat, so there may be several.
+    text: e17 (an event), o5 (an order), h9 (a Heap event), a provider's ID, the merchant's order
+    ID, or an idempotency key. Order IDs may repeat, so there may be several rows.
     """
-    return store.read(lambda connection: _named(connection, text))
+    return store.read(lambda connection: _by_id(connection, text))
 
 
-def _named(connection: Connection, text: str) -> Named:
+def _by_id(connection: Connection, text: str) -> FoundRows:
     letter, digits = text[:1], text[1:]
     if (
         letter in {"e", "o", "h"}
@@ -54,20 +54,20 @@ def _named(connection: Connection, text: str) -> Named:
         tables = {"e": inbox, "o": orders, "h": outbox}
         found = _ids(connection, select(tables[letter].c.id).where(tables[letter].c.id == number))
         if letter == "o":
-            return Named(orders=_kept(connection, found))
-        return Named(events=found) if letter == "e" else Named(heap_events=found)
+            return FoundRows(orders=_kept(connection, found))
+        return FoundRows(events=found) if letter == "e" else FoundRows(heap_events=found)
     everywhere = select(sources.c.name)
     heap_events = _ids(
         connection,
         select(outbox.c.id).where(outbox.c.source.in_(everywhere), outbox.c.key == text),
     )
     if heap_events:
-        return Named(heap_events=heap_events)
+        return FoundRows(heap_events=heap_events)
     events = _ids(
         connection, select(inbox.c.id).where(inbox.c.source.in_(everywhere), inbox.c.key == text)
     )
     if events:
-        return Named(events=events)
+        return FoundRows(events=events)
     alias = select(aliases.c.order_id).where(
         or_(aliases.c.id == text, aliases.c.id.endswith(alias_suffix(text), autoescape=True))
     )
@@ -75,7 +75,7 @@ def _named(connection: Connection, text: str) -> Named:
         orders.c.source.in_(everywhere), or_(orders.c.order_id == text, orders.c.key == text)
     )
     rows = {*_ids(connection, alias), *_ids(connection, own)}
-    return Named(orders=_kept(connection, tuple(rows)))
+    return FoundRows(orders=_kept(connection, tuple(rows)))
 
 
 def _ids(connection: Connection, statement: Select[Any]) -> tuple[int, ...]:
@@ -83,7 +83,7 @@ def _ids(connection: Connection, statement: Select[Any]) -> tuple[int, ...]:
 
 
 def _kept(connection: Connection, rows: tuple[int, ...]) -> tuple[int, ...]:
-    """Follow orders that were joined to the one that stayed."""
+    """Replace merged orders by those that they were merged into."""
     kept = set()
     for row in rows:
         at: int | None = row
@@ -99,7 +99,7 @@ def _kept(connection: Connection, rows: tuple[int, ...]) -> tuple[int, ...]:
 def events(
     store: Store, *, source: str | None, state: str | None, limit: int
 ) -> tuple[EventView, ...]:
-    """Give the events that came last, the newest first."""
+    """Return the events that came last, the newest first."""
     statement = select(*EVENT_COLUMNS).order_by(inbox.c.id.desc()).limit(limit)
     if source is not None:
         statement = statement.where(inbox.c.source == source)
@@ -109,24 +109,24 @@ def events(
 
 
 def event(store: Store, row: int) -> EventView:
-    """Give one event by its row."""
+    """Return an event by its row."""
     statement = select(*EVENT_COLUMNS).where(inbox.c.id == row)
     return store.read(lambda connection: event_of(connection.execute(statement).one()))
 
 
 def heap_event(store: Store, row: int) -> HeapEventView:
-    """Give one Heap event by its row."""
+    """Return a Heap event by its row."""
     return store.read(lambda connection: heap_events_where(connection, outbox.c.id == row)[0])
 
 
 def parked_events(store: Store) -> tuple[EventView, ...]:
-    """Give every parked event, the oldest first."""
+    """Return all parked events, the oldest first."""
     statement = select(*EVENT_COLUMNS).where(inbox.c.state == "parked").order_by(inbox.c.id)
     return store.read(lambda c: tuple(event_of(row) for row in c.execute(statement)))
 
 
-def parked_purchases(store: Store) -> tuple[tuple[int, str, str], ...]:
-    """Give row, source and reason of every parked order, the oldest first."""
+def parked_orders(store: Store) -> tuple[tuple[int, str, str], ...]:
+    """Return row, source and reason of all parked orders, the oldest first."""
     statement = (
         select(orders.c.id, orders.c.source, orders.c.reason)
         .where(orders.c.state == "parked")
@@ -137,18 +137,18 @@ def parked_purchases(store: Store) -> tuple[tuple[int, str, str], ...]:
 
 
 def parked_heap_events(store: Store) -> tuple[HeapEventView, ...]:
-    """Give every parked Heap event, the oldest first."""
+    """Return all parked Heap events, the oldest first."""
     return store.read(lambda connection: heap_events_where(connection, outbox.c.parked))
 
 
 def source_names(store: Store) -> tuple[str, ...]:
-    """Name every source that was ever started."""
+    """Return the names of all sources that were ever started."""
     statement = select(sources.c.name).order_by(sources.c.name)
     return store.read(lambda connection: tuple(connection.execute(statement).scalars()))
 
 
 def unfinished(store: Store, before: datetime) -> int:
-    """Count what the worker has still to do: new events, batches queued, orders due by then."""
+    """Count what the worker must still do: new events, queued batches, orders due by then."""
     counts = (
         select(func.count()).where(inbox.c.state == "new"),
         select(func.count()).where(batches.c.state == "queued"),
@@ -158,7 +158,7 @@ def unfinished(store: Store, before: datetime) -> int:
 
 
 def unsettled(store: Store) -> tuple[tuple[str, str], ...]:
-    """Give state and reason of every order of which nothing was sent."""
+    """Return state and reason of all orders that were not sent."""
     statement = (
         select(orders.c.state, orders.c.reason)
         .where(orders.c.state.not_in(["settled", "merged"]))

@@ -1,4 +1,4 @@
-"""How webhooks find their order: by any id that any of them names."""
+"""Join webhooks to orders, by any ID that they have in common."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ _MAKE = orders.insert().returning(orders.c.first_event_at, orders.c.id)
 
 
 @dataclass(slots=True)
-class Joined:
-    """Webhooks that name one order.
+class EventGroup:
+    """Webhooks that belong to one order.
 
-    members: the rows of the webhooks. orders: what was known of it; more than one have turned
-        out to be the same and are to be merged.
+    ids: all IDs in them, in order. members: the rows of the webhooks. rows: the rows of orders that
+    have such an ID. records: these orders, locked; several are one order and must be merged.
     """
 
     source: str
@@ -34,8 +34,8 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
-    """One webhook and the ids it names."""
+class EventIds:
+    """The IDs in one webhook, of which each identifies its order."""
 
     row: int
     source: str
@@ -43,27 +43,27 @@ class Naming:
     received_at: datetime
 
 
-def join(store: Store, connection: Connection, named: Sequence[Naming]) -> list[Joined]:
-    """Find or make the order of each webhook, and remember every id they name.
+def join(store: Store, connection: Connection, events: Sequence[EventIds]) -> list[EventGroup]:
+    """Find or create the order of each webhook, and store all its IDs as aliases.
 
-    Purchases that were there are locked, the lowest row first, so that two workers cannot lock
-    each other out. Raises Collision where another worker makes or merges one at this moment.
+    Existing orders are locked, the lowest row first, so that two workers cannot deadlock. Raises
+    Collision if another worker creates or merges one of them at the same time.
     """
-    joined: list[Joined] = []
-    for source in sorted({naming.source for naming in named}):
-        ours = [naming for naming in named if naming.source == source]
+    joined: list[EventGroup] = []
+    for source in sorted({event.source for event in events}):
+        ours = [event for event in events if event.source == source]
         joined += _of_source(store, connection, source, ours)
     return joined
 
 
 def _of_source(
-    store: Store, connection: Connection, source: str, named: Sequence[Naming]
-) -> list[Joined]:
-    wanted = {short(id_) for naming in named for id_ in naming.ids}
+    store: Store, connection: Connection, source: str, events: Sequence[EventIds]
+) -> list[EventGroup]:
+    wanted = {short(id_) for event in events for id_ in event.ids}
     known = {
         row.id: row.order_id for row in connection.execute(_KNOWN, {"of": source, "ids": [*wanted]})
     }
-    groups = _connected(source, named, known)
+    groups = _groups(source, events, known)
     there = sorted({row for group in groups for row in group.rows})
     locked = {record.id: record for record in ledger.lock(connection, there)}
     if len(locked) < len(there) or any(one.merged_into for one in locked.values()):
@@ -87,18 +87,18 @@ def _of_source(
     return groups
 
 
-def _connected(source: str, named: Iterable[Naming], known: dict[str, int]) -> list[Joined]:
-    """Group webhooks that share an id, or that name ids of one order."""
-    # Each id, and each row of an order, -> the group it is in.
+def _groups(source: str, events: Iterable[EventIds], known: dict[str, int]) -> list[EventGroup]:
+    """Group webhooks that share an ID, or have IDs of the same order."""
+    # Each ID, and each row of an order, -> the key of its group.
     places: dict[str | int, int] = {}
-    groups: dict[int, Joined] = {}
-    for place, naming in enumerate(named):
-        ids = dict.fromkeys(short(id_) for id_ in naming.ids)
+    groups: dict[int, EventGroup] = {}
+    for place, event in enumerate(events):
+        ids = dict.fromkeys(short(id_) for id_ in event.ids)
         rows = {known[id_] for id_ in ids if id_ in known}
-        found = Joined(source, ids, [naming.row], naming.received_at, rows)
+        found = EventGroup(source, ids, [event.row], event.received_at, rows)
         for same in sorted({places[one] for one in (*ids, *rows) if one in places}):
             group = groups.pop(same)
-            found = Joined(
+            found = EventGroup(
                 source,
                 {**group.ids, **found.ids},
                 group.members + found.members,
@@ -110,11 +110,11 @@ def _connected(source: str, named: Iterable[Naming], known: dict[str, int]) -> l
     return list(groups.values())
 
 
-def _make(connection: Connection, groups: Sequence[Joined]) -> None:
-    """Make an order for each group that has none."""
+def _make(connection: Connection, groups: Sequence[EventGroup]) -> None:
+    """Create an order for each group that has none."""
     if not groups:
         return
-    # The database gives them back in any order; new ones of one moment are all the same.
+    # The database returns them in any order; new orders of one moment are interchangeable.
     groups = sorted(groups, key=lambda group: group.first_event_at)
     made = connection.execute(
         _MAKE,

@@ -1,9 +1,9 @@
-"""Heap events on their way: batches are leased, sent by the worker, and finished here."""
+"""Lease batches of Heap events to a worker, and write what became of them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -16,25 +16,22 @@ from sqlalchemy import (
     update,
 )
 
-from bridge.store.due_batches import QueueView, waiting
+from bridge.store.due_batches import QUEUE, DueBatches, due_sources
 from bridge.store.engine import Store
 from bridge.store.tables import attempts, batches, destinations, outbox
 from bridge.store.types import among
 
-# Longer than the longest request; each further request of a split renews it.
-LEASE_SECONDS = 20
-
 
 class LeaseLost(Exception):
-    """The worker stood still for so long that its batches are another's now."""
+    """The worker was suspended for so long that another one has leased its batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The events of one order that travel together.
 
-    events: (row id, frozen body), in their order; those parked are left out.
-    tries: how often it was leased and nothing came of it, this time included.
+    attempts: requests so far, this one included. claims: leases from which nothing came, this one
+    included. events: (row ID, frozen body), in their order, without those that are parked.
     """
 
     id: int
@@ -48,11 +45,11 @@ class Batch:
 class DestinationState:
     """What all workers share about one destination.
 
-    window: the pace of the last minute, as text. paused: only single events probe it.
-    reason: why it rests. not_before: until when.
-    alone_until: while a batch that was tried before goes, and goes alone.
-    suspects: batches with events that were refused alone and not parked, and whether others were
-        taken since.
+    window: the rate of the last minute, as text. paused: only single events probe it.
+    reason: why it rests. not_before: until when. quarantined_until: until when a batch that was
+    leased before is retried by itself. failures: requests in a row that did not get through.
+    suspects: batches with an event that was refused by itself and is not parked, and whether Heap
+        took others since.
     """
 
     window: str
@@ -65,12 +62,11 @@ class DestinationState:
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
-    """What the next request is to carry.
+class Selection:
+    """The batches that the next request carries.
 
-    ids: of batches. window: the destination's new pace. not_before: when the next request may
-        leave, because this one only probes. later: batches that have no room, and until when, so
-        that they do not stand before those that have.
+    window: the destination's new rate window. not_before: when the next request may leave, if this
+        one only probes. later: batches that exceed their user's rate, and until when.
     """
 
     ids: Sequence[int]
@@ -87,53 +83,48 @@ def lease(
     destination: str,
     worker: str,
     now: datetime,
-    pick: Callable[[DestinationState, Sequence[Any], float], Picked],
+    pick: Callable[[DestinationState, Sequence[Any], float], Selection],
     *,
     newest: bool = False,
 ) -> tuple[DestinationState, list[Batch]] | None:
-    """Take due batches of a destination for a third of a minute; None where none may go.
+    """Lease due batches of a destination; return its new state and the batches, or None.
 
     now: the worker's time, which decides what is due; the lease runs in the database's.
-    pick(state, rows, seconds): chooses among due batches, oldest first; seconds is the database's
-        time, for the pace.
-    newest: only the newest batch of a user goes, and none while another of theirs is under way.
-    One that was in hand when a worker ended is offered alone, and no second such while it is under
-    way; one that five times was in hand is parked.
-    Gives the destination's state as it stands after it.
+    pick(state, rows, seconds): selects among the due batches, the oldest first; seconds is the
+        database's time, for the rate.
+    newest: see DueBatches.
     """
 
     def work(connection: Connection) -> tuple[DestinationState, list[Any]] | None:
         state = _locked(store, connection, destination)
         at = store.now(connection)
-        look = QueueView(
+        batches_due = DueBatches(
             connection=connection,
             destination=destination,
-            waiting=due,
+            heads=heads,
             now=now,
             at=at,
             newest=newest,
         )
-        rows, alone = look.offered(state.quarantined_until)
-        picked = pick(state, rows, at.timestamp())
-        if picked.later:
+        rows, alone = batches_due.select(state.quarantined_until)
+        selection = pick(state, rows, at.timestamp())
+        if selection.later:
             connection.execute(
-                _LATER, [{"row": id_, "until": until} for id_, until in picked.later.items()]
+                _LATER, [{"row": id_, "until": until} for id_, until in selection.later.items()]
             )
-        if not picked.ids:
+        if not selection.ids:
             return None
         connection.execute(
-            update(batches)
-            .where(among(connection, batches.c.id, picked.ids))
-            .values(
-                lease_until=at + timedelta(seconds=LEASE_SECONDS),
+            QUEUE.lease(
+                among(connection, batches.c.id, selection.ids),
+                at,
                 worker=worker,
                 attempts=batches.c.attempts + 1,
-                claims=batches.c.claims + 1,
             )
         )
-        left = replace(state, window=picked.window, not_before=picked.not_before)
+        left = replace(state, window=selection.window, not_before=selection.not_before)
         if alone:
-            left = replace(left, quarantined_until=at + timedelta(seconds=LEASE_SECONDS))
+            left = replace(left, quarantined_until=QUEUE.lease_end(at))
         connection.execute(
             update(destinations)
             .where(destinations.c.name == destination)
@@ -144,16 +135,16 @@ def lease(
             )
         )
         by_id = {row.id: row for row in rows}
-        return left, [by_id[id_] for id_ in picked.ids]
+        return left, [by_id[id_] for id_ in selection.ids]
 
-    due = store.read(lambda connection: waiting(connection, destination, now))
-    if not due:
+    heads = store.read(lambda connection: due_sources(connection, destination, now))
+    if not heads:
         return None
     leased = store.write(work)
     if leased is None:
         return None
     state, rows = leased
-    # Outside the lock, which others wait for; nobody changes what is leased.
+    # After the lock, which others wait for, is released: nobody changes what is leased.
     return state, store.read(lambda connection: _load(connection, rows))
 
 
@@ -164,20 +155,19 @@ def reserve(
     ids: Sequence[int],
     pace: Callable[[str, float], str | None],
 ) -> bool:
-    """Make room in the pace for a further request of a lease, and renew the lease.
+    """Reserve rate for another request of a lease, and renew the lease.
 
-    pace: makes the new window out of the stored one, or gives None where there is no room now.
-    Raises LeaseLost where another worker has taken over; then nothing more is to be sent.
+    pace: returns the new window for the stored one, or None if there is no room now.
+    Raises LeaseLost if another worker has leased a batch; nothing more must be sent then.
     """
 
     def work(connection: Connection) -> bool:
         stored = _locked(store, connection, destination)
         at = store.now(connection)
-        until = at + timedelta(seconds=LEASE_SECONDS)
         renewed = connection.execute(
             update(batches)
             .where(among(connection, batches.c.id, ids), batches.c.worker == worker)
-            .values(lease_until=until)
+            .values(lease_until=QUEUE.lease_end(at))
         )
         if renewed.rowcount < len(ids):
             raise LeaseLost
@@ -192,26 +182,15 @@ def reserve(
     return store.write(work)
 
 
-def release(store: Store) -> None:
-    """End leases where this worker is the only one there can be, as the inbox does."""
-    held = (batches.c.state == "queued") & (batches.c.claims <= 1)
-
-    def work(connection: Connection) -> None:
-        connection.execute(update(batches).values(lease_until=None).where(held))
-        connection.execute(update(destinations).values(quarantined_until=None))
-
-    store.write(work)
+def release(store: Store, worker: str, ids: Sequence[int]) -> None:
+    """End this worker's leases of batches that are not finished; the claim does not count."""
+    QUEUE.release(store, ids, batches.c.worker == worker)
 
 
-def give_back(store: Store, worker: str, ids: Sequence[int]) -> None:
-    """Make leased batches free again whose worker has not ended; the try does not count."""
-
-    def work(connection: Connection) -> None:
-        mine = among(connection, batches.c.id, ids) & (batches.c.worker == worker)
-        values = {"claims": batches.c.claims - 1, "lease_until": None}
-        connection.execute(update(batches).where(mine, batches.c.claims > 0).values(values))
-
-    store.write(work)
+def release_all(connection: Connection) -> None:
+    """End every lease, if this is the only worker there can be."""
+    QUEUE.release_all(connection)
+    connection.execute(update(destinations).values(quarantined_until=None))
 
 
 def _locked(store: Store, connection: Connection, destination: str) -> DestinationState:
@@ -249,8 +228,8 @@ def _load(connection: Connection, rows: Sequence[Row[Any]]) -> list[Batch]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What one request came to for a batch, for the operator to see."""
+class Attempt:
+    """The outcome of one request for a batch, as the operator sees it."""
 
     outcome: str
     status: int | None
@@ -262,16 +241,16 @@ class Tried:
 class BatchResult:
     """What became of leased batches, to be written in one transaction.
 
-    sent: batches that are done. later: batches to try again, with the moment and the reason.
+    sent: finished batches. later: batches to retry, with the time and the reason.
     parked: outbox events that Heap refuses, with the reason.
-    tried: the batches for which the last request came to the same.
-    window: makes the new pace out of the stored one. The rest: of the destination from now on.
+    attempts: the batches for which the last request had the same outcome.
+    window: returns the new rate window for the stored one. The rest: the destination from now on.
     """
 
     sent: Sequence[int]
     later: Mapping[int, tuple[datetime, str]]
     parked: Mapping[int, str]
-    tried: Mapping[Tried, Sequence[int]]
+    attempts: Mapping[Attempt, Sequence[int]]
     window: Callable[[str, float], str]
     paused: bool
     reason: str | None
@@ -289,10 +268,10 @@ def finish(
     *,
     alone: bool,
 ) -> BatchResult:
-    """Write what became of leased batches; those another worker has taken over stay its own.
+    """Write what became of leased batches, except those that another worker has leased since.
 
-    alone: whether it was one that was tried before.
-    judge: makes the result, knowing what other workers have learned of the destination meanwhile.
+    alone: whether it was a quarantined retry.
+    judge: returns the result, given what other workers have learned of the destination meanwhile.
     """
 
     def work(connection: Connection) -> BatchResult:
@@ -317,8 +296,8 @@ def finish(
                 .where(outbox.c.id == id_, outbox.c.batch_id.in_(select(batches.c.id).where(mine)))
                 .values(parked=True, reason=reason)
             )
-        for tried, ids in result.tried.items():
-            values_of = {"at": now, **asdict(tried)}
+        for attempt, ids in result.attempts.items():
+            values_of = {"at": now, **asdict(attempt)}
             values = [literal(value, attempts.c[name].type) for name, value in values_of.items()]
             rows = select(batches.c.id, *values).where(among(connection, batches.c.id, ids))
             connection.execute(insert(attempts).from_select(["batch_id", *values_of], rows))

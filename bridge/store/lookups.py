@@ -1,34 +1,41 @@
-"""What providers answered to look-ups, shared by all machines, and what is still to be asked.
+"""The lookup cache: what providers have answered, and what is still to be looked up.
 
-A fact is wanted until it was answered; then it is known, or absent where the provider has no such
-thing. Orders that want it are looked at again as soon as it is answered.
+A lookup is wanted until it is answered; then it is known, or absent if the provider has no such
+thing. The orders that wait for it are due as soon as it is answered.
 """
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, tuple_, update
 
 from adapters.lookups import LookupKey
-from adapters.schema import LookupFact as Told
+from adapters.schema import LookupFact
 from bridge.store import circuit_breakers, ledger
 from bridge.store.engine import Store
+from bridge.store.leased_queue import LeasedQueue
 from bridge.store.tables import lookup_cache, lookup_waiters
 
-# Four days of it: whoever waited has been parked, or has gone without.
+# Some four days of retries: the orders that waited are parked by then, or were sent without.
 MOST_TRIES = 400
-# Longer than the longest look-up with its pages.
-LEASE_SECONDS = 60
+_KEY = (lookup_cache.c.account, lookup_cache.c.kind, lookup_cache.c.id)
+QUEUE = LeasedQueue(
+    lookup_cache,
+    waiting=lookup_cache.c.state == "wanted",
+    order=[lookup_cache.c.due_at],
+    # Longer than the longest lookup with its pages.
+    seconds=60,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedLookup:
     """One answer, or that there is none yet.
 
-    state: wanted, known or absent. body: what the provider said. reason: why it is still wanted.
+    state: wanted, known or absent. body: the answer. reason: why there is none yet.
     """
 
     state: str
@@ -39,7 +46,7 @@ class CachedLookup:
 
 @dataclass(frozen=True, slots=True)
 class DueLookup:
-    """A need that this worker is to ask the provider about. tries: this one included."""
+    """A lookup that this worker has leased. claims: leases so far, this one included."""
 
     lookup_key: LookupKey
     claims: int
@@ -47,20 +54,18 @@ class DueLookup:
 
 _OF = select(lookup_cache).where(
     lookup_cache.c.source == bindparam("of"),
-    tuple_(lookup_cache.c.account, lookup_cache.c.kind, lookup_cache.c.id).in_(
-        bindparam("needs", expanding=True)
-    ),
+    tuple_(*_KEY).in_(bindparam("needs", expanding=True)),
 )
 
 
 def of(
     connection: Connection, source: str, lookup_keys: Iterable[LookupKey]
 ) -> dict[LookupKey, CachedLookup]:
-    """Give what is known of these needs; those never wanted are left out."""
+    """Return what is cached of some lookups; those that were never wanted are left out."""
     wanted = list(lookup_keys)
     if not wanted:
         return {}
-    names = [(lookup_key.account, lookup_key.kind, lookup_key.id) for lookup_key in wanted]
+    names = [_key_values(lookup_key) for lookup_key in wanted]
     found = connection.execute(_OF, {"of": source, "needs": names})
     return {
         LookupKey(row.kind, row.id, row.account): CachedLookup(
@@ -72,7 +77,7 @@ def of(
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """That an order waits for a fact."""
+    """An order that waits for a lookup."""
 
     source: str
     order_row: int
@@ -80,7 +85,7 @@ class Waiter:
 
 
 def wait_for(store: Store, connection: Connection, wanted: Sequence[Waiter], now: datetime) -> None:
-    """Note what orders wait for; what is not known, or not any more, is asked."""
+    """Note what orders wait for; a lookup that has an answer is asked for again."""
     if not wanted:
         return
     lookup_keys = {(one.source, one.lookup_key) for one in wanted}
@@ -94,10 +99,10 @@ def wait_for(store: Store, connection: Connection, wanted: Sequence[Waiter], now
         # In one order everywhere, so that two workers do not lock each other out.
         sorted(
             (
-                {**_named(source, lookup_key), "state": "wanted", "due_at": now, "claims": 0}
+                {**_key_columns(source, lookup_key), "state": "wanted", "due_at": now, "claims": 0}
                 for source, lookup_key in lookup_keys
             ),
-            key=_place,
+            key=_sort_key,
         ),
     )
     connection.execute(
@@ -105,13 +110,20 @@ def wait_for(store: Store, connection: Connection, wanted: Sequence[Waiter], now
             index_elements=["order_id", "source", "account", "kind", "id"]
         ),
         sorted(
-            ({**_named(one.source, one.lookup_key), "order_id": one.order_row} for one in wanted),
-            key=_place,
+            (
+                {**_key_columns(one.source, one.lookup_key), "order_id": one.order_row}
+                for one in wanted
+            ),
+            key=_sort_key,
         ),
     )
 
 
-def _named(source: str, lookup_key: LookupKey) -> dict[str, Any]:
+def _key_values(lookup_key: LookupKey) -> tuple[str, str, str]:
+    return lookup_key.account, lookup_key.kind, lookup_key.id
+
+
+def _key_columns(source: str, lookup_key: LookupKey) -> dict[str, Any]:
     return {
         "source": source,
         "account": lookup_key.account,
@@ -120,7 +132,7 @@ def _named(source: str, lookup_key: LookupKey) -> dict[str, Any]:
     }
 
 
-def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _sort_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     names = ("source", "account", "kind", "id", "order_id")
     return tuple(row[name] for name in names if name in row)
 
@@ -134,94 +146,73 @@ def claim(
     kind: str | None = None,
     but: Collection[str] = (),
 ) -> list[DueLookup]:
-    """Take the longest-due wanted facts of a source for a minute.
+    """Lease the longest-due lookups of a source.
 
     kind: only of this kind. but: none of these kinds.
-    Those that rest are passed over; of an account or kind whose pause is over one goes ahead, to
-    see whether the key is taken again.
+    Paused lookups are skipped. After a pause, one lookup of the account or kind goes first, to see
+    whether the provider accepts the key again.
     """
-    which = lookup_cache.c.kind.not_in(but) if kind is None else lookup_cache.c.kind == kind
+    which = and_(
+        lookup_cache.c.due_at <= now,
+        lookup_cache.c.claims < MOST_TRIES,
+        lookup_cache.c.kind.not_in(but) if kind is None else lookup_cache.c.kind == kind,
+    )
+
+    def look(connection: Connection) -> bool:
+        wanted = (lookup_cache.c.source == source) & (lookup_cache.c.state == "wanted")
+        found = connection.execute(select(lookup_cache.c.id).where(wanted, which).limit(1))
+        return found.first() is not None
 
     def work(connection: Connection) -> list[DueLookup]:
         at = store.now(connection)
-        resting = circuit_breakers.open_circuits(connection, source)
+        circuits = circuit_breakers.open_circuits(connection, source)
+        due = QUEUE.free((*_KEY, lookup_cache.c.claims), source, at)
         rows = connection.execute(
-            select(
-                lookup_cache.c.account,
-                lookup_cache.c.kind,
-                lookup_cache.c.id,
-                lookup_cache.c.claims,
-            )
-            .where(
-                lookup_cache.c.source == source,
-                lookup_cache.c.state == "wanted",
-                lookup_cache.c.due_at <= now,
-                lookup_cache.c.claims < MOST_TRIES,
-                which,
-                or_(lookup_cache.c.lease_until.is_(None), lookup_cache.c.lease_until < at),
-                resting.allows(lookup_cache, now),
-            )
-            .order_by(lookup_cache.c.due_at)
+            due.where(which, circuits.allows(lookup_cache, now))
             .limit(limit)
             .with_for_update(skip_locked=True)
         ).all()
-        until = at + timedelta(seconds=LEASE_SECONDS)
-        lookup_keys = [LookupKey(row.kind, row.id, row.account) for row in rows]
-        ahead = set(resting.one_ahead(lookup_keys))
-        asked = [
-            DueLookup(lookup_key, row.claims + 1)
-            for lookup_key, row in zip(lookup_keys, rows, strict=True)
-            if lookup_key in ahead
-        ]
-        for one in asked:
-            values = {"lease_until": until, "claims": one.claims}
-            connection.execute(
-                update(lookup_cache).where(_is(source, one.lookup_key)).values(values)
-            )
-        return asked
+        claims = {LookupKey(row.kind, row.id, row.account): row.claims for row in rows}
+        asked = list(circuits.one_ahead(claims))
+        if asked:
+            mine = tuple_(*_KEY).in_([_key_values(lookup_key) for lookup_key in asked])
+            connection.execute(QUEUE.lease((lookup_cache.c.source == source) & mine, at))
+        return [DueLookup(lookup_key, claims[lookup_key] + 1) for lookup_key in asked]
 
-    return store.write(work) if store.read(lambda c: _any_wanted(c, source, now, which)) else []
-
-
-def _any_wanted(
-    connection: Connection, source: str, now: datetime, which: ColumnElement[bool]
-) -> bool:
-    due = and_(
-        lookup_cache.c.state == "wanted",
-        lookup_cache.c.due_at <= now,
-        lookup_cache.c.claims < MOST_TRIES,
-    )
-    wanted = and_(lookup_cache.c.source == source, due, which)
-    return connection.execute(select(lookup_cache.c.id).where(wanted).limit(1)).first() is not None
+    return store.write(work) if store.read(look) else []
 
 
 def answer(
     store: Store, source: str, lookup_key: LookupKey, body: Mapping[str, Any] | None, now: datetime
 ) -> None:
-    """Keep what the provider said, None for `no such thing`, and wake the orders that want it."""
+    """Store an answer, None for `no such thing`, and requeue the orders that wait for it."""
 
     def work(connection: Connection) -> None:
         connection.execute(
-            update(lookup_cache).where(_is(source, lookup_key)).values(_known(body, now))
+            update(lookup_cache).where(_matches(source, lookup_key)).values(_known(body, now))
         )
-        _wake(connection, source, lookup_key, now)
+        _requeue_waiters(connection, source, lookup_key, now)
 
     store.write(work)
 
 
-def _wake(connection: Connection, source: str, lookup_key: LookupKey, now: datetime) -> None:
-    """Have the orders that want a fact looked at again."""
+def _requeue_waiters(
+    connection: Connection, source: str, lookup_key: LookupKey, now: datetime
+) -> None:
+    """Make the orders due that wait for a lookup."""
     waiting = connection.execute(
         select(lookup_waiters.c.order_id)
-        .where(_is(source, lookup_key, lookup_waiters))
+        .where(_matches(source, lookup_key, lookup_waiters))
         .order_by(lookup_waiters.c.order_id)
     ).scalars()
-    ledger.look_again(connection, waiting.all(), now)
-    connection.execute(lookup_waiters.delete().where(_is(source, lookup_key, lookup_waiters)))
+    ledger.requeue(connection, waiting.all(), now)
+    connection.execute(lookup_waiters.delete().where(_matches(source, lookup_key, lookup_waiters)))
 
 
-def tell(store: Store, connection: Connection, source: str, fact: Told, now: datetime) -> None:
-    """Keep what a webhook told, unless something newer is known, and wake who wants it."""
+def save_fact(
+    store: Store, connection: Connection, source: str, fact: LookupFact, now: datetime
+) -> None:
+    """Store what a webhook reported, unless the cache is newer, and requeue who waits for it."""
     lookup_key = fact.lookup_key
     row = store.insert(lookup_cache).values(
         source=source,
@@ -239,22 +230,22 @@ def tell(store: Store, connection: Connection, source: str, fact: Told, now: dat
             where=or_(lookup_cache.c.answered_at.is_(None), lookup_cache.c.answered_at < fact.at),
         )
     )
-    _wake(connection, source, lookup_key, now)
+    _requeue_waiters(connection, source, lookup_key, now)
 
 
-def later(store: Store, source: str, lookup_key: LookupKey, due_at: datetime, reason: str) -> None:
-    """Ask again at a later moment, and say why."""
+def retry(store: Store, source: str, lookup_key: LookupKey, due_at: datetime, reason: str) -> None:
+    """Try a lookup again at a later time; reason: why it has no answer yet."""
     values = {"due_at": due_at, "reason": reason, "lease_until": None}
     store.write(
-        lambda c: c.execute(update(lookup_cache).where(_is(source, lookup_key)).values(values))
+        lambda c: c.execute(update(lookup_cache).where(_matches(source, lookup_key)).values(values))
     )
 
 
 @dataclass(frozen=True, slots=True)
 class PendingLookup:
-    """A look-up that an order waits for: which, how often it was tried, why it has no answer.
+    """A lookup that an order waits for, and why it has no answer.
 
-    Its id is left out, because it may be an email address.
+    Its ID is left out, because it may be an email address.
     """
 
     kind: str
@@ -263,8 +254,8 @@ class PendingLookup:
     reason: str | None
 
 
-def wanted_by(store: Store, order_row: int) -> list[PendingLookup]:
-    """Tell what an order waits for."""
+def pending(store: Store, order_row: int) -> list[PendingLookup]:
+    """Return the lookups that an order waits for."""
     both = and_(
         *(
             lookup_cache.c[name] == lookup_waiters.c[name]
@@ -292,7 +283,7 @@ def _known(body: Mapping[str, Any] | None, at: datetime) -> dict[str, Any]:
     }
 
 
-def _is(source: str, lookup_key: LookupKey, table: Any = lookup_cache) -> Any:
+def _matches(source: str, lookup_key: LookupKey, table: Any = lookup_cache) -> Any:
     columns = table.c
     return and_(
         columns.source == source,

@@ -1,7 +1,7 @@
-"""Halves of one order that were told without a link, and how one finds the other.
+"""Find orders that may be the other half of one that carries no link.
 
-An invoice and the payment of it, of one customer, one currency and one amount; or an invoice and
-the several payments that add up to it.
+The halves are an invoice and its payment, of one customer, one currency and one amount; or an
+invoice and several payments that add up to it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ from bridge.store.engine import Store
 from bridge.store.ledger import OrderRecord
 from bridge.store.tables import match_groups, orders
 
-# Two halves of one order are told within a day of each other.
+# Two halves of one order come within a day of each other.
 _APART = timedelta(days=1)
-# Nobody pays one invoice by more payments than that.
+# Nobody pays an invoice by more payments than that.
 _MOST_PARTS = 12
 # The columns of an order that may be no other's half, as `facing` sets them.
 NO_MATCH: Mapping[str, None] = dict.fromkeys(
@@ -27,7 +27,7 @@ NO_MATCH: Mapping[str, None] = dict.fromkeys(
 )
 
 
-def facing(record: OrderRecord, match_candidate: MatchCandidate | None) -> OrderRecord:
+def with_candidate(record: OrderRecord, match_candidate: MatchCandidate | None) -> OrderRecord:
     """Note on an order under which groups and side it may be another's other half."""
     found = match_candidate
     return replace(
@@ -43,7 +43,7 @@ def facing(record: OrderRecord, match_candidate: MatchCandidate | None) -> Order
 
 @dataclass(frozen=True, slots=True)
 class _Half:
-    """One order of a group; as `Counterpart`."""
+    """One order of a group; fields as in MatchCandidate."""
 
     side: str
     amount: Decimal
@@ -51,13 +51,13 @@ class _Half:
     since: datetime
 
 
-def may_be_told(
+def has_candidates(
     store: Store, connection: Connection, record: OrderRecord, match_candidate: MatchCandidate
 ) -> bool:
-    """Tell whether other orders may be this one's other half, told without a link.
+    """Whether other orders may be the other half of this one.
 
-    Its groups are locked until the transaction ends, so that of two halves settling at once one
-    sees the other.
+    Its groups are locked until the transaction ends, so that of two halves that settle at the same
+    time one sees the other.
     """
     for group in match_candidate.groups:
         lock_group(store, connection, record.source, group, match_candidate.at)
@@ -69,29 +69,29 @@ def may_be_told(
         return _beside(connection, record, match_candidate.groups, half)
 
     near = beside(mine)
-    facing = [one for one in near if one.side != mine.side]
-    if any(one.amount == mine.amount and abs(one.at - mine.at) <= _APART for one in facing):
+    others = [one for one in near if one.side != mine.side]
+    if any(one.amount == mine.amount and abs(one.at - mine.at) <= _APART for one in others):
         return True
-    if _adds_up(mine, ZERO, facing):
+    if _adds_up(mine, ZERO, others):
         return True
     return any(
         _adds_up(whole, mine.amount, [one for one in beside(whole) if one.side == mine.side])
-        for whole in facing
+        for whole in others
         if whole.amount > mine.amount
     )
 
 
-def wake(
+def requeue(
     store: Store,
     connection: Connection,
     record: OrderRecord,
     match_groups: Sequence[str],
     now: datetime,
 ) -> None:
-    """Look again at the others of some groups that wait for a link or are parked.
+    """Make the other orders of some groups due that wait for a link or are parked.
 
-    To be called when this order leaves the groups. They are locked, so that one which is just
-    about to wait for this order is found.
+    To be called when this order leaves the groups. They are locked, so that an order is found that
+    is just about to wait for this one.
     """
     for group in match_groups:
         lock_group(store, connection, record.source, group, now)
@@ -109,7 +109,7 @@ def wake(
 
 
 def groups_of(records: Iterable[OrderRecord]) -> tuple[str, ...]:
-    """Return every group that orders are in, in one order for all."""
+    """Return all groups that orders are in, always in the same order."""
     found = {one for p in records for one in (p.match_group, p.match_also) if one}
     return tuple(sorted(found))
 
@@ -144,7 +144,7 @@ def _beside(
 
 
 def _adds_up(whole: _Half, already: Decimal, parts: Sequence[_Half]) -> bool:
-    """Tell whether some of these parts and what there is already make the whole."""
+    """Whether some of these parts, with what there is already, add up to the whole."""
     smaller = (one.amount for one in parts if one.amount < whole.amount)
     return whole.amount in _sums(already, [*smaller][:_MOST_PARTS])
 
@@ -157,7 +157,7 @@ def _sums(first: Decimal, amounts: Iterable[Decimal]) -> set[Decimal]:
 
 
 def lock_group(store: Store, connection: Connection, source: str, group: str, at: datetime) -> None:
-    """Let nobody else settle what shares this name until the transaction ends."""
+    """Lock a group until the transaction ends."""
     row = store.insert(match_groups).values(source=source, name=group, touched_at=at)
     connection.execute(
         row.on_conflict_do_update(

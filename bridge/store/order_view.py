@@ -1,6 +1,6 @@
-"""What the store holds of a webhook and of an order, read for the operator; nothing here writes.
+"""Views of a webhook and of an order, for the operator; nothing here writes.
 
-No personal data leaves this room: an order's record comes without email and customer, and no body.
+They contain no personal data: an order comes without email and customer, and no body is included.
 """
 
 import json
@@ -37,7 +37,7 @@ class EventView:
     order_id: int | None
 
     def listed(self) -> dict[str, object]:
-        """Give it as every list tells it: ids as the commands take them, secrets counted from 1."""
+        """Return it as every list shows it: IDs as in commands, secrets counted from 1."""
         return {
             "id": f"e{self.id}",
             "received_at": self.received_at,
@@ -67,7 +67,7 @@ class HeapEventView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
-    """One try of a batch. status: Heap's answer, None where none came."""
+    """One request for a batch. status: Heap's answer, None if none came."""
 
     at: datetime
     outcome: str
@@ -77,7 +77,7 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchView:
-    """Heap events that travel together. due_at: the next try, while it is queued."""
+    """Heap events that are sent together. due_at: the next attempt, while it is queued."""
 
     id: int
     destination: str
@@ -94,9 +94,8 @@ class OrderView:
     """One row of the ledger with all that belongs to it.
 
     state: waiting, settled, open, held or parked. waits_until: while it is waiting.
-    known_as: every id that events knew it by.
-    order: the order as it was written, without what says who bought; amounts are text.
-    expired: what is gone of it by age: `payloads`, or its `details` as well.
+    known_as: all IDs of it in events. order: the order as it was sent, without the buyer; amounts
+    are text. expired: what retention has removed: `payloads`, or its `details` as well.
     """
 
     id: int
@@ -118,11 +117,11 @@ class OrderView:
 
 
 def order_view(store: Store, row: int) -> OrderView:
-    """Give one order by its row, with its events and all that was sent of it."""
-    return store.read(lambda connection: _purchase(connection, row))
+    """Return an order by its row, with its events and all that was sent of it."""
+    return store.read(lambda connection: _order_view(connection, row))
 
 
-def _purchase(connection: Connection, row: int) -> OrderView:
+def _order_view(connection: Connection, row: int) -> OrderView:
     found = connection.execute(select(orders).where(orders.c.id == row)).one()
     known_as = connection.execute(
         select(aliases.c.id).where(aliases.c.order_id == row).order_by(aliases.c.id)
@@ -155,7 +154,7 @@ def _purchase(connection: Connection, row: int) -> OrderView:
 
 
 def _shown(value: Any) -> Any:
-    """Hide the addresses that a shop has put where nobody expects them, such as a line's name."""
+    """Hide email addresses in unexpected places, such as a line's name."""
     if isinstance(value, dict):
         return {key: _shown(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -164,7 +163,7 @@ def _shown(value: Any) -> Any:
 
 
 def _rows_of(connection: Connection, row: int) -> list[int]:
-    """Give an order's row and those joined to it: what was sent of them keeps its row."""
+    """Return an order's row and those merged into it: what was sent of them keeps its row."""
     rows = [row]
     for one in rows:
         rows += connection.execute(select(orders.c.id).where(orders.c.merged_into == one)).scalars()
@@ -189,7 +188,7 @@ def event_of(row: Row[Any]) -> EventView:
 def heap_events_where(
     connection: Connection, which: ColumnElement[bool]
 ) -> tuple[HeapEventView, ...]:
-    """Give the Heap events of the outbox that meet a condition, the oldest first."""
+    """Return the Heap events of the outbox that meet a condition, the oldest first."""
     rows = connection.execute(
         select(
             outbox.c.id,
@@ -222,7 +221,7 @@ def heap_events_where(
 
 
 def _batches(connection: Connection, of: list[int]) -> tuple[BatchView, ...]:
-    claims: dict[int, list[AttemptView]] = {}
+    by_batch: dict[int, list[AttemptView]] = {}
     for row in connection.execute(
         select(attempts)
         .join(batches, batches.c.id == attempts.c.batch_id)
@@ -230,7 +229,7 @@ def _batches(connection: Connection, of: list[int]) -> tuple[BatchView, ...]:
         .order_by(attempts.c.id)
     ):
         attempt = AttemptView(at=row.at, outcome=row.outcome, status=row.status, reason=row.reason)
-        claims.setdefault(row.batch_id, []).append(attempt)
+        by_batch.setdefault(row.batch_id, []).append(attempt)
     rows = connection.execute(
         select(batches).where(batches.c.order_id.in_(of)).order_by(batches.c.id)
     )
@@ -243,7 +242,7 @@ def _batches(connection: Connection, of: list[int]) -> tuple[BatchView, ...]:
             sent_at=row.sent_at,
             reason=row.reason,
             events=row.events,
-            attempts=tuple(claims.get(row.id, ())),
+            attempts=tuple(by_batch.get(row.id, ())),
         )
         for row in rows
     )

@@ -23,7 +23,7 @@ from bridge.keys import refund_part
 from bridge.store.engine import Store
 from bridge.store.tables import batches, orders, outbox
 
-# The destination's name where there is no Heap app to deliver to.
+# The destination's name if there is no Heap app to deliver to.
 SANDBOX = "sandbox"
 # Why an order of a provider's test mode stays here.
 TEST = "test, not sent"
@@ -60,41 +60,41 @@ class NewBatch:
     profile_update: str | None = None
 
     def parts(self) -> Iterator["NewBatch"]:
-        """Give parcels that fit one request each."""
+        """Yield batches that fit one request each."""
         for start in range(0, len(self.events), BATCH_EVENTS):
             yield replace(self, events=self.events[start : start + BATCH_EVENTS])
 
 
-def named(destination: str, profile_update: str | None) -> str:
-    """Name the destination of what goes beside the events."""
+def destination_name(destination: str, profile_update: str | None) -> str:
+    """Return the destination of events, or of the profile updates beside them."""
     return f"{destination} {profile_update}" if profile_update else destination
 
 
 def hashed(identity: str) -> str:
-    """Stand for a user where only the pace is kept by them."""
+    """Return the hash of a user, which is enough for the rate per user."""
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def _theirs(destination: str) -> ColumnElement[str]:
-    """Name the destination of each batch, where its order goes to this one."""
+    """Return the destination of each batch, if its order goes to this one."""
     return literal(destination) + func.coalesce(literal(" ") + batches.c.profile_update, "")
 
 
-# By these a batch is told from any other that is written with it; those alike are all the same.
+# These columns identify a batch among those inserted with it; equal ones are interchangeable.
 _APART = ("order_id", "destination", "identity", "events")
 _BATCHES = insert(batches).returning(batches.c.id, *(batches.c[name] for name in _APART))
 _EVENTS = insert(outbox)
 
 
 def enqueue(connection: Connection, new_batches: Sequence[NewBatch], now: datetime) -> None:
-    """Put Heap events into the outbox, due at once, in the caller's transaction."""
+    """Insert Heap events into the outbox, due at once, in the caller's transaction."""
     parts = [part for new_batch in new_batches for part in new_batch.parts()]
     if not parts:
         return
     rows: list[dict[str, Any]] = [
         {
             "source": part.source,
-            "destination": named(part.destination, part.profile_update),
+            "destination": destination_name(part.destination, part.profile_update),
             "profile_update": part.profile_update,
             "order_id": part.order_row,
             "identity": hashed(part.identity),
@@ -106,7 +106,7 @@ def enqueue(connection: Connection, new_batches: Sequence[NewBatch], now: dateti
         }
         for part in parts
     ]
-    # The database gives them back in any order.
+    # The database returns them in any order.
     made: dict[tuple[Any, ...], list[int]] = {}
     for id_, *apart in sorted(map(tuple, connection.execute(_BATCHES, rows))):
         made.setdefault(tuple(apart), []).append(id_)
@@ -131,21 +131,21 @@ def enqueue(connection: Connection, new_batches: Sequence[NewBatch], now: dateti
 
 @dataclass(frozen=True, slots=True)
 class SentKeys:
-    """The keys of an order that are taken; of an order whose details have expired, the hashes.
+    """The keys that were sent for an order; the hashes, once its details have expired.
 
-    A refund's part of its key counts by itself, too: it may have been told under the key of a
-    order that was merged into this one.
+    The refund's part of a key counts by itself, too: the refund may have been sent under the key of
+    an order that was merged into this one.
     """
 
     keys: frozenset[str] = frozenset()
     hashes: frozenset[bytes] = frozenset()
 
     def __contains__(self, key: object) -> bool:
-        """Whether a key, or a refund's part of one, is taken."""
+        """Whether a key, or the refund's part of one, was sent."""
         return key in self.keys or (bool(self.hashes) and _hashed(str(key)) in self.hashes)
 
     def has(self, key: str) -> bool:
-        """Whether Heap was told this already, under this key or another order's."""
+        """Whether this was sent already, under this key or another order's."""
         return any(part in self for part in _parts([key]))
 
     def __or__(self, keys: Iterable[str]) -> "SentKeys":
@@ -158,7 +158,7 @@ class SentKeys:
 
 
 _ROWS: BindParameter[Any] = bindparam("rows", expanding=True)
-# An order for itself, and those that were merged into it.
+# An order itself, and those that were merged into it.
 _WHOSE = union_all(
     select(orders.c.id.label("kept"), orders.c.id, orders.c.sent_keys).where(
         orders.c.id.in_(_ROWS)
@@ -171,7 +171,7 @@ _KEYS = select(outbox.c.order_id, outbox.c.key).where(outbox.c.order_id.in_(_ROW
 
 
 def keys(connection: Connection, order_rows: Iterable[int]) -> dict[int, SentKeys]:
-    """Name the Heap events of orders that are written already, and of those merged into them."""
+    """Return the keys that were sent for orders, and for those merged into them."""
     found = {row: SentKeys() for row in order_rows}
     if not found:
         return found
@@ -187,7 +187,7 @@ def keys(connection: Connection, order_rows: Iterable[int]) -> dict[int, SentKey
 
 
 def kept_of(keys: Iterable[str]) -> bytes:
-    """Give what stays for ever of keys, as `orders.sent_keys` holds it."""
+    """Return the hashes of keys that are kept for ever, as in `orders.sent_keys`."""
     return b"".join(sorted(map(_hashed, _parts(keys))))
 
 
@@ -202,10 +202,10 @@ def _hashed(key: str) -> bytes:
 
 
 def redirect(store: Store, source: str, destination: str, *, tests: bool, now: datetime) -> int:
-    """Turn to a source's destination what is queued for another, or went to the sandbox only.
+    """Redirect what is queued for another destination, or went only to the sandbox.
 
-    So an order that was tried out on the sandbox is due for Heap once HEAP_APP_ID is set. tests:
-    whether test orders go there too; if not, they are held back. Gives how many orders turned.
+    An order that was tried out on the sandbox is thus due for Heap once HEAP_APP_ID is set. tests:
+    whether test orders go there too; if not, they are held. Returns how many were redirected.
     """
 
     def work(connection: Connection) -> int:
@@ -214,7 +214,7 @@ def redirect(store: Store, source: str, destination: str, *, tests: bool, now: d
             batches.c.state == "queued",
             batches.c.destination != _theirs(destination),
         )
-        # What was held back as a test since goes with `bridge replay`, as any other does.
+        # What was held as a test order since needs `bridge replay`, as any other.
         tried_out = (orders.c.destination == SANDBOX) & orders.c.reason.is_distinct_from(TEST)
         if destination == SANDBOX:
             tried_out = tried_out & orders.c.id.in_(elsewhere)
@@ -234,7 +234,7 @@ def redirect(store: Store, source: str, destination: str, *, tests: bool, now: d
 
 
 def hold_profile_updates(store: Store, profile_update: str, reason: str) -> None:
-    """Hold back what goes beside the events, where the operator wants it no more."""
+    """Hold queued profile updates that the operator has turned off."""
     waiting = (batches.c.profile_update == profile_update) & (batches.c.state == "queued")
     off = update(batches).where(waiting).values(state="held", worker=None, reason=reason)
     store.write(lambda connection: connection.execute(off))
@@ -252,16 +252,16 @@ def _hold(connection: Connection, rows: Sequence[int]) -> None:
 def resend(
     connection: Connection, order_row: int, now: datetime, *, destination: str | None = None
 ) -> int:
-    """Queue an order's events once more, byte for byte; gives how many batches.
+    """Queue an order's events again, byte for byte; return the number of batches.
 
-    Events that were parked are tried again with them, batches whose bytes have expired are not.
-    destination: where to, if not as before.
+    Parked events are retried with them; batches whose bytes have expired are not.
+    destination: the new one, if it changes.
     """
     values: dict[str, Any] = {
         "state": "queued",
         "due_at": now,
         "lease_until": None,
-        # Whoever has it in hand at this moment sends it elsewhere, or without what was parked.
+        # A worker that has leased it now sends it elsewhere, or without the parked events.
         "worker": None,
         "attempts": 0,
         "claims": 0,

@@ -1,8 +1,8 @@
-"""Who works on this database: every process shows itself, and waits where they would be too many.
+"""The processes that use this database, and their share of its connections.
 
-A small PostgreSQL takes some twenty connections. Each process says how many it opens at most; one
-for which there is no room is let in once another has ended, and until then opens just the one
-with which it asks.
+A small PostgreSQL takes some twenty connections. Each process states how many it opens at most. If
+that is too many, it waits until another one has ended, and until then opens only the one that it
+asks with.
 """
 
 import os
@@ -22,10 +22,10 @@ from bridge.store.engine import Store
 from bridge.store.tables import probes, processes
 from bridge.store.types import db_now
 
-# For `bridge migrate`, and for a command of the operator.
+# Connections left for `bridge migrate` and a command of the operator.
 SPARE = 2
 BEAT_SECONDS = 5.0
-# A process that was not seen for so long is gone, and its place free.
+# After so long without a heartbeat a process is gone, and its connections are free.
 GONE_SECONDS = 20
 _ASK_SECONDS = 1.0
 
@@ -34,9 +34,9 @@ log = logger()
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """One process, as it has shown itself.
+    """One process, as of its last heartbeat.
 
-    seconds_ago: since it was seen last. busy: how long it has been at one step, in seconds.
+    seconds_ago: since that heartbeat. busy: how many seconds its current step had taken.
     """
 
     role: str
@@ -49,16 +49,16 @@ class ProcessStatus:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it ended without saying so, or cannot reach the database."""
+        """Whether it ended without removing its row, or cannot reach the database."""
         return self.seconds_ago > GONE_SECONDS
 
 
 class Heartbeat:
-    """Shows this process among those that work on the database.
+    """Registers this process in the database, and keeps its row alive.
 
-    While there is no room for it, whatever uses `store` gets StoreUnavailable.
+    Until it is admitted, everything that uses `store` gets StoreUnavailable.
     role: web or worker. allowed: connections over all processes. connections: the most that this
-    one opens. busy: tells for how many seconds it has been at one step.
+    one opens. busy: returns how many seconds its current step has taken.
     """
 
     def __init__(
@@ -78,24 +78,24 @@ class Heartbeat:
         self._id = uuid.uuid4().hex
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
-        self._told = False
+        self._is_refused = False
         self._mark: str | None = None
         self._started_at: datetime | None = None
         store.waits = True
 
     def start(self) -> None:
-        """Ask to be let in, now and until there is room, and from then on show signs of life."""
+        """Ask for admission until it is granted, and from then on send heartbeats."""
         self.beat()
         self._thread.start()
 
     def wait(self, stop: threading.Event) -> bool:
-        """Wait to be let in; False where `stop` was set first."""
+        """Wait for admission; return False if `stop` was set first."""
         while self._store.waits and not stop.is_set():
             stop.wait(_ASK_SECONDS / 4)
         return not stop.is_set()
 
     def stop(self) -> None:
-        """Make room for another."""
+        """Free the connections for another process."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -106,11 +106,11 @@ class Heartbeat:
             log.info("left without saying so", role=self._role)
 
     def beat(self) -> None:
-        """Show a sign of life, or ask once more to be let in."""
+        """Send a heartbeat, or ask once more for admission."""
         try:
             taken = self._store.write(self._shown, asking=True)
         except StoreUnavailable as unavailable:
-            # What it needs the database for says so itself.
+            # The error is logged by whatever needs the database.
             self._store.waits_for = unavailable.reason
             self._refused_for_a_mark(unavailable.__cause__)
             return
@@ -119,22 +119,22 @@ class Heartbeat:
         if taken is not None:
             # The connection that asked is not this process's to keep.
             self._store.engine.dispose()
-            if not self._told:
+            if not self._is_refused:
                 log.warning(
                     "waits for a database connection",
                     wanted=self._connections,
                     taken=taken,
                     allowed=self._allowed,
                 )
-        elif self._told:
+        elif self._is_refused:
             log.info("has its database connections")
         if self._mark and taken is None:
             log.info("this database may be used again")
             self._mark = None
-        self._told = taken is not None
+        self._is_refused = taken is not None
 
     def _refused_for_a_mark(self, cause: object) -> None:
-        """Take nothing any more, and say which mark of `bridge copy` forbids it, once for each."""
+        """Use the store no more, and log once which mark of `bridge copy` forbids it."""
         if not isinstance(cause, marks.Marked):
             return
         self._store.waits = True
@@ -147,7 +147,7 @@ class Heartbeat:
             self.beat()
 
     def _shown(self, connection: Connection) -> int | None:
-        """Write that it lives; gives the connections of others where there is no room for it."""
+        """Write a heartbeat; return the connections of others if it is not admitted."""
         if self._store.heeds_marks and (mark := self._mark_in(connection)):
             raise marks.Marked(mark)
         mine = processes.c.id == self._id
@@ -159,7 +159,7 @@ class Heartbeat:
         connection.execute(delete(processes).where(gone))
         sum_ = select(func.coalesce(func.sum(processes.c.connections), 0))
         taken = int(connection.execute(sum_).scalar_one())
-        # SQLite takes as many as are wanted, and one process of each role.
+        # SQLite takes any number of connections, and one process of each role.
         if not self._store.on_sqlite and taken + self._connections > self._allowed:
             return taken
         self._started_at = self._started_at or at
@@ -177,7 +177,7 @@ class Heartbeat:
         return None
 
     def _mark_in(self, connection: Connection) -> str | None:
-        """Return the mark that keeps this process out; that of a copy which has died goes."""
+        """Return the mark that keeps this process out; remove that of a copy which has died."""
         mark = marks.found(connection)
         if mark == marks.LEAVING and not self._is_copied(connection):
             marks.removing(mark)(connection)
@@ -194,7 +194,7 @@ class Heartbeat:
         return connection.scalar(select(processes.c.id).where(alive).limit(1)) is not None
 
     def _locked(self, connection: Connection) -> datetime:
-        """Let nobody else be let in at the same moment; gives the database's time."""
+        """Lock admission for this transaction; return the database's time."""
         door = self._store.insert(probes).values(name="door", at=db_now())
         found: datetime = connection.execute(
             door.on_conflict_do_update(
@@ -205,7 +205,7 @@ class Heartbeat:
 
 
 def shown(store: Store) -> list[ProcessStatus]:
-    """Tell which processes there are, those that are gone and have not said so among them."""
+    """Return all processes, including those that are gone but still have a row."""
 
     def work(connection: Connection) -> list[ProcessStatus]:
         now = store.now(connection)

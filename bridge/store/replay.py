@@ -1,4 +1,4 @@
-"""Do again what was parked, ignored or sent: only rows are written, the worker does the work."""
+"""Replay what was parked, ignored or sent: rows are written here, the worker does the work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from bridge.store import outbox as sending
 from bridge.store.engine import Store
-from bridge.store.find import Named
+from bridge.store.find import FoundRows
 from bridge.store.ledger import OrderRecord, lock
 from bridge.store.retention import DETAILS
 from bridge.store.tables import batches, inbox, orders, outbox
@@ -17,7 +17,7 @@ from bridge.store.tables import batches, inbox, orders, outbox
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a source's orders go today. tests: whether test orders go there, too."""
+    """The destination of a source's orders today. tests: whether test orders go there, too."""
 
     destination: str
     tests: bool
@@ -25,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What was done with one row. id: such as e17. done: False where nothing could be done."""
+    """What was done with one row. id: such as e17. done: False if nothing could be done."""
 
     id: str
     did: str
@@ -34,7 +34,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Leads rows back to where the worker takes them up.
+    """Puts rows back into the queues of the worker.
 
     targets: by the names of the configured sources.
     """
@@ -43,13 +43,13 @@ class Replay:
     targets: Mapping[str, Target]
     now: datetime
 
-    def named(self, found: Named) -> list[Replayed]:
-        """Replay what an id stands for."""
+    def rows(self, found: FoundRows) -> list[Replayed]:
+        """Replay some rows."""
 
         def work(connection: Connection) -> list[Replayed]:
             return [
                 *(self._event(connection, row) for row in found.events),
-                *(self._purchase(connection, row) for row in found.orders),
+                *(self._order(connection, row) for row in found.orders),
                 *(self._heap_event(connection, row) for row in found.heap_events),
             ]
 
@@ -62,7 +62,7 @@ class Replay:
             done: list[Replayed] = []
             steps: tuple[tuple[Any, Any, Callable[[Connection, int], Replayed]], ...] = (
                 (inbox.c.id, inbox.c.state == "parked", self._event),
-                (orders.c.id, orders.c.state == "parked", self._purchase),
+                (orders.c.id, orders.c.state == "parked", self._order),
                 (outbox.c.id, outbox.c.parked, self._heap_event),
             )
             for column, parked, replay in steps:
@@ -82,13 +82,13 @@ class Replay:
         if found.state == "new":
             return Replayed(name, "waits for the worker already")
         if found.state == "joined":
-            return self._purchase(connection, found.order_id)
+            return self._order(connection, found.order_id)
         if found.gone:
             return Replayed(name, "its body has expired; have the provider send it again", False)
         _renew(connection, inbox.c.id == row)
         return Replayed(name, "is normalised again")
 
-    def _purchase(self, connection: Connection, row: int) -> Replayed:
+    def _order(self, connection: Connection, row: int) -> Replayed:
         name = f"o{row}"
         (found,) = lock(connection, [row])
         if found.state == "settled":
@@ -120,7 +120,7 @@ class Replay:
         return Replayed(name, f"is sent again to {target.destination}, byte for byte")
 
     def _heap_event(self, connection: Connection, row: int) -> Replayed:
-        """Queue one parked Heap event again; one that went takes its whole order along."""
+        """Queue one parked Heap event again; one that was sent, with its whole order."""
         name = f"h{row}"
         found = connection.execute(
             select(outbox.c.parked, outbox.c.batch_id, outbox.c.order_id).where(outbox.c.id == row)
@@ -140,7 +140,7 @@ class Replay:
                 state="queued",
                 due_at=self.now,
                 lease_until=None,
-                # Whoever has the batch in hand at this moment sends it without this event.
+                # A worker that has leased the batch now sends it without this event.
                 worker=None,
                 claims=0,
                 sent_at=None,
@@ -160,7 +160,7 @@ def _renew(connection: Connection, which: Any) -> None:
 
 
 def _readable(connection: Connection, order_row: int) -> bool:
-    """Tell whether an order has events of its own; if not, those made new lead back to it."""
+    """Whether an order has joined events; if not, those made new lead back to it."""
     found = connection.execute(
         select(func.count()).where(inbox.c.order_id == order_row, inbox.c.state == "joined")
     )

@@ -89,7 +89,7 @@ def deliverers(
         Deliverer(
             store,
             HeapClient(destination.url, destination.app_id or SANDBOX_APP_ID, endpoint=endpoint),
-            outbox.named(destination.name, endpoint.profile_update),
+            outbox.destination_name(destination.name, endpoint.profile_update),
             endpoint.pace(config.events_per_minute, profile_updates),
             clock,
             stop,
@@ -130,9 +130,8 @@ def _run(config: Config, stop: threading.Event) -> None:
         presence.start()
         if presence.wait(stop):
             if store.on_sqlite:
-                inbox.release(store)
-                ledger.release(store)
-                leases.release(store)
+                for queue in (inbox.QUEUE, ledger.QUEUE, leases):
+                    store.write(queue.release_all)
             work(store, config, stop, busy)
         presence.stop()
     finally:

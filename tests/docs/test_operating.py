@@ -20,7 +20,7 @@ GAP = "…"
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 # Calls whose texts are reasons, and functions that give one.
 REASON_CALLS = {
-    *("Ignored", "Parked", "Wait", "_wait", "_park", "Answer", "End"),
+    *("Ignored", "Parked", "Wait", "_wait", "_park", "Answer", "EventOutcome"),
     *("TryAgain", "KeyRefused", "LookUpFailed"),
 }
 REASON_FUNCTIONS = {

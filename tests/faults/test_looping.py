@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bridge.store import Store
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS
 from bridge.store.tables import inbox
 from bridge.worker.watchdog import STATUS
 from tests.faults.conftest import Town

@@ -55,7 +55,7 @@ def test_g16_a_lease_ends_by_the_databases_clock_whatever_a_workers_says(rig):
     assert webhooks.claim(rig.store, 10) == []
     assert rig.normaliser.step() == 0
     # Whoever had them gives them back: nothing is stuck.
-    webhooks.give_back(rig.store, [one.id for one in first])
+    webhooks.QUEUE.release(rig.store, [one.id for one in first])
     rig.work()
     assert len(rig.sent("Order")) == 3
 

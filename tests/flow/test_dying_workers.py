@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from bridge.errors import StoreUnavailable
 from bridge.store import leases, ledger, replay
-from bridge.store.claims import GIVEN_UP, MAX_CLAIMS
+from bridge.store.leased_queue import GIVEN_UP, MAX_CLAIMS
 from bridge.store.tables import batches, destinations, inbox, orders
 
 POISON = "ch_5"
@@ -91,7 +91,7 @@ def test_of_an_order_that_was_sent_the_webhook_stands_for_what_ends_workers(rig,
     bought(rig, things)
     rig.work()
     row = rig.store.read(lambda c: c.scalar(select(orders.c.id).where(orders.c.key == POISON)))
-    rig.store.write(lambda c: ledger.look_again(c, [row], rig.clock()))
+    rig.store.write(lambda c: ledger.requeue(c, [row], rig.clock()))
     assert worked(rig, deadly(rig)) == MAX_CLAIMS
     assert rig.stands() == [("settled", "")] * ORDERS
     assert [end for end in rig.inbox() if end[0] != "joined"] == [("parked", GIVEN_UP)]
@@ -152,7 +152,7 @@ def test_while_one_that_was_tried_before_goes_others_go_and_no_second_such(rig, 
 
     def lease(worker: str) -> list[int]:
         def everything(state, rows, _at):
-            return leases.Picked([row.id for row in rows], state.window)
+            return leases.Selection([row.id for row in rows], state.window)
 
         found = leases.lease(rig.store, sender.name, worker, rig.clock(), everything)
         return [batch.claims for batch in found[1]] if found else []
@@ -191,9 +191,9 @@ def test_a_store_that_is_away_when_it_should_be_told_is_no_workers_end(rig, thin
 def test_the_next_worker_takes_up_at_once_what_was_tried_once(rig, things):
     bought(rig, things)
     ledger.claim(rig.store, rig.clock(), 96)
-    ledger.release(rig.store)
+    rig.store.write(ledger.QUEUE.release_all)
     (again,) = ledger.claim(rig.store, rig.clock(), 96)
-    ledger.release(rig.store)
+    rig.store.write(ledger.QUEUE.release_all)
     # That one has its time to wait; the others are next.
     others = ledger.claim(rig.store, rig.clock(), 96)
     assert len(others) == 1

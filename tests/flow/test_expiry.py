@@ -64,14 +64,14 @@ def with_bodies(rig):
 
 
 def shown(rig, number=1):
-    (row,) = find.named(rig.store, str(Life(number).id)).orders
+    (row,) = find.by_id(rig.store, str(Life(number).id)).orders
     return order_view.order_view(rig.store, row)
 
 
 def replayed(rig, id_):
     targets = {name: Target(s.destination.name, True) for name, s in rig.config.sources.items()}
-    found = find.named(rig.store, id_)
-    return [(one.did, one.done) for one in Replay(rig.store, targets, rig.clock.now).named(found)]
+    found = find.by_id(rig.store, id_)
+    return [(one.did, one.done) for one in Replay(rig.store, targets, rig.clock.now).rows(found)]
 
 
 # --- payloads ------------------------------------------------------------------------------------

@@ -231,7 +231,7 @@ def test_what_only_describes_is_given_up_after_a_while_and_show_says_what_it_wai
     rig.work()
     ((state, reason),) = rig.stands()
     assert (state, reason) == ("waiting", "waits for its products, looked up at Stripe")
-    (row,) = [one.kind for one in lookups.wanted_by(rig.store, 1)]
+    (row,) = [one.kind for one in lookups.pending(rig.store, 1)]
     assert row == "product"
     rig.clock.turn(seconds=590)
     rig.work()

@@ -190,7 +190,7 @@ def test_a_missing_scope_is_told_and_leaves_the_other_facts_alone(keyed, world):
     world.denied.add("Product")
     rig.post("shopify", "orders/paid", ordered())
     rig.work()
-    (order,) = lookups.wanted_by(rig.store, 1)[-1:]
+    (order,) = lookups.pending(rig.store, 1)[-1:]
     assert "read_products" in (order.reason or "")
     for _ in range(16):
         rig.clock.turn(seconds=60)

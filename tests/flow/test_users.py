@@ -210,7 +210,7 @@ def test_an_older_state_never_undoes_a_newer_one(rig):
     (first, _) = [event["idempotency_key"] for event in rig.sent("Order")]
     target = replay.Target(rig.config.destination.name, tests=True)
     doing = replay.Replay(rig.store, {"shopify": target}, rig.clock.now)
-    assert [one.done for one in doing.named(find.named(rig.store, first))] == [True]
+    assert [one.done for one in doing.rows(find.by_id(rig.store, first))] == [True]
     rig.work()
     assert rig.sandbox.repeats
     assert [one[2]["order_count"] for one in rig.sandbox.users.told] == [2]
@@ -224,7 +224,7 @@ def test_two_of_one_user_are_never_under_way_at_once(rig):
             name,
             worker,
             rig.clock.now,
-            lambda state, rows, _: leases.Picked([row.id for row in rows], state.window),
+            lambda state, rows, _: leases.Selection([row.id for row in rows], state.window),
             newest=True,
         )
         return [batch.id for batch in taken[1]] if taken else []

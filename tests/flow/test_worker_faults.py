@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bridge.store import inbox
-from bridge.store.claims import MAX_CLAIMS
+from bridge.store.leased_queue import MAX_CLAIMS
 from bridge.store.tables import batches, orders
 from bridge.store.tables import inbox as received
 from bridge.worker import alerts

@@ -45,7 +45,7 @@ PARTS: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = {
         ),
     },
     "store": {
-        ("store/leases", "store/due_batches", "store/round_robin", "store/claims"): (
+        ("store/leases", "store/due_batches", "store/leased_queue"): (
             *("flow/test_sending", "flow/test_races", "flow/test_dying_workers"),
             *("flow/test_fairness", "flow/test_users", "store"),
         ),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from bridge.store import Store
-from bridge.store.leases import BatchResult, LeaseLost, Picked, finish, lease, reserve
+from bridge.store.leases import BatchResult, LeaseLost, Selection, finish, lease, reserve
 from bridge.store.tables import attempts, batches, outbox
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -54,7 +54,11 @@ def queued(store: Store, number: int = 1) -> int:
 def taken(store: Store, worker: str) -> list[int]:
     """Lease whatever is due; returns the ids of the batches."""
     found = lease(
-        store, TO, worker, NOW, lambda _state, rows, _seconds: Picked([row.id for row in rows], "")
+        store,
+        TO,
+        worker,
+        NOW,
+        lambda _state, rows, _seconds: Selection([row.id for row in rows], ""),
     )
     return [batch.id for batch in found[1]] if found else []
 
@@ -77,7 +81,7 @@ def result(**changes: Any) -> BatchResult:
         "sent": [],
         "later": {},
         "parked": {},
-        "tried": {},
+        "attempts": {},
         "window": lambda window, _seconds: window,
         "paused": False,
         "reason": None,
