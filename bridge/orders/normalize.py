@@ -186,7 +186,8 @@ class Normalizer:
                 kept = replace(kept, first_event_at=group.first_event_at)
             records.append((kept, group))
             work.ends += [
-                EventOutcome(row, "joined", self._remark(by_row[row]), kept.id) for row in group.members
+                EventOutcome(row, "joined", self._remark(by_row[row]), kept.id)
+                for row in group.members
             ]
         there = [kept.id for kept, group in records if group.rows]
         siblings = inbox.of_orders(connection, there)

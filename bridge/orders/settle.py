@@ -53,7 +53,10 @@ class Settler:
     sent_keys: dict[int, SentKeys] = field(default_factory=dict)
 
     def settle(
-        self, records: Sequence[tuple[OrderRecord, Sequence[InboxEvent]]], *, wait_expired: bool = False
+        self,
+        records: Sequence[tuple[OrderRecord, Sequence[InboxEvent]]],
+        *,
+        wait_expired: bool = False,
     ) -> None:
         """Normalize locked orders, each from all its events, and write what follows.
 
@@ -67,7 +70,9 @@ class Settler:
             self._settle(record, events, wait_expired=wait_expired)
         self.work.write_all(self.config)
 
-    def _settle(self, record: OrderRecord, events: Sequence[InboxEvent], *, wait_expired: bool) -> None:
+    def _settle(
+        self, record: OrderRecord, events: Sequence[InboxEvent], *, wait_expired: bool
+    ) -> None:
         if record.id in self.joined:
             return
         source = self.config.sources.get(record.source)
@@ -118,7 +123,9 @@ class Settler:
         for parked in outcomes:
             if isinstance(parked, Parked):
                 rows = [stored.id for stored in events if stored.event.key in parked.events]
-                self.work.ends += [EventOutcome(row, "parked", parked.reason, record.id) for row in rows]
+                self.work.ends += [
+                    EventOutcome(row, "parked", parked.reason, record.id) for row in rows
+                ]
 
     def _join(self, record: OrderRecord, linked: tuple[str, ...]) -> OrderRecord:
         """Join the orders that lookups have shown to be this one; return the one that stays."""
@@ -258,7 +265,9 @@ class Settler:
         # The halves settled earlier in this transaction are among those to be looked at.
         work = self.work
         work.write()
-        if not match_candidates.has_candidates(work.store, work.connection, record, match_candidate):
+        if not match_candidates.has_candidates(
+            work.store, work.connection, record, match_candidate
+        ):
             return False
         # From the payment on: the first webhook may have told of an invoice long before it.
         until = max(record.first_event_at, match_candidate.at) + LONGEST_WAIT

@@ -29,7 +29,7 @@ def test_show_names_the_look_ups_an_order_waits_for_and_why(keyed, stripe_mock):
     ("status", "path", "kind", "words"),
     [
         # A key that is refused is refused everywhere.
-        (401, "", None, "look at STRIPE_API_KEY"),
+        (401, "", "", "look at STRIPE_API_KEY"),
         (403, "/v1/checkout/sessions", "sessions_of_payment_intent", "rak_x_read"),
     ],
 )
