@@ -16,7 +16,7 @@ figure. What each amount means is the same for every provider:
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeVar
 
 from adapters.lookups import Json, LookupKey
 from adapters.money import ZERO
@@ -390,3 +390,11 @@ class Wait:
     until: datetime
     otherwise: tuple[Outcome, ...]
     lookup_keys: tuple[LookupKey, ...] = ()
+
+
+_Found = TypeVar("_Found")
+
+
+def outcomes_of(found: tuple[_Found, ...] | Wait) -> tuple[_Found | Outcome, ...]:
+    """Return what events mean; of a Wait, what holds if nothing else comes."""
+    return found.otherwise if isinstance(found, Wait) else found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from adapters.errors import MalformedPayload
-from adapters.schema import Ignored, Order, Outcome, Parked, Wait
+from adapters.schema import Ignored, Order, Outcome, Parked, Wait, outcomes_of
 from bridge.config import Config, Source
 from bridge.heap.context import EventContext
 from bridge.heap.events import heap_events
@@ -84,14 +84,13 @@ class Settler:
             self.work.park(record, f"source {record.source} is not configured")
             return
         found = self._normalize(source, record, events)
+        outcomes = outcomes_of(found)
+        record = self._counterpart(record, outcomes)
         if isinstance(found, Wait) and (found.until > self.work.now or not wait_expired):
-            record = self._counterpart(record, found.otherwise)
-            reason = f"waits for {found.what}"
             self.work.wait_for(record, found.lookup_keys)
+            reason = f"waits for {found.what}"
             self.work.set_state(record, "waiting", due_at=found.until, reason=reason)
             return
-        outcomes = found.otherwise if isinstance(found, Wait) else found
-        record = self._counterpart(record, outcomes)
         order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
         if order is not None:
             self._order(source, record, order, outcomes, events)
@@ -158,7 +157,7 @@ class Settler:
             if found.until > self.work.now or not wait_expired:
                 self.work.orders.append(replace(record, due_at=found.until, claims=0))
                 return
-        outcomes = found.otherwise if isinstance(found, Wait) else found
+        outcomes = outcomes_of(found)
         record = replace(record, due_at=None, claims=0)
         self._park_events(record, outcomes, events)
         # What is left of one that has expired says nothing of its other half.
@@ -187,8 +186,7 @@ class Settler:
         """Park what tells of something new, of an order whose details have expired."""
         telling = []
         for stored in events:
-            found = self._normalize(source, record, [stored])
-            outcomes = found.otherwise if isinstance(found, Wait) else found
+            outcomes = outcomes_of(self._normalize(source, record, [stored]))
             if adjustments(record, outcomes, sent, context)[1]:
                 telling.append(stored.id)
         log.warning("event parked", source=source.name, order=f"o{record.id}", at=_TOO_LATE)
