@@ -16,7 +16,7 @@ figure. What each amount means is the same for every provider:
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeVar
 
 from adapters.lookups import Json, LookupKey
 from adapters.money import ZERO
@@ -408,6 +408,9 @@ class Wait:
     lookup_keys: tuple[LookupKey, ...] = ()
 
 
+_Found = TypeVar("_Found")
+
+
 def with_linked(
     found: tuple[Outcome, ...] | Wait, ids: tuple[str, ...]
 ) -> tuple[Outcome, ...] | Wait:
@@ -417,3 +420,8 @@ def with_linked(
     if isinstance(found, Wait):
         return replace(found, otherwise=(*found.otherwise, LinkedIds(ids)))
     return (*found, LinkedIds(ids))
+
+
+def outcomes_of(found: tuple[_Found, ...] | Wait) -> tuple[_Found | Outcome, ...]:
+    """Return what events mean; of a Wait, what holds if nothing else comes."""
+    return found.otherwise if isinstance(found, Wait) else found

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from adapters.contract import Known, meaning
 from adapters.errors import MalformedPayload
+from adapters.schema import outcomes_of
 from bridge.config import Config, Source
 from bridge.errors import StoreUnavailable
 from bridge.logs import logger
@@ -161,7 +162,7 @@ class Normalizer:
         account = source.account or self.accounts.get(source.name, "self")
         known = Known(account=account, settings=source.settings)
         found = meaning(source.adapter, (stored.event,), known)
-        return StandaloneEvent(stored, found if isinstance(found, tuple) else found.otherwise)
+        return StandaloneEvent(stored, outcomes_of(found))
 
     def _settle_claimed(
         self,

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from adapters.schema import LONGEST_WAIT, Ignored, LinkedIds, Order, Outcome, Parked, Wait
+from adapters.schema import (
+    LONGEST_WAIT,
+    Ignored,
+    LinkedIds,
+    Order,
+    Outcome,
+    Parked,
+    Wait,
+    outcomes_of,
+)
 from bridge.config import Config, Source
 from bridge.heap.context import EventContext
 from bridge.heap.events import heap_events
@@ -90,14 +99,13 @@ class Settler:
         if record.state == "settled":
             self._afterwards(source, record, events, found, wait_expired=wait_expired)
             return
+        outcomes = outcomes_of(found)
+        record = self._counterpart(record, outcomes)
         if isinstance(found, Wait) and (found.until > self.work.now or not wait_expired):
-            record = self._counterpart(record, found.otherwise)
-            reason = f"waits for {found.what}"
             self.work.wait_for(record, found.lookup_keys)
+            reason = f"waits for {found.what}"
             self.work.set_state(record, "waiting", due_at=found.until, reason=reason)
             return
-        outcomes = found.otherwise if isinstance(found, Wait) else found
-        record = self._counterpart(record, outcomes)
         order = next((outcome for outcome in outcomes if isinstance(outcome, Order)), None)
         if order is not None:
             self._order(source, record, order, outcomes, events)
@@ -154,7 +162,7 @@ class Settler:
             if found.until > self.work.now or not wait_expired:
                 self.work.orders.append(replace(record, due_at=found.until, claims=0))
                 return
-        outcomes = found.otherwise if isinstance(found, Wait) else found
+        outcomes = outcomes_of(found)
         record = replace(record, due_at=None, claims=0)
         self._park_events(record, outcomes, events)
         # What is left of one that has expired says nothing of its other half.
@@ -185,7 +193,7 @@ class Settler:
         for stored in events:
             found, ends = self.reader.normalize(source, record, [stored])
             self.work.ends += ends
-            outcomes = found.otherwise if isinstance(found, Wait) else found
+            outcomes = outcomes_of(found)
             if adjustments(record, outcomes, sent, context)[1]:
                 telling.append(stored.id)
         log.warning("event parked", source=source.name, order=f"o{record.id}", at=_TOO_LATE)
@@ -304,5 +312,5 @@ class Settler:
 
 def _linked(found: Found) -> tuple[str, ...]:
     """Return the IDs that lookups have shown an order to have."""
-    outcomes = found.otherwise if isinstance(found, Wait) else found
-    return tuple(one for shown in outcomes if isinstance(shown, LinkedIds) for one in shown.ids)
+    linked = (one for one in outcomes_of(found) if isinstance(one, LinkedIds))
+    return tuple(id_ for one in linked for id_ in one.ids)

@@ -31,6 +31,7 @@ from adapters.schema import (
     Refund,
     Standalone,
     Wait,
+    outcomes_of,
 )
 from bridge.orders.invariants import broken
 from bridge.tools.corpus_files import Body, read
@@ -82,18 +83,15 @@ def _settings(adapter: Adapter) -> BaseModel:
     return adapter.settings(**held)
 
 
-def _told(outcomes: tuple[Outcome | Standalone, ...] | Wait) -> CorpusResult:
-    told: tuple[Outcome | Standalone, ...] = (
-        outcomes.otherwise if isinstance(outcomes, Wait) else outcomes
-    )
+def _told(found: tuple[Outcome | Standalone, ...] | Wait) -> CorpusResult:
     # Of one file alone an order stands where it stood.
-    held = tuple(outcome for outcome in told if not isinstance(outcome, CurrentTotals))
+    held = tuple(one for one in outcomes_of(found) if not isinstance(one, CurrentTotals))
     laws = [law for outcome in held for law in broken(outcome)]
     if laws:
         return CorpusResult("breaks the law", f"breaks the law: {'; '.join(laws)}")
     line = ", ".join(map(_line, held)) or "nothing"
-    if isinstance(outcomes, Wait):
-        return CorpusResult("wait", f"wait for {outcomes.what}, otherwise {line}")
+    if isinstance(found, Wait):
+        return CorpusResult("wait", f"wait for {found.what}, otherwise {line}")
     return CorpusResult(_kind(held), line)
 
 
