@@ -135,7 +135,7 @@ class Order:
     settlement_total, settlement_currency: what reached the account, by the provider's own rate.
     billing_reason: why a subscription was billed, in the provider's word.
     test: made in the provider's test mode.
-    counterpart: set where a link to another family of events may be missing.
+    match_candidate: set where a link to another family of events may be missing.
     contradiction: where the provider's own figures disagree, which ones; for the operator's view.
     carried: what it carries from the shopper's browser; None where nothing can be.
     extra: values that the operator asked for by name (`Known.extra`), as (name, value).
@@ -181,7 +181,7 @@ class Order:
 class Ignored:
     """Nothing to send for now, and why; a later event may change that.
 
-    counterpart: set where what is ignored was paid for and its payment may come without a link: a
+    match_candidate: set where what is ignored was paid for and its payment may come without a link: a
         payment of that group then waits for the link instead of counting alone.
     """
 

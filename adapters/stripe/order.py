@@ -73,7 +73,9 @@ def _of_invoice(
     paid = history.charged
     if paid <= 0 or linked or history.is_linked:
         return (_order(history, sums, settings),)
-    order = _order(history, sums, settings, _counterpart(history, paid, sums.currency, "invoice"))
+    order = _order(
+        history, sums, settings, _match_candidate(history, paid, sums.currency, "invoice")
+    )
     link = "the invoice's link (invoice_payment.paid)"
     return _wait(link, history, settings.settle_time, order)
 
@@ -83,7 +85,7 @@ def _renewal_off(history: StripeHistory, invoice: StripeSnapshot, *, linked: boo
     half = None
     linked = linked or history.is_linked
     if invoice.taken and not linked and (paid := history.charged) > 0:
-        half = _counterpart(history, paid, currency_of(invoice.object), "invoice")
+        half = _match_candidate(history, paid, currency_of(invoice.object), "invoice")
     return Ignored("a subscription's renewal, and renewals are switched off", match_candidate=half)
 
 
@@ -94,7 +96,7 @@ def _of_session(history: StripeHistory, session: StripeSnapshot, settings: Strip
     half = None
     if creation and creation.flag("enabled") and not history.links["invoice"]:
         # It sold through an invoice that it does not name yet, and that will not name it.
-        half = _counterpart(history, object_.integer("amount_total"), sums.currency, "payment")
+        half = _match_candidate(history, object_.integer("amount_total"), sums.currency, "payment")
     return _order(history, sums, settings, half)
 
 
@@ -112,7 +114,7 @@ def _of_payment(
     if history.session or not history.links["invoice"]:
         half = None
         if not history.session:
-            half = _counterpart(history, captured, sums.currency, "payment")
+            half = _match_candidate(history, captured, sums.currency, "payment")
         order = _order(history, sums, settings, half)
         return _wait("its checkout session or invoice", history, settings.settle_time, order)
     if history.invoice is None and not settings.renewals:
@@ -189,7 +191,7 @@ def _presentment(history: StripeHistory) -> tuple[Decimal, str] | None:
     return None
 
 
-def _counterpart(
+def _match_candidate(
     history: StripeHistory, minor: int, money: Currency, side: str
 ) -> MatchCandidate | None:
     """Name what a missing half would share; a guest's bare payment is never an invoice's."""

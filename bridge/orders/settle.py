@@ -100,7 +100,7 @@ class Settler:
             self._afterwards(source, record, events, found, wait_expired=wait_expired)
             return
         outcomes = outcomes_of(found)
-        record = self._counterpart(record, outcomes)
+        record = self._match_candidate(record, outcomes)
         if isinstance(found, Wait) and (found.until > self.work.now or not wait_expired):
             self.work.wait_for(record, found.lookup_keys)
             reason = f"waits for {found.what}"
@@ -167,7 +167,7 @@ class Settler:
         self._park_events(record, outcomes, events)
         # What is left of one that has expired says nothing of its other half.
         if record.match_group and not record.expired:
-            record = self._counterpart(record, outcomes)
+            record = self._match_candidate(record, outcomes)
         context = sent_context(self.config, source, record, self._received_at(events))
         sent = self._sent(record)
         after, sending = adjustments(record, outcomes, sent, context)
@@ -286,7 +286,7 @@ class Settler:
             work.park(record, _UNLINKED.format(this=match_candidate.side, other=other))
         return True
 
-    def _counterpart(self, record: OrderRecord, outcomes: tuple[Outcome, ...]) -> OrderRecord:
+    def _match_candidate(self, record: OrderRecord, outcomes: tuple[Outcome, ...]) -> OrderRecord:
         """Keep under which group and side this order may be another's other half."""
         # A renewal that does not count still is the other half of its payment.
         shown = [found for found in outcomes if isinstance(found, Order | Ignored)]

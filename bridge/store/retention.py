@@ -282,7 +282,7 @@ def counts(connection: Connection, *, before: datetime, after: Cursor | None, li
 
 
 def locks(connection: Connection, *, before: datetime, after: Cursor | None, limit: int) -> Slice:
-    """Remove counterpart groups that nobody has locked since a moment."""
+    """Remove match groups that nobody has locked since a moment."""
     return _swept(
         connection, match_groups, match_groups.c.touched_at, before=before, after=after, limit=limit
     )

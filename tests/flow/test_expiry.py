@@ -245,7 +245,7 @@ def test_after_four_hundred_days_nothing_personal_is_left_and_ids_units_and_hash
     assert count(rig, aliases) == 2
     row = rig.store.read(lambda c: c.execute(select(orders).order_by(orders.c.id)).first())
     assert (row.expired, row.key, row.order_id) == ("details", str(life.id), str(life.id))
-    told = json.loads(row.told)
+    told = json.loads(row.reported)
     assert {line: one["units"] for line, one in told["lines"].items()} == {
         str(life.row(line)): units for line, units in {1: "2", 2: "1", 3: "3"}.items()
     }
