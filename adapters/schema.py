@@ -181,7 +181,7 @@ class Order:
 class Ignored:
     """Nothing to send for now, and why; a later event may change that.
 
-    match_candidate: set where what is ignored was paid for and its payment may come without a link: a
+    match_candidate: set if what is ignored was paid for and its payment may come without a link: a
         payment of that group then waits for the link instead of counting alone.
     """
 
