@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from bridge.sandbox.local_heap import Sandbox
-from bridge.store import Store, accept, engine, postgresql
+from bridge.store import Store, accept, engine, marks, postgresql
 from tests.patience import SECONDS
 from tests.postgres import Postgres, cluster
 
@@ -39,6 +39,7 @@ settings.load_profile("bridge")
 accept.PATIENCE_SECONDS = SECONDS
 engine._POOL_SECONDS = int(SECONDS)
 postgresql._CONNECTION["connect_timeout"] = int(SECONDS)
+marks._ALONE = marks._ALONE.replace("20s", f"{SECONDS:.0f}s").replace("25s", f"{SECONDS + 5:.0f}s")
 
 
 @pytest.hookimpl(optionalhook=True)
