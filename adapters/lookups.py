@@ -1,7 +1,7 @@
 """Asking a provider's API for what a webhook does not say.
 
-    Need -Api.fetch-> plain JSON | None   (the worker, outside every transaction)
-    Need -Lookup-> Payload | ABSENT | None  (normalize, from what was fetched)
+    LookupKey -Api.fetch-> plain JSON | None   (the worker, outside every transaction)
+    LookupKey -Lookup-> Payload | ABSENT | None  (normalize, from what was fetched)
 
 A look-up is the one thing of an adapter that does I/O. It goes through a provider's own package,
 in the adapter's `api` room and nowhere else; what comes back is plain JSON that can be stored.

@@ -346,5 +346,5 @@ def test_a_kind_that_stripe_has_not_is_refused(stripe_api):
 
 def test_a_need_shows_no_id_because_it_may_be_an_email():
     assert repr(LookupKey("customers_by_email", "ada@example.com")) == (
-        "Need(kind='customers_by_email', account='self')"
+        "LookupKey(kind='customers_by_email', account='self')"
     )

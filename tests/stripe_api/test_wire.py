@@ -55,10 +55,10 @@ def test_neither_a_proxy_nor_a_netrc_of_the_machine_changes_whom_it_asks_and_as_
 
 def test_nothing_is_written_to_the_home_folder(stripe_mock, shop, tmp_path):
     program = f"""
-from adapters.lookups import Need
+from adapters.lookups import LookupKey
 from adapters.stripe.api import connect
 api = connect({stripe_mock.key!r}, {stripe_mock.url!r})
-assert api.fetch(Need("charge", {shop.direct().charge["id"]!r}))
+assert api.fetch(LookupKey("charge", {shop.direct().charge["id"]!r}))
 """
     home = {name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA")}
     root = Path(__file__).parents[2]
