@@ -2,10 +2,10 @@
 
 inbox      every verified webhook, as it came; the unique key is what de-duplicates
 orders     one row per order: where it stands, and the order as it was sent
-aliases    every id an order is known by; how events find their order
+aliases    every ID by which an order is known
 outbox     Heap events, frozen; never changed once written
 batches    the outbox events of one order that travel together; the lease is on the batch. What is
-           told of its user travels apart, to a destination of its own
+           a profile update travels apart, to a destination of its own
 attempts   one row per try of a batch
 destinations  one row per Heap app: pace, pause
 lookup_cache  what providers answered to look-ups, or what is still to be asked
@@ -14,7 +14,7 @@ circuits   look-ups that are paused: of an account whose key is refused, or of o
 sources    what is remembered of a source: its first start, the account it speaks for
 signature_failures  signature failures per source and minute
 match_groups  rows to lock, so that two halves of one order do not settle at the same instant
-alerts     what the operator has been told and not yet told to be over
+alerts     alerts that were raised and are not over
 erasures   demands to remove a customer's or a shop's data, and how far each has come
 data_exports  what is stored of a customer who asked, for the operator, for 30 days
 processes  who works on this database just now, and with how many connections
