@@ -4,8 +4,8 @@ inbox      every verified webhook, as it came; the unique key is what de-duplica
 orders     one row per order: where it stands, and the order as it was sent
 aliases    every ID by which an order is known
 outbox     Heap events, frozen; never changed once written
-batches    the outbox events of one order that travel together; the lease is on the batch. What is
-           a profile update travels apart, to a destination of its own
+batches    the outbox events of one order that travel together; the lease is on the batch. A
+           profile update travels apart, to a destination of its own
 attempts   one row per try of a batch
 destinations  one row per Heap app: pace, pause
 lookup_cache  what providers answered to look-ups, or what is still to be asked
